@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -65,6 +66,8 @@ def _failure_of(fault: BaseException) -> _Failure:
         return storage
     if isinstance(fault, OrchestratorError):
         return _Failure(cause=str(fault), remedy=fault.remedy, code=fault.exit_code)
+    if (name := _file_failure(fault)) is not None:
+        return name
     report = "".join(traceback.format_exception(fault))
     return _Failure(
         cause=f"internal error: {type(fault).__name__}: {fault}",
@@ -87,6 +90,23 @@ def _storage_failure(fault: BaseException) -> _Failure | None:
     path = storage_path(fault) or _project_folder()
     failure = storage_fault(trouble, str(path or fault), free_text(path) if path else "")
     return _Failure(cause=str(failure), remedy=failure.remedy, code=failure.exit_code)
+
+
+def _file_failure(fault: BaseException) -> _Failure | None:
+    """The failure for a file or folder that is absent, in the way, or has an impossible name; None for any other.
+
+    The same for a ledger that another program holds, or that was damaged while this command used it.
+    """
+    from orchestrator.core.diagnostics.storage import file_fault
+    from orchestrator.stores.ledger.errors import disk_full, unreadable
+
+    found: OrchestratorError | None = file_fault(fault)
+    ledger = Path(".orchestrator", "ledger.sqlite")
+    if isinstance(fault, sqlite3.OperationalError):
+        found = disk_full(ledger, fault)
+    elif isinstance(fault, sqlite3.DatabaseError):
+        found = unreadable(ledger, str(fault))
+    return None if found is None else _Failure(cause=str(found), remedy=found.remedy, code=found.exit_code)
 
 
 def _project_folder() -> Path | None:

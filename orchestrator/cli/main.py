@@ -30,7 +30,7 @@ from orchestrator.cli.commands import (
 )
 from orchestrator.cli.error_boundary import run_command
 from orchestrator.cli.first_screen import EPILOG, place_of
-from orchestrator.cli.output.standard_output import restart_with_utf8_paths
+from orchestrator.cli.output.standard_output import open_closed_streams, restart_with_utf8_paths
 from orchestrator.cli.proof import prove, prove_resume, verify
 from orchestrator.core.errors import EXIT_DONE, EXIT_INTERRUPTED, BadInput
 
@@ -113,7 +113,14 @@ def _for_typer(command: Callable[..., int]) -> Callable[..., None]:
     def call(**values: Any) -> None:
         if block is not None:
             values["options"] = block(**{name: values.pop(name) for name in names})
-        raise _Ended(run_command(lambda: command(**values), as_json=values.get("as_json", False)))
+
+        def act() -> int:
+            from orchestrator.stores.project import current_folder
+
+            current_folder()  # no command works in a folder that was deleted
+            return command(**values)
+
+        raise _Ended(run_command(act, as_json=values.get("as_json", False)))
 
     flat = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
@@ -179,6 +186,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 done, 1 run failed, 2 bad input, 3 our bug, 4 backend unavailable or quota spent, 130 interrupted.
     """
     if argv is None:
+        open_closed_streams()
         restart_with_utf8_paths()
     words = list(sys.argv[1:] if argv is None else argv)
 

@@ -75,6 +75,7 @@ class RunContext:
         listing: The names that the backend lists, read once in a tick; None to read them each time.
         hold: Takes a prepared push instead of submitting it, so that several can share a kernel; None to submit it.
         places: Sessions that share the script; each may embed its part of checkpoints.
+        require_home: Raises StorageFault if the user has moved or deleted the project since the command began.
     """
 
     backend: Backend
@@ -92,6 +93,7 @@ class RunContext:
     places: int = 1
     gate: Gate | None = None
     proven: Callable[[SectionCard, str], Mapping[str, Any] | None] = lambda card, digest: None
+    require_home: Callable[[], None] = lambda: None
 
     def detail(self, code: str, *lines: str) -> None:
         """Report routine of one session."""

@@ -6,13 +6,14 @@ in the current folder.
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.core.diagnostics.storage import storage_fault
-from orchestrator.core.errors import BadInput
+from orchestrator.core.errors import BadInput, StorageFault
 from orchestrator.kernel.files.storage import free_text, storage_trouble
 from orchestrator.kernel.wire import models_path
 
@@ -95,19 +96,19 @@ def find_project(environ: Mapping[str, str] = os.environ, start: Path | None = N
     """The project of the variable `ORCHESTRATOR_ROOT`, of the current folder or its parents, or of this installation.
 
     Raises:
-        BadInput: The variable names a folder that is not a project, there is no project, or its state would be
-            written into an installed wheel.
+        BadInput: The variable names a folder that is not a project, there is no project, its state would be
+            written into an installed wheel, or the current folder was deleted.
     """
     named = environ.get(ROOT_VARIABLE)
-    here = (start or Path.cwd()).resolve()
     if named:
-        root = Path(named).resolve()
-        if not (root / _MARK).is_dir():
+        root = _resolved(Path(named))
+        if not _is_project(root):
             raise BadInput(
                 f"{ROOT_VARIABLE} names {root}, which has no {_MARK.as_posix()} folder",
                 remedy=f"Set {ROOT_VARIABLE} to the project's folder, or unset it.",
             )
         return Project(code=root, state=root)
+    here = _resolved(start or current_folder())
     own = _own_root(here) or (_INSTALLED if (_INSTALLED / _MARK).is_dir() else None)
     if own is not None:
         return Project(code=own, state=own)
@@ -122,6 +123,37 @@ def find_project(environ: Mapping[str, str] = os.environ, start: Path | None = N
             remedy="Go to a folder of your own, or write a new project: `orchestrator init DIR`.",
         )
     return Project(code=_INSTALLED, state=here, shipped=True)
+
+
+def current_folder() -> Path:
+    """The current folder.
+
+    Raises:
+        BadInput: It was deleted, or may not be entered.
+    """
+    try:
+        return Path.cwd()
+    except OSError as fault:
+        raise BadInput(
+            f"the current folder cannot be used: {fault.strerror or fault}",
+            remedy="It was probably deleted: go to the project's folder, then run the same command again.",
+        ) from fault
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except RuntimeError as fault:  # before Python 3.13
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from fault
+
+
+def _is_project(folder: Path) -> bool:
+    try:
+        return (folder / _MARK).is_dir()
+    except OSError as fault:
+        if fault.errno == errno.ENAMETOOLONG:
+            return False
+        raise
 
 
 def reserved_names() -> frozenset[str]:
@@ -144,7 +176,7 @@ def origin_of_project(environ: Mapping[str, str] = os.environ, start: Path | Non
     """How `find_project` found the project, for people."""
     if environ.get(ROOT_VARIABLE):
         return f"the variable {ROOT_VARIABLE}"
-    if _own_root((start or Path.cwd()).resolve()) is not None:
+    if _own_root(_resolved(start or current_folder())) is not None:
         return "the current folder"
     if find_project(environ, start).shipped:
         return "no project here: the sections of this installation, with state in the current folder"
@@ -175,3 +207,32 @@ def require_writable(folder: Path) -> None:
             f"{folder} cannot be written: {fault.strerror or fault}",
             remedy="Move away what has that name, then run the same command again.",
         ) from fault
+
+
+def require_unmoved(folder: Path) -> Callable[[], None]:
+    """A check that a folder of the project is still the one that it is now.
+
+    A session that goes on may make its old folder again, so the path alone does not decide.
+
+    Returns:
+        Raises StorageFault once the user has moved or deleted it.
+    """
+    before = _identity(folder)
+
+    def check() -> None:
+        if before is not None and _identity(folder) != before:
+            raise StorageFault(
+                f"the project was moved or deleted while this command ran: {folder.parent}",
+                remedy="Go to its present folder and run the same command again: it finds the session there, and "
+                "nothing is lost.",
+            )
+
+    return check
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        stat = folder.stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino

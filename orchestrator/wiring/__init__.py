@@ -12,17 +12,20 @@ from orchestrator import __version__
 from orchestrator.backends.local.backend import LocalBackend
 from orchestrator.backends.local.installation import installed_versions
 from orchestrator.core.checkpoint.compatibility import Compatibility, Intended, compare_checkpoint
+from orchestrator.core.diagnostics.storage import long_path_fault
 from orchestrator.core.errors import BadInput
 from orchestrator.core.ledger.records import RunRecord, Stage
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.lineage import short
+from orchestrator.core.session.slug import longest_inner_chars
 from orchestrator.kernel.checkpoint.card import CheckpointCard
+from orchestrator.kernel.files.storage import path_limit
 from orchestrator.pipeline.context import RunContext
 from orchestrator.ports import Backend, Clock, Narrator
 from orchestrator.stores.checkpoint.models_dir import ModelsDirectory
 from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.ledger.sqlite import SqliteLedger
-from orchestrator.stores.project import Project, require_writable
+from orchestrator.stores.project import Project, require_unmoved, require_writable
 from orchestrator.stores.proof.records import proof_of_code
 from orchestrator.stores.secrets.outgoing import Gate
 from orchestrator.stores.session.code_bundle import CodeStore, FrozenCode
@@ -128,11 +131,15 @@ def assemble(
         only_look: Read only: create nothing, not even a folder.
 
     Raises:
-        BadInput: A folder cannot be written.
+        StorageFault: A folder cannot be written, or on Windows the project's path is too long.
+        BadInput: Something else is in the place of a folder.
     """
     models = _models_path(project, card)
     ledger_path = project.own / "ledger.sqlite"
     if not only_look:
+        inner_chars = longest_inner_chars(card.section, card.directory, card.scenario)
+        if (fault := long_path_fault(str(project.state), inner_chars, path_limit())) is not None:
+            raise fault
         for folder in (models.parent, project.results, project.own):
             require_writable(folder)
     gate = Gate()
@@ -149,4 +156,5 @@ def assemble(
             draw_token=lambda: secrets.token_hex(16),
             version=__version__,
             proven=partial(proof_of_code, project.own),
+            require_home=require_unmoved(project.own),
         )

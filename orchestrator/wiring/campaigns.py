@@ -35,7 +35,7 @@ from orchestrator.stores.campaign.campaign_yaml import card_reader
 from orchestrator.stores.ledger.lease import SqliteLease, SqliteRefusals
 from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.ledger.sqlite import SqliteLedger
-from orchestrator.stores.project import Project, require_writable
+from orchestrator.stores.project import Project, require_unmoved, require_writable
 from orchestrator.stores.proof.records import proof_of_code
 from orchestrator.stores.secrets.in_use import secrets_in_use, webhook_secrets
 from orchestrator.stores.secrets.outgoing import Gate
@@ -65,7 +65,7 @@ def campaign_context(
     clock = clock or SystemClock()
     for folder in (project.results, project.own):
         require_writable(folder)
-    ledger = SqliteLedger(project.own / "ledger.sqlite")
+    home, ledger = require_unmoved(project.own), SqliteLedger(project.own / "ledger.sqlite")
     gate = Gate(lambda: (*secrets_in_use(), *_webhook_in_use(campaign)))
     code = FrozenCode(CodeStore.of(project, gate))
     for trial in trials:
@@ -87,6 +87,7 @@ def campaign_context(
             draw_token=lambda: secrets.token_hex(16),
             version=__version__,
             proven=partial(proof_of_code, project.own),
+            require_home=home,
         )
 
     try:

@@ -12,7 +12,7 @@ from typing import Any
 from orchestrator.backends.kaggle.backend import MAX_SCRIPT_BYTES, VISIBILITY_S, KaggleBackend
 from orchestrator.backends.kaggle.client.api import KaggleApi
 from orchestrator.backends.kaggle.client.auth import Account, sign_in
-from orchestrator.backends.kaggle.client.credentials import candidates
+from orchestrator.backends.kaggle.client.credentials import candidates, home_folder
 from orchestrator.backends.kaggle.client.datasets_api import DatasetsApi
 from orchestrator.backends.kaggle.client.retry import Patience, Retry
 from orchestrator.backends.kaggle.diagnosis.first_session import FirstSession
@@ -117,7 +117,7 @@ def kaggle_first_session(
     retry = _retry(clock, Patience(attempts=3))
     account = sign_in(candidates(), now=clock.now, retry=retry)
     values = (*secrets_in_use(), SecretValue(name="token", value=account.credentials.secret))
-    mask = Mask(account.name, values, str(Path.home()))
+    mask = Mask(account.name, values, str(home_folder()))
     with tempfile.TemporaryDirectory() as folder:
         datasets = DatasetsApi(account.connection, account.name, retry)
         dataset = ProbeDataset(datasets, clock, Path(folder), durations.patience_s)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.backends.kaggle.health_check import _disk
 from orchestrator.cli.error_boundary import run_command
 from orchestrator.cli.main import main
 from orchestrator.core.errors import RemoteUnavailable, RunFailed, StorageFault
@@ -252,6 +253,31 @@ def test_read_only_commands_work_where_nothing_can_be_written(
     if words == ["status"]:
         assert "40 of 40" in capsys.readouterr().out
     assert _listing(unwritable_project) == before
+
+
+def test_report_shows_its_table_where_nothing_can_be_written(
+    unwritable_project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(folder: Path) -> Path:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(folder))
+
+    monkeypatch.setattr("orchestrator.stores.reporting.folder.emptied_report", refuse)
+    monkeypatch.setenv("ORCHESTRATOR_ROOT", str(unwritable_project))
+    assert main(["report", "section_7_6", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert "No files were written (the file system or folder is read-only: " in printed.err
+    assert "give --output FOLDER for them" in printed.err and "DQN, seed 0" in printed.err
+    plain = json.loads(printed.out.splitlines()[-1])
+    assert plain["files"] == [] and plain["unwritten"].startswith("No files were written")
+    assert main(["report", "section_7_6", "--output", "elsewhere"]) == 2
+    assert "Error: the file system or folder is read-only: elsewhere" in capsys.readouterr().err
+
+
+def test_doctor_names_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    check = _disk(tmp_path / "absent")
+    assert check.good is False and check.found.endswith(f"GB free, but {tmp_path} cannot be written")
+    assert check.remedy == "Change its permissions, or work in a copy of the project."
 
 
 def test_ledger_for_reading_includes_the_write_ahead_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

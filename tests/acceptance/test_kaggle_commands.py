@@ -173,7 +173,7 @@ def test_revoked_token_falls_back_to_the_legacy_key(project: KaggleProject, tmp_
     variables = {"HOME": str(tmp_path), "KAGGLE_USERNAME": "", "KAGGLE_KEY": "", "KAGGLE_API_ENVIRONMENT": "TEST"}
     refused = orchestrate(project.root, *RUN, KAGGLE_API_TOKEN="KGAT_revoked", **variables)
     assert refused.code == 4
-    assert "does not accept the access token of KAGGLE_API_TOKEN" in refused.err
+    assert "Error: Kaggle does not accept the access token of KAGGLE_API_TOKEN" in refused.err
     assert "KGAT_revoked" not in refused.err
 
 

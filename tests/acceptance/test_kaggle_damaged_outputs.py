@@ -279,6 +279,7 @@ def test_kernel_stuck_after_its_end_is_judged_by_its_outputs(
     summary = project.run(KaggleSettings(device="cpu", session_timeout_s=1500.0), deadline_s=600.0)
     assert (summary.end_reason, summary.steps_done) == ("finished", 40)
     assert project.pushes == (1 if manifest else 2)
+    assert ("but its outputs are complete" in project.listener.text) is manifest
     if not manifest:
         assert project.sessions()[0].end_reason == "wall_limit"
 

@@ -168,7 +168,7 @@ def test_stale_dataset_mount_is_retried_and_never_trained_on(project: KaggleProj
         )
         summary = project.run(add_steps=10)
     assert (summary.end_reason, summary.steps_start, summary.steps_done) == ("finished", 50, 60)
-    assert "carrier_missing" in project.output
+    assert "Session ended: carrier_missing (log: " in project.output
 
 
 def test_output_path_outside_its_folder_is_not_written(project: KaggleProject) -> None:

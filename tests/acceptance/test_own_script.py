@@ -399,3 +399,14 @@ def test_kill_at_any_write_leaves_the_last_whole_checkpoint(tmp_path: Path, numb
     done = run_script(folder)
     assert done.returncode == 0, done.stderr
     assert checkpoint_bytes(folder, 40) == checkpoint_bytes(straight, 40)
+
+
+def test_script_whose_name_another_locale_reads_otherwise_is_refused(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, "élan", PLAIN)
+    (folder / "train.py").rename(folder / "été.py")
+    ascii_locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = run_script(folder, name="été.py", variables=ascii_locale)
+    assert done.returncode == 2
+    assert "this Python reads file names as ascii, in which the script's name is not a text" in done.stderr
+    assert "Start it with `python -X utf8`, or rename it." in done.stderr
+    assert not (folder / ".orchestrator").exists()

@@ -42,6 +42,7 @@ def _write_imported(root: Path, text: str) -> None:
 def _assert_refused(answer: Answer, place: str, secret: str = SECRET, name: str = "KAGGLE_KEY") -> None:
     assert answer.code == 2, answer.err
     assert place in answer.json["error"] and name in answer.json["error"]
+    assert answer.json["error"].startswith("a credential would leave this computer: ")
     assert "revoke" in answer.json["remedy"]
     assert len(answer.err.rstrip().splitlines()[-2:]) == 2 and "Traceback" not in answer.err
     assert secret not in answer.err + answer.out

@@ -111,6 +111,7 @@ def test_links_and_pipes_among_the_outputs_stop_nothing(harness: BackendHarness,
     handle, _ = harness.run(harness.push())
     retrieval = harness.backend.fetch(handle, tmp_path / "out" / "x")
     assert [one.path for one in retrieval.files] == ["broken", "circle", "outside", "pipe"]
+    assert "outside is a link to a folder outside of the outputs: not copied" in retrieval.missing
     folder = retrieval.folder
     assert (folder / "latest.txt").read_text("utf-8") == "x" and not (folder / "latest.txt").is_symlink()
     assert not any((folder / name).exists() for name in ("pipe", "broken", "circle", "outside", "inside"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -76,6 +77,11 @@ def _disk(folder: Path) -> Check:
     while not folder.exists():
         folder = folder.parent
     free_bytes = shutil.disk_usage(folder).free
+    if not os.access(folder, os.W_OK):
+        found = f"{free_bytes / 1e9:.1f} GB free, but {folder} cannot be written"
+        return Check(
+            name="disk", good=False, found=found, remedy="Change its permissions, or work in a copy of the project."
+        )
     return Check(
         name="disk",
         good=free_bytes >= LEAST_FREE_BYTES,

@@ -14,7 +14,7 @@ from orchestrator.backends.local.events import recent_events
 from orchestrator.backends.local.installation import LIBRARIES, installed_versions
 from orchestrator.backends.local.members import copy_outputs, manifest_code, note_fetched, own_end, tickets_of
 from orchestrator.backends.local.processes import held, start_supervisor, withdraw_unless_submitted
-from orchestrator.backends.local.sandbox import Sandbox, read_json, sweep
+from orchestrator.backends.local.sandbox import Sandbox, bring_back, read_json, sweep
 from orchestrator.core.errors import BadInput, NameTaken
 from orchestrator.core.session.backend_types import (
     Carrier,
@@ -35,7 +35,7 @@ from orchestrator.core.session.pack import (
     sessions_of,
 )
 from orchestrator.core.timestamps import parse_timestamp
-from orchestrator.kernel.files.atomic import write_json, write_text
+from orchestrator.kernel.files.atomic import replace_folder, write_json, write_text
 from orchestrator.kernel.files.workspace import ROOT_VARIABLE
 from orchestrator.kernel.wire import EVENTS_NAME, Ticket, member_folder
 from orchestrator.ports import Backend
@@ -182,6 +182,8 @@ class LocalBackend(Backend):
             return Observation(state=SessionState.ABSENT, native="no sandbox")
         begun = sandbox.kernel_begun.exists()  # read before the locks, since the file may be created meanwhile
         alive = held(sandbox.supervisor_lock) or held(sandbox.kernel_lock)
+        if not alive:
+            bring_back(sandbox)
         if (ended := read_json(sandbox.ended)) is not None:  # read after the locks, since it may end meanwhile
             return own_end(sandbox, handle.member, ended)
         if alive:
@@ -226,9 +228,7 @@ class LocalBackend(Backend):
         except OSError:
             shutil.rmtree(partial, ignore_errors=True)  # the sandbox still has everything
             raise
-        if into.exists():
-            shutil.rmtree(into)
-        os.replace(partial, into)
+        replace_folder(partial, into)
         note_fetched(sandbox, handle.member)
         return Retrieval(folder=into, missing=tuple(map(str, files)), files=files)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from orchestrator.backends.local.sandbox import Sandbox, read_json
 from orchestrator.backends.local.supervisor import NO_ROOM, READY
 from orchestrator.core.diagnostics.storage import storage_fault
 from orchestrator.core.errors import RemoteUnavailable
-from orchestrator.kernel.files.storage import StorageTrouble, free_text
+from orchestrator.kernel.files.storage import StorageTrouble, free_text, storage_trouble
 
 _SUBMIT_LOOKS, _SUBMIT_PAUSE_S = 100, 0.05
 _SECRET_VARIABLE = re.compile(
@@ -67,7 +68,7 @@ def _says_no_room(errors_path: Path) -> bool:
 
 
 def held(lock_path: Path) -> bool:
-    """Whether a living process holds a lock; creates no file."""
+    """Whether a living process holds a lock; creates no file, and works where none can be written."""
     if not lock_path.exists():
         return False
     lock = FileLock(lock_path, timeout=0)
@@ -75,7 +76,25 @@ def held(lock_path: Path) -> bool:
         lock.acquire()
     except Timeout:
         return True
+    except OSError as fault:
+        if storage_trouble(fault) not in (StorageTrouble.READ_ONLY, StorageTrouble.DENIED):
+            raise
+        return _held_by_another(lock_path)
     lock.release()
+    return False
+
+
+def _held_by_another(lock_path: Path) -> bool:
+    """The same by a file that is only read; without `flock` (Windows) a lock that cannot be opened counts as held."""
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    with lock_path.open("rb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)  # a network disk gives this one to a reader
+        except BlockingIOError:
+            return True
     return False
 
 

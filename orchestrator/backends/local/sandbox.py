@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.kernel.wire import member_folder
+from orchestrator.kernel.files.workspace import ROOT_VARIABLE
+from orchestrator.kernel.wire import MANIFEST_NAME, member_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,3 +169,41 @@ def _empty(sandbox: Sandbox) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     if not sandbox.emptied.exists() and not sandbox.scratch.exists():
         sandbox.fetched.unlink(missing_ok=True)  # another program may have deleted it already
+
+
+def bring_back(sandbox: Sandbox) -> None:
+    """Copy the outputs that an ended session left at the sandbox's old place, if the project was moved meanwhile.
+
+    A process keeps its open files and its locks when their folder is moved, but creates new files by their old paths.
+    With a manifest among them the session has written all: they are then removed at the old place.
+
+    Raises:
+        OSError: They cannot be copied; they stay where they are.
+    """
+    old = _old_place(sandbox)
+    # The record of the submit moved with the sandbox: a folder with one is the sandbox of another project.
+    if old is None or old.submitted.exists() or not old.working.is_dir():
+        return
+    if not os.access(sandbox.root, os.W_OK):
+        return  # a command that only looks, on a read-only disk
+    shutil.copytree(old.working, sandbox.working, dirs_exist_ok=True)
+    if (old.working / MANIFEST_NAME).exists():
+        shutil.rmtree(old.root)
+        _remove_empty(old.root.parent)
+
+
+def _old_place(sandbox: Sandbox) -> Sandbox | None:
+    """Where the sandbox was when its session started; None if it was not moved."""
+    plan = read_json(sandbox.launch)
+    started = Path(str(plan["environment"][ROOT_VARIABLE])).parent if plan else sandbox.root
+    return None if started == sandbox.root or not started.is_dir() else Sandbox(root=started)
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove the folders that the session has made again, as far as nothing else is in them."""
+    try:
+        while True:
+            folder.rmdir()
+            folder = folder.parent
+    except OSError:
+        return

@@ -35,9 +35,11 @@ def main(root: Path) -> int:
     Returns:
         0, or 1 if another supervisor has the sandbox, the launch was withdrawn, or the disk is full.
     """
-    sandbox = Sandbox(root=root)
     try:
-        with FileLock(sandbox.supervisor_lock, timeout=0):
+        with FileLock(Sandbox(root=root).supervisor_lock, timeout=0):
+            # By relative paths the sandbox is found also after the project was moved: this folder moves with it.
+            os.chdir(root)
+            sandbox = Sandbox(root=Path())
             # Read under the lock: `find` withdraws the launch of an absent session under the same lock.
             plan = read_json(sandbox.launch)
             if plan is None or sandbox.submitted.exists():
@@ -53,7 +55,7 @@ def main(root: Path) -> int:
                 print(NO_ROOM, flush=True)
                 return 1
             _report_ready()
-            exit_code, reason = _supervise(sandbox, plan)
+            exit_code, reason = _supervise(Sandbox(root=root), sandbox, plan)
             reserve.release()
             write_json(sandbox.ended, {"exit_code": exit_code, "reason": reason, "at": _now()})
     except Timeout:
@@ -61,8 +63,13 @@ def main(root: Path) -> int:
     return 0
 
 
-def _supervise(sandbox: Sandbox, plan: dict[str, Any]) -> tuple[int, str | None]:
-    """Run the kernel; returns its exit code, and why it was stopped, None if it was not."""
+def _supervise(sandbox: Sandbox, here: Sandbox, plan: dict[str, Any]) -> tuple[int, str | None]:
+    """Run the kernel; returns its exit code, and why it was stopped, None if it was not.
+
+    Args:
+        sandbox: Where it is at the start.
+        here: The same by relative paths.
+    """
     launcher = Path(__file__).with_name("launcher.py")
     command = [
         plan["python"],
@@ -89,7 +96,7 @@ def _supervise(sandbox: Sandbox, plan: dict[str, Any]) -> tuple[int, str | None]
         started_s = time.monotonic()
         while (exit_code := _poll(kernel)) is None:
             elapsed_s = time.monotonic() - started_s
-            if asked_at_s is None and sandbox.cancel.exists():
+            if asked_at_s is None and here.cancel.exists():
                 reason, asked_at_s = "cancelled", elapsed_s
                 kernel.terminate()
             wall_s = plan["wall_limit_s"]

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import RunOptions
+from orchestrator.cli.output.standard_output import encodable
 from orchestrator.kernel.files.digests import tree_digest
 
 _Output = Annotated[Path | None, typer.Option("--output", help="Write the script to this file instead of stdout.")]
@@ -47,7 +48,7 @@ def _listing(contents: Mapping[str, bytes]) -> str:
     sizes = {name: len(content) for name, content in contents.items()}
     total, digest = sum(sizes.values()), tree_digest(contents)
     width = len(str(total))
-    lines = [f"{size:>{width}}  {name}" for name, size in sorted(sizes.items())]
+    lines = [f"{size:>{width}}  {encodable(name, 'utf-8')}" for name, size in sorted(sizes.items())]
     return "\n".join([*lines, f"{total:>{width}}  bytes in {len(sizes)} files, code digest {digest[:12]}", ""])
 
 

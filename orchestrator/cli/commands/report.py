@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli.error_boundary import print_json
 from orchestrator.cli.options import AsJson, Section
+
+if TYPE_CHECKING:
+    from orchestrator.core.reporting.training import Training
 
 Folder = Annotated[
     Path | None, typer.Option("--output", help="Folder of the report; default: validation_output/reports/{section}.")
@@ -19,13 +23,15 @@ Folder = Annotated[
 
 
 def report(section: Section, output: Folder = None, as_json: AsJson = False) -> int:
-    """Write learning curves, a table over seeds, LaTeX and TensorBoard files of a section's trainings."""
+    """Write learning curves, a table over seeds, LaTeX and TensorBoard files of a section's trainings.
+
+    In a project that cannot be written, the table is shown and the files are left out, unless --output names a folder.
+    """
     from orchestrator.cli.output.console import Console
     from orchestrator.core.errors import BadInput
     from orchestrator.core.reporting.training_tables import text_lines
     from orchestrator.stores.project import find_project
-    from orchestrator.stores.reporting.folder import emptied_report
-    from orchestrator.stores.reporting.training_report import write_training_report
+    from orchestrator.stores.reporting.training_report import seed_statistics
     from orchestrator.stores.section.card_yaml import load_card
     from orchestrator.wiring.reports import section_trainings
 
@@ -37,16 +43,16 @@ def report(section: Section, output: Folder = None, as_json: AsJson = False) -> 
             f"{section} has no training to report: no session has run yet",
             remedy=f"Train it first: python -m orchestrator run {section} --quick",
         )
-    folder = emptied_report(output or project.section_reports / section)
-    command = shlex.join(["python", "-m", "orchestrator", *sys.argv[1:]])
-    files, statistics = write_training_report(section, trainings, folder, command)
+    files, unwritten = _written(section, trainings, output, project.section_reports / section)
+    statistics = seed_statistics(trainings)
     console = Console(sys.stderr if as_json else sys.stdout)
-    console.say(*(f"Wrote {path.as_posix()}" for path in files))
+    console.say(*(f"Wrote {path.as_posix()}" for path in files), *([unwritten] if unwritten else []))
     console.say(*text_lines(trainings, statistics))
     if as_json:
         print_json(
             {
                 "files": [path.as_posix() for path in files],
+                **({"unwritten": unwritten} if unwritten else {}),
                 "trainings": len(trainings),
                 "proofs": {one.session: dict(one.proof) for one in trainings if one.proof},
                 "adopted": {one.lineage_id: one.adopted for one in trainings if one.adopted},
@@ -54,3 +60,25 @@ def report(section: Section, output: Folder = None, as_json: AsJson = False) -> 
             }
         )
     return 0
+
+
+def _written(section: str, trainings: Sequence[Training], output: Path | None, usual: Path) -> tuple[list[Path], str]:
+    """Write the report; its files, or why there are none in a project that cannot be written.
+
+    Raises:
+        BadInput: The folder holds files that no report wrote.
+        OSError: The folder that the user named cannot be written, or the disk is full.
+    """
+    from orchestrator.core.diagnostics.storage import storage_fault
+    from orchestrator.kernel.files.storage import StorageTrouble, storage_trouble
+    from orchestrator.stores.reporting.folder import emptied_report
+    from orchestrator.stores.reporting.training_report import write_training_report
+
+    command = shlex.join(["python", "-m", "orchestrator", *sys.argv[1:]])
+    try:
+        return write_training_report(section, trainings, emptied_report(output or usual), command)[0], ""
+    except OSError as fault:
+        trouble = storage_trouble(fault)
+        if output is not None or trouble not in (StorageTrouble.READ_ONLY, StorageTrouble.DENIED):
+            raise
+        return [], f"No files were written ({storage_fault(trouble, str(usual))}): give --output FOLDER for them"

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from orchestrator.cli.output.standard_output import encodable, note_lost
+from orchestrator.cli.output.standard_output import encodable, print_line
 from orchestrator.core.messages import Message
 
 _LINE_EVERY_S = 15.0
@@ -39,7 +39,7 @@ class Console:
             if self._bar is not None:
                 self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
             else:
-                self._print(text)
+                print_line(text, self._stream)
 
     def report(self, message: Message) -> None:
         """Print a message of any level: a person watches this one run."""
@@ -58,7 +58,7 @@ class Console:
         now_s = self._monotonic()
         if now_s - self._last_line_s >= _LINE_EVERY_S or share - self._last_share >= _LINE_EVERY_SHARE or share >= 1:
             if share != self._last_share:
-                self._print(f"  {share:4.0%}  {text}")
+                print_line(f"  {share:4.0%}  {text}", self._stream)
             self._last_line_s, self._last_share = now_s, share
 
     def _show_steps(self, text: str) -> None:
@@ -68,7 +68,7 @@ class Console:
             return
         now_s = self._monotonic()
         if now_s - self._last_line_s >= _LINE_EVERY_S:
-            self._print(f"  {text}")
+            print_line(f"  {text}", self._stream)
             self._last_line_s = now_s
 
     def quiet(self) -> None:
@@ -76,14 +76,6 @@ class Console:
         if self._bar is not None:
             self._bar.stop()
         self._bar, self._bar_row, self._last_share = None, None, -1.0
-
-    def _print(self, text: str) -> None:
-        # A closed pipe, or a log on a full disk, must not end a run that takes hours. The command reports at its end
-        # that output could not be written.
-        try:
-            print(text, file=self._stream, flush=True)
-        except OSError as fault:
-            note_lost(fault)
 
     def _show_bar(self, text: str, share: float | None) -> None:
         if self._bar is None:

@@ -10,7 +10,7 @@ from rich.console import Console as RichConsole
 from rich.live import Live
 from rich.table import Table
 
-from orchestrator.cli.output.standard_output import encodable
+from orchestrator.cli.output.standard_output import encodable, print_line
 from orchestrator.core.messages import Message
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class LiveBoard:
             if self._live is not None:
                 self._console.print(text, soft_wrap=True)
             else:
-                print(text, file=self._stream, flush=True)
+                print_line(text, self._stream)
 
     def report(self, message: Message) -> None:
         """Print a message."""

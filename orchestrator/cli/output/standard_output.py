@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from pathlib import Path
+from typing import TextIO
+
+_STANDARD_ERROR = 2
 
 _ASCII = {
     "✓": "+",
@@ -18,21 +23,47 @@ _ASCII = {
 }
 
 
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters except tab and line end, characters that reorder a line, and bytes of a name that are not UTF-8.
+
+Names of files and lines of a session's log may hold them; a terminal would obey them.
+"""
+
+
 def encodable(text: str, encoding: str | None) -> str:
-    """The text itself where the encoding has all its characters, else an ASCII version.
+    """The text itself where the encoding has all its characters, else with ASCII signs and `?` for those it lacks.
+
+    Characters that a terminal obeys instead of showing them are escaped, as ESC is by four characters.
 
     Args:
         text: What to print.
         encoding: Python name of the stream's encoding; None counts as ASCII.
     """
+    text = _UNSAFE.sub(lambda found: ascii(found[0])[1:-1], text)
     name = encoding or "ascii"
     try:
         text.encode(name)
-    except (UnicodeEncodeError, LookupError):
-        for sign, plain in _ASCII.items():
-            text = text.replace(sign, plain)
-        return text.encode("ascii", "replace").decode("ascii")
-    return text
+        return text
+    except LookupError:
+        name = "ascii"
+    except UnicodeEncodeError:
+        pass
+    for sign, plain in _ASCII.items():
+        text = text.replace(sign, plain)
+    return text.encode(name, "replace").decode(name)
+
+
+def open_closed_streams() -> None:
+    """Open the null device in place of standard streams that the caller has closed, as in `status >&-`.
+
+    Otherwise Python has no such stream, and the first file that is opened, such as the ledger, gets its number.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        os.set_inheritable(number, True)
+    os.close(number)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 open until the process ends
 
 
 def restart_with_utf8_paths() -> None:
@@ -48,6 +79,17 @@ def restart_with_utf8_paths() -> None:
 
 
 _lost: list[OSError] = []
+
+
+def print_line(text: str, stream: TextIO) -> None:
+    """Print a line of a command that may take hours: a closed pipe, or a log on a full disk, must not end it.
+
+    The command reports at its end that output could not be written.
+    """
+    try:
+        print(text, file=stream, flush=True)
+    except OSError as fault:
+        note_lost(fault)
 
 
 def note_lost(fault: OSError) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, make_dataclass, replace
 from functools import cache, cached_property
@@ -16,9 +15,12 @@ from orchestrator.core.section.size_limits import (
     DIRECTORY,
     MODULE,
     NETWORK_SCHEMA,
+    SCENARIO,
     SCRIPT,
+    SECTION,
     NoLayers,
     include_fault,
+    name_faults,
     pack_fault,
     start_faults,
 )
@@ -38,8 +40,7 @@ _STEP_FIELDS = ("target_steps", "checkpoint_every_steps", "evaluate_every_steps"
 LEARNING_FIELDS = (*_STEP_FIELDS, "evaluation_scenarios")
 """Keys that each profile of a section with an `algorithm` needs, for the training loop of stable-baselines3."""
 
-MOST_STEPS = 2**53
-"""Integers up to here are exact in JSON and fit into the ledger's columns."""
+MOST_STEPS = 2**53  # integers up to here are exact in JSON and fit into the ledger's columns
 
 _SIZE = {JSON_SCHEMA: {"exclusiveMinimum": 0, "maximum": MOST_STEPS}}
 
@@ -110,13 +111,13 @@ class SectionCard:
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
     own_schema: ClassVar[type[Any] | None] = None
 
-    section: str
+    section: str = field(metadata={JSON_SCHEMA: {"pattern": f"^{SECTION}$"}})
     title: str = ""
     directory: str = field(default="", metadata={JSON_SCHEMA: {"pattern": f"^({DIRECTORY})?$"}})
     entry_point: str | None = field(default=None, metadata={JSON_SCHEMA: {"pattern": f"^{MODULE}$"}})
     script: str | None = field(default=None, metadata={JSON_SCHEMA: {"pattern": f"^{SCRIPT}$"}})
     profiles: Mapping[str, Profile] = field(default_factory=lambda: {"quick": Profile(), "full": Profile()})
-    scenario: str = ""
+    scenario: str = field(default="", metadata={JSON_SCHEMA: {"pattern": f"^({SCENARIO})?$"}})
     algorithm: AlgorithmName | None = None
     network: tuple[int, ...] = field(default_factory=NoLayers, metadata={JSON_SCHEMA: NETWORK_SCHEMA})
     algorithms: Algorithms = field(default_factory=Algorithms)
@@ -139,8 +140,7 @@ class SectionCard:
             faults.append(
                 "profiles needs both quick and full: --quick trains with the first, `run` alone with the second"
             )
-        if not re.fullmatch(DIRECTORY, self.directory):
-            faults.append(f"directory must be a plain folder name, not {self.directory!r}")
+        faults += name_faults(self.section, self.directory, self.scenario)
         faults += filter(None, (pack_fault(self.pack), *map(include_fault, self.include)))
         if not 0 <= self.seed < SEEDS_END:
             faults.append(f"seed must not be negative or above {SEEDS_END - 1}, not {self.seed}")

@@ -6,8 +6,9 @@ import re
 import unicodedata
 from collections.abc import Collection
 
-MOST_CHARS = 17
-"""A kernel's name has at most 50 characters, and takes 33 of them for its prefix, lineage, session and attempt."""
+from orchestrator.core.section.size_limits import SECTION_CHARS
+
+MOST_CHARS = SECTION_CHARS
 
 _SPECIAL = {"æ": "ae", "œ": "oe", "ø": "o", "ß": "ss", "đ": "d", "ł": "l", "þ": "th", "ð": "d"}
 """Latin letters that Unicode does not take apart into a letter and an accent."""

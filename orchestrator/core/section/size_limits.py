@@ -105,10 +105,34 @@ def pack_fault(pack: int | str | None) -> str | None:
     return None
 
 
-DIRECTORY = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+_DEVICE = "[cC][oO][nN]|[pP][rR][nN]|[aA][uU][xX]|[nN][uU][lL]|([cC][oO][mM]|[lL][pP][tT])[0-9]"
+"""Names that Windows gives to devices. Source: Microsoft, Naming Files, Paths, and Namespaces."""
+SECTION_CHARS = 17
+"""A kernel's name has at most 50 characters, and takes 33 of them for its prefix, lineage, session and attempt."""
+SECTION = rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{SECTION_CHARS - 1}}}"
+"""It is part of every kernel's name, in which Kaggle allows nothing else."""
+DIRECTORY = rf"(?!({_DEVICE})$)[A-Za-z0-9][A-Za-z0-9_-]{{0,63}}"
+SCENARIO = rf'(?!({_DEVICE})\.)[^/\\:*?"<>|\x00-\x1f. -][^/\\:*?"<>|\x00-\x1f]{{0,79}}'
+"""It begins the names of checkpoints, so it must be possible in file names of every system."""
+_SCENARIO_BYTES = 120
+"""A file name has at most 255 bytes, and those of a checkpoint take up to 90 more than the scenario."""
 MODULE = r"(?!orchestrator(\.|$))[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 SCRIPT = r"(?!orchestrator(\.py)?(/|$))(?!(.*/)?\.{1,2}/)(?!(.*/)?\.py$)[^/\\:]+(/[^/\\:]+)*\.py"
 """Forms of a section's folder, entry point and script, in syntax that Python and JSON Schema share."""
+
+
+def name_faults(section: str, directory: str, scenario: str) -> Iterator[str]:
+    """What is wrong with the names of a section, of its folder and of its checkpoints."""
+    if not re.fullmatch(SECTION, section):
+        yield (
+            f"section must have 1 to {SECTION_CHARS} letters, digits, - and _, since it is part of the names of kernels"
+            f", not {section!r}"
+        )
+    if not re.fullmatch(DIRECTORY, directory):
+        yield f"directory must be a plain folder name that every system allows, not {directory!r}"
+    short = len(scenario.encode("utf-8", "surrogatepass")) <= _SCENARIO_BYTES
+    if not re.fullmatch(SCENARIO, scenario) or not scenario.isprintable() or not short:
+        yield f"scenario must be a name that files may have on every system, not {scenario[:200]!r}"
 
 
 def start_faults(entry_point: str | None, script: str | None) -> Iterator[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from orchestrator.core.section.lineage import short
 from orchestrator.core.session.backend_types import Handle
-from orchestrator.kernel.wire import Ticket
+from orchestrator.kernel.wire import CHECKPOINTS, NORMALIZATION_SUFFIX, Ticket, checkpoint_stem, models_path
 
 MAX_SLUG_CHARS = 50
 """Kaggle's limit. The title must slugify to the slug, so we send the slug as the title."""
@@ -96,3 +97,10 @@ def session_of_slug(slug: str, lineage_id: str) -> int | None:
 def results_folder(owner: str, slug: str) -> str:
     """Folder of a session's outputs below `validation_output/results/`."""
     return f"{owner}_{slug}"
+
+
+def longest_inner_chars(section: str, directory: str, scenario: str) -> int:
+    """Characters of the longest path below a project that a run of a section makes: a checkpoint in its sandbox."""
+    sandbox = Path(".orchestrator", "local", session_slug(section, "0" * 64, 99, 9), "kaggle", "working")
+    name = f".partial-{checkpoint_stem(scenario, 10**9)}{NORMALIZATION_SUFFIX}"
+    return len(str(models_path(sandbox, directory) / CHECKPOINTS / name))

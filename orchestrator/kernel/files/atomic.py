@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,6 +55,21 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
     write_atomically(path, write)
+
+
+def replace_folder(new: Path, old: Path) -> None:
+    """Put a folder in the place of another one. Of a link only the link is replaced, and its target stays.
+
+    Raises:
+        OSError: Something else has that name, or the folder cannot be replaced.
+    """
+    if old.is_symlink():
+        old.unlink()
+    elif old.is_dir():
+        shutil.rmtree(old)
+    elif os.path.lexists(old):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(old))
+    os.replace(new, old)
 
 
 def sync_folder(folder: Path) -> None:

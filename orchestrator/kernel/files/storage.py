@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import re
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -94,6 +95,23 @@ def free_text(path: Path) -> str:
         return f"{shutil.disk_usage(folder).free / 1e6:.1f} MB free"
     except OSError:
         return ""
+
+
+WINDOWS_PATH_CHARS = 259
+"""Longest path on Windows, unless long paths are enabled there. Source: Microsoft, Maximum Path Length Limitation."""
+
+
+def path_limit() -> int | None:
+    """Characters of the longest path on this computer; None where the limit is far beyond any path of ours."""
+    if sys.platform == "win32":
+        import winreg
+
+        try:
+            with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
+                return None if winreg.QueryValueEx(key, "LongPathsEnabled")[0] else WINDOWS_PATH_CHARS
+        except OSError:
+            return WINDOWS_PATH_CHARS  # the value is absent in older versions
+    return None
 
 
 def _chain(fault: BaseException, seen: set[int]) -> Iterator[BaseException]:

@@ -126,8 +126,12 @@ def write_manifest(
     timings_s: Mapping[str, float],
     preflight: Mapping[str, Any],
 ) -> Manifest:
-    """Write the manifest with all files below the output folder. Must be the last write of the session."""
+    """Write the manifest with all files below the output folder. Must be the last write of the session.
+
+    A file whose name is not UTF-8 is left out: no JSON can hold the name. In other texts such bytes are escaped.
+    """
     paths = sorted(path for path in working.rglob("*") if path.is_file() and path.name != MANIFEST_NAME)
+    paths = [path for path in paths if (name := str(path.relative_to(working))) == _in_utf8(name)]
     manifest = Manifest(
         stamp=ticket.stamp(),
         spec=dict(ticket.spec),
@@ -141,5 +145,14 @@ def write_manifest(
         timings_s={name: round(seconds, 3) for name, seconds in timings_s.items()},
         preflight=dict(preflight),
     )
-    write_json(working / MANIFEST_NAME, manifest.to_json())
+    write_json(working / MANIFEST_NAME, _in_utf8(manifest.to_json()))
     return manifest
+
+
+def _in_utf8(value: Any) -> Any:
+    """The value with bytes that are not UTF-8, which Python keeps as half a surrogate pair, escaped in all texts."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, Mapping):
+        return {_in_utf8(key): _in_utf8(inner) for key, inner in value.items()}
+    return [_in_utf8(inner) for inner in value] if isinstance(value, list | tuple) else value

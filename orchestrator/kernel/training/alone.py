@@ -92,10 +92,12 @@ def open_alone(settings: Settings) -> Alone:
     """Open the folder of the script and build a session for it.
 
     Raises:
-        SessionRefused: Another process trains there, or the folder cannot be written.
+        SessionRefused: Another process trains there, the folder cannot be written, or the script's name cannot be the
+            name of a checkpoint.
     """
     script = _script()
     name = name_of(script)
+    _require_name(name)
     folder = folder_of(script, settings.folder)
     try:
         lock = _claim(folder, own=settings.folder is not None)
@@ -119,6 +121,17 @@ def open_alone(settings: Settings) -> Alone:
         monotonic=time.monotonic,
     )
     return Alone(context=context, script=script, signals=signals, lock=lock)
+
+
+def _require_name(name: str) -> None:
+    """Refuse a name that another locale would read otherwise: it could not find the checkpoints."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError as fault:
+        raise SessionRefused(
+            f"this Python reads file names as {sys.getfilesystemencoding()}, in which the script's name is not a text",
+            remedy="Start it with `python -X utf8`, or rename it.",
+        ) from fault
 
 
 def _claim(folder: Path, *, own: bool) -> FolderLock:

@@ -125,7 +125,9 @@ def finish_session(
     Raises:
         NotYet: Another look may settle more, and this command does not wait.
         RemoteUnavailable: The backend is away, or cannot give what decides how the run goes on.
+        StorageFault: The project is not there any more.
     """
+    context.require_home()
     handle, ticket = Handle.parse(str(record.handle)), Ticket.from_json(record.ticket)
     keeps = context.backend.capabilities.keeps_images and record.stage is Stage.SUBMITTED
     machine = machine_of_ended(context, record) if keeps else None

@@ -43,7 +43,9 @@ def collect_once(context: RunContext, ticket: Ticket, handle: Handle, observatio
 
     Raises:
         RemoteUnavailable: The backend is away.
+        StorageFault: The project is not there any more.
     """
+    context.require_home()
     folder = context.results.folder(handle.owner, own_slug(handle, ticket))
     # One that was deleted on the backend has no outputs to ask for; the outputs of an earlier fetch still count.
     retrieval = (

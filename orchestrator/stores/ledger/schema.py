@@ -65,7 +65,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 # Made once: `json.dumps` would make an encoder for every text.
-dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False).encode
+dump = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False).encode
 
 
 def plain_row(record: RunRecord | SessionRecord) -> dict[str, Any]:

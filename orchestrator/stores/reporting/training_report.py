@@ -32,7 +32,7 @@ def write_training_report(
     Raises:
         OSError: A file cannot be written.
     """
-    statistics = statistics_of(trainings, _uniform)
+    statistics = seed_statistics(trainings)
     texts = {
         "trainings.csv": as_csv(list(training_rows(trainings))),
         "learning_curves.csv": as_csv(list(curve_rows(trainings))),
@@ -49,6 +49,11 @@ def write_training_report(
     for one in drawn:
         write_events(one, folder / "tensorboard" / _folder_name(one))
     return [*written, *([folder / "tensorboard"] if drawn else [])], statistics
+
+
+def seed_statistics(trainings: Sequence[Training]) -> list[Statistic]:
+    """The statistics over seeds, of which `write_training_report` writes tables."""
+    return statistics_of(trainings, _uniform)
 
 
 def _uniform(seed: int) -> Callable[[], float]:

@@ -128,6 +128,21 @@ def read_member(path: Path) -> bytes:
         raise BadInput(f"{path} cannot be read: {fault.strerror}", remedy="Change the file's permissions.") from fault
 
 
+def member_name(top: Path, path: Path) -> str:
+    """The POSIX path of a file in the bundle.
+
+    Raises:
+        BadInput: Its name is not UTF-8, so a session on another system could not have it.
+    """
+    name = path.relative_to(top).as_posix()
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError as fault:
+        shown = name.encode("utf-8", "backslashreplace").decode("utf-8")
+        raise BadInput(f"{shown} would travel with the code, and its name is not UTF-8", remedy="Rename it.") from fault
+    return name
+
+
 def require_inside(top: Path, path: Path) -> None:
     """Refuse a path with a link to a target outside the project, to a credential, or to a folder that contains it.
 

@@ -17,7 +17,14 @@ from orchestrator.kernel.files.digests import tree_digest
 from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.stores.project import Project
 from orchestrator.stores.secrets.outgoing import Gate
-from orchestrator.stores.session.bundle_files import all_files, included, package_data, read_member, require_inside
+from orchestrator.stores.session.bundle_files import (
+    all_files,
+    included,
+    member_name,
+    package_data,
+    read_member,
+    require_inside,
+)
 from orchestrator.stores.session.import_closure import Closure, ImportSearch
 from orchestrator.stores.session.project_modules import OWN, Module, ProjectModules
 
@@ -127,7 +134,7 @@ class CodeStore:
         paths += [pair for module in closure.modules for pair in _files_of(module)]
         beside = folder / REQUIREMENTS_NAME
         paths += [(self._root, path) for path in (*extra, beside) if path != beside or beside.is_file()]
-        members = {path.relative_to(top).as_posix(): read(path) for top, path in paths}
+        members = {member_name(top, path): read(path) for top, path in paths}
         _require_pinned(members, beside.relative_to(self._root).as_posix())
         return members, closure
 

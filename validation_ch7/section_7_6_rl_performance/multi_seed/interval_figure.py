@@ -76,10 +76,11 @@ def _improvements(axes: Axes, pool: Pool) -> None:
     axes.set_xlim(0.0, 1.02)
     axes.set_xlabel("probability of less delay in the same scenario", fontsize=9)
     axes.set_title("Probability of improvement", loc="left", fontsize=10)
+    # Above the panel: inside, it would cover intervals.
+    axes.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1.0, 1.07), ncols=3, borderaxespad=0.0)
     axes.grid(axis="x", color=PALE, linewidth=0.7)
     axes.set_axisbelow(True)
     plain_frame(axes)
-    axes.legend(frameon=True, framealpha=1.0, edgecolor="none", fontsize=8, loc="best")
 
 
 def _ink(place: int) -> str:

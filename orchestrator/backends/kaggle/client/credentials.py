@@ -48,6 +48,14 @@ class Credentials:
     secret: str = field(repr=False)
 
 
+def home_folder() -> Path:
+    """The user's home folder; where there is none, a folder that does not exist either."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(os.sep) / "no-home-folder"
+
+
 def config_folder(environ: Mapping[str, str], home: Path) -> Path:
     """Folder of `kaggle.json`: that of KAGGLE_CONFIG_DIR, `~/.kaggle`, or the XDG folder on Linux."""
     named = environ.get("KAGGLE_CONFIG_DIR")
@@ -61,7 +69,7 @@ def config_folder(environ: Mapping[str, str], home: Path) -> Path:
 
 def candidates(environ: Mapping[str, str] = os.environ, home: Path | None = None) -> list[Credentials]:
     """Every credential on this computer, in the order in which the official client would try them."""
-    home = home or Path.home()
+    home = home or home_folder()
     found = [_access_token(environ, home), _legacy_key(environ, config_folder(environ, home)), _oauth(home)]
     return [credentials for credentials in found if credentials is not None]
 
@@ -118,7 +126,7 @@ def _oauth(home: Path) -> Credentials | None:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig").strip()
+        return path.read_text(encoding="utf-8-sig", errors="replace").strip()
     except OSError:
         return ""
 

@@ -29,6 +29,7 @@ from orchestrator.core.session.backend_types import Handle, Retrieval
 from orchestrator.core.session.missing_outputs import Lack, MissingFile
 from orchestrator.core.session.pack import own_lines
 from orchestrator.core.session.settling import newest_saved
+from orchestrator.kernel.files.atomic import replace_folder
 from orchestrator.kernel.files.storage import free_text, storage_path, storage_trouble
 from orchestrator.kernel.wire import MANIFEST_NAME, member_folder
 
@@ -203,9 +204,7 @@ class OutputFetcher:
                 os.replace(path, self._incomplete / name)
             else:
                 path.unlink()  # of an earlier, interrupted fetch: the session does not have this file
-        if self._into.exists():
-            shutil.rmtree(self._into)
-        os.replace(self._partial, self._into)
+        replace_folder(self._partial, self._into)
         self._reuse_incomplete()
 
     def _reuse_incomplete(self) -> None:

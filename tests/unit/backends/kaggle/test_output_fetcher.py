@@ -107,6 +107,7 @@ def test_a_listing_that_shrinks_between_its_pages_lacks_a_file_until_the_next_fe
     bench.api.names = shrinking
     first = bench.fetch()
     assert [one.lack for one in first.files] == [Lack.UNLISTED]
+    assert first.missing[0].endswith(" is not listed")
     bench.api.names = list
     assert bench.fetch().missing == ()
     bench.assert_whole_but()
@@ -147,6 +148,7 @@ def test_a_name_that_leads_out_is_named_and_not_written(bench: Bench, name: str,
     bench.api.files[name] = b"evil"
     (missing,) = bench.fetch().files
     assert missing.lack is Lack.UNWRITABLE
+    assert str(missing).endswith(" is not a valid file name on this computer: refused")
     bench.assert_whole_but(name)
     assert not list(tmp_path.rglob("*evil*"))
 
@@ -183,7 +185,8 @@ def test_one_file_that_cannot_be_had_blocks_no_other(bench: Bench, status: int) 
     for path in list(bench.api.files):
         if path != MANIFEST_NAME:
             bench.api.refused = {path: status}
-            assert [one.path for one in bench.fetch().files] == [path]
+            (missing,) = bench.fetch().missing
+            assert missing.startswith(f"{path} could not be fetched: Kaggle, ")
             bench.assert_whole_but(path)
             shutil.rmtree(bench.into.parent)
 
@@ -221,7 +224,7 @@ def test_an_odd_log_stops_nothing(bench: Bench, log: str) -> None:
 def test_a_log_that_cannot_be_had_is_named(bench: Bench, status: int | None) -> None:
     bench.api.log, bench.api.log_fault = "", ServiceFault("log", status=status, message="")
     (missing,) = bench.fetch().files
-    assert missing.path == "kernel.log"
+    assert str(missing).startswith("kernel.log could not be fetched: Kaggle, log: ")
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".state.npz", ".json"])
@@ -254,3 +257,23 @@ def test_what_the_log_says_about_checkpoints_is_reported(bench: Bench) -> None:
     assert (bench.fetch().steps_saved, bench.fetch().silent) == (50, False)
     bench.api.log = ""
     assert (bench.fetch().steps_saved, bench.fetch().silent) == (0, True)
+
+
+def test_a_linked_results_folder_is_replaced_and_its_target_stays(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/mine.txt").write_text("mine", "utf-8")
+    bench.into.parent.mkdir(exist_ok=True)
+    bench.into.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert bench.fetch().missing == ()
+    bench.assert_whole_but()
+    assert not bench.into.is_symlink() and (tmp_path / "elsewhere/mine.txt").read_text("utf-8") == "mine"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such files")
+@pytest.mark.parametrize("pipe", [False, True])
+def test_a_file_in_place_of_the_results_folder_is_kept_and_named(bench: Bench, pipe: bool) -> None:
+    bench.into.parent.mkdir(exist_ok=True)
+    os.mkfifo(bench.into) if pipe else bench.into.write_text("mine", "utf-8")
+    with pytest.raises(NotADirectoryError, match="Not a directory"):
+        bench.fetch()
+    assert bench.into.exists() and not bench.into.is_dir()

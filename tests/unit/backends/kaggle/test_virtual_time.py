@@ -94,6 +94,7 @@ def test_a_kernel_that_the_service_names_otherwise_is_found_by_its_nonce(lose: S
     push = bench.push(session=2)
     bench.api.lose, bench.api.renames = list(lose), {push.slug: "notebook0a1b2c"}
     assert submit_session(bench.context, push).slug == "notebook0a1b2c"
+    assert bool(lose) is any("The answer to the push was lost (" in line for line in bench.listener.lines)
     assert bench.api.pushes == 2
 
 
@@ -113,6 +114,7 @@ def test_a_kernel_counts_as_absent_only_after_the_visibility_window() -> None:
     assert confirm_submission(bench.context, push.ticket, push.slug, bench.clock.now()) is not None
     bench = new_bench()
     assert confirm_submission(bench.context, push.ticket, push.slug, bench.clock.now()) is None
+    assert f"Looking for {push.slug}: it may take up to 90 s to show" in bench.listener.lines
     assert VISIBILITY_S <= bench.clock.slept_s <= VISIBILITY_S + 10.0
 
 

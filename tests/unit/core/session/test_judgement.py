@@ -47,10 +47,18 @@ def test_a_finished_session_has_its_end_reason_exit_code_and_verdict() -> None:
 
 
 def test_complete_without_a_manifest_is_not_a_success() -> None:
-    judgement = judge(make_ticket(), _ended(0), None, ())
-    assert judgement.end_reason is EndReason.CRASHED
+    judgement = judge(make_ticket(), _ended(1), None, ())
+    assert (judgement.end_reason, judgement.exit_code) == (EndReason.CRASHED, 1)
     assert judgement.verdict is None
-    assert "no manifest" in judgement.problems[0]
+    assert judgement.problems == ("the session wrote no manifest",)
+    assert judge(make_ticket(), _ended(0), None, ()).end_reason is EndReason.CRASHED
+
+
+def test_a_finished_session_that_is_called_cancelled_is_finished() -> None:
+    ticket = make_ticket()
+    judgement = judge(ticket, _ended(None, EndReason.CANCELLED), _manifest(ticket), ())
+    assert (judgement.end_reason, judgement.exit_code) == (EndReason.FINISHED, 0)
+    assert judge(ticket, _ended(None, EndReason.CANCELLED), None, ()).end_reason is EndReason.CANCELLED
 
 
 def test_a_wall_limit_is_not_a_crash() -> None:

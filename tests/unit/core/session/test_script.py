@@ -79,7 +79,7 @@ def test_a_title_cannot_end_its_string(project_root: Path) -> None:
 
 def test_a_script_over_the_size_limit_is_refused() -> None:
     guard_size("x" * 100, 100)
-    with pytest.raises(BadInput, match="101 bytes"):
+    with pytest.raises(BadInput, match="the script has 101 bytes, the backend accepts at most 100"):
         guard_size("x" * 101, 100)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,6 +115,7 @@ def test_an_absent_library_is_named_with_the_pip_command(session_bench: SessionB
     code, manifest = session_bench.run(act)
     assert code == 1 and manifest.outcome.ending is KernelEnding.SECTION_FAILED
     assert ("python -m pip install numpy" in str(manifest.error)) is advised
+    assert "If it is a file of yours: add it to `include` in the section's card." in str(manifest.error)
 
 
 def test_a_section_that_returns_nothing_fails(session_bench: SessionBench) -> None:
@@ -125,7 +127,7 @@ def test_a_section_that_returns_nothing_fails(session_bench: SessionBench) -> No
 def test_a_bundle_with_another_digest_is_refused(session_bench: SessionBench) -> None:
     code, manifest = session_bench.run(lambda context: pytest.fail("must not run"), bundle_digest="d" * 64)
     assert (code, manifest.outcome.ending) == (2, KernelEnding.REFUSED)
-    assert "digest" in str(manifest.error)
+    assert "the code in this kernel has digest " in str(manifest.error)
 
 
 def test_missing_input_checkpoints_are_carrier_missing_and_not_a_fresh_start(session_bench: SessionBench) -> None:
@@ -198,3 +200,15 @@ def test_a_manifest_is_read_back_from_its_file(session_bench: SessionBench) -> N
     _, manifest = session_bench.run(lambda context: outcome)
     assert manifest.outcome == outcome
     assert Manifest.from_json(manifest.to_json()) == manifest
+
+
+def test_names_and_errors_that_are_not_utf_8_leave_the_manifest_readable(session_bench: SessionBench) -> None:
+    def act(context: SessionContext) -> SectionOutcome:
+        for name in (b"\xff.png", b"good.png"):
+            Path(os.fsdecode(bytes(session_bench.workspace.working) + b"/" + name)).write_bytes(b"x")
+        raise ValueError(f"cannot open {os.fsdecode(b'caf' + bytes([0xE9]))}.csv")
+
+    code, manifest = session_bench.run(act)
+    assert code == EXIT_CODES[KernelEnding.SECTION_FAILED]
+    assert [entry.path for entry in manifest.files if entry.path.endswith(".png")] == ["good.png"]
+    assert manifest.error is not None and r"cannot open caf\udce9.csv" in manifest.error

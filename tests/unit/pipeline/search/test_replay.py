@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -179,6 +180,17 @@ def test_raising_the_number_of_trials_trains_only_the_new_proposals(undisturbed:
     assert varied_settings(tuple(one.trial for one in report.statuses))[:8] == varied_settings(
         tuple(one.trial for one in undisturbed.statuses)
     )
+
+
+def test_another_space_keeps_the_trainings_that_it_proposes_too() -> None:
+    world = new_world()
+    carried_through(new_computer(world))
+    before = Counter(kernel.ticket.lineage_id for kernel in world.kernels.values())
+    wider = new_computer(world, SEARCH.replace("[0.95, 0.97, 0.99]", "[0.95, 0.97, 0.99, 0.995]"))
+    wider.recover()
+    report, _ = carried_through(wider)
+    after = Counter(kernel.ticket.lineage_id for kernel in world.kernels.values())
+    assert report.complete and {lineage: after[lineage] for lineage in before} == dict(before)
 
 
 def test_concurrency_does_not_change_the_search(undisturbed: TickReport) -> None:

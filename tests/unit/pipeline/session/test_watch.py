@@ -98,7 +98,7 @@ def test_an_unknown_state_does_not_end_the_session() -> None:
 
 
 def test_a_backend_that_stays_unreachable_ends_the_watch_not_the_session() -> None:
-    with pytest.raises(RemoteUnavailable) as fault:
+    with pytest.raises(RemoteUnavailable, match="could not be asked for 30 minutes: HTTP 500") as fault:
         _watch(Scripted([RUNNING, AWAY]))
     assert "goes on" in fault.value.remedy
     assert fault.value.exit_code == 4

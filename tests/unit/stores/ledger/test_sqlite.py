@@ -395,3 +395,9 @@ def test_two_programs_writing_in_turn_read_the_same_records(tmp_path: Path) -> N
     assert [one.stage for one in mine.sessions(lineage)] == [Stage.SUBMITTED]
     for ledger in (mine, other):
         ledger.close()
+
+
+def test_a_path_that_is_not_utf_8_is_recorded_and_read_back(ledger: SqliteLedger) -> None:
+    ledger.record(_start(), _event(EventKind.RUN_ENDED, end_reason="a\udce9b", steps_done=0, verdict=None))
+    assert ledger.events()[-1].body["end_reason"] == "a\udce9b"
+    assert ledger.runs()[0].end_reason == "a\udce9b"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,7 @@ def test_a_script_is_a_python_file_below_the_project(script: str, why: str) -> N
 
 
 def test_the_default_of_directory_must_be_a_folder_name_too() -> None:
-    assert "directory must be a plain folder name, not 'my.section'" in str(
+    assert "directory must be a plain folder name that every system allows, not 'my.section'" in str(
         refusal("section: my.section\nscript: train.py\n", "my.section.yaml")
     )
 
@@ -151,3 +152,31 @@ def test_a_schema_beside_a_script_declares_keys_of_the_card(tmp_path: Path) -> N
     (tmp_path / "examples/schema.py").write_text("import numpy\n" + text, encoding="utf-8")
     with pytest.raises(BadInput, match="it imports numpy"):
         load_card(folder, "mine")
+
+
+NAMES_OF_SYSTEMS = ["con", "NUL", "aux", "com1", "Lpt9", "a.", "../x", "x" * 65]
+
+
+@pytest.mark.parametrize("name", NAMES_OF_SYSTEMS)
+def test_a_folder_that_some_system_refuses_is_refused(name: str) -> None:
+    fault = refusal(f"section: mine\nscript: train.py\ndirectory: '{name}'\n")
+    assert f"directory must be a plain folder name that every system allows, not {name!r}" in str(fault)
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b", "a\\b", "..", ".hidden", "a:b", "a*", "NUL.txt", " a", "a\tb", "a\x7f", "x" * 81, "表" * 41]
+)
+def test_a_scenario_that_cannot_begin_a_file_name_is_refused(name: str) -> None:
+    fault = refusal(f"section: mine\nscript: train.py\nscenario: {json.dumps(name)}\n")
+    assert f"scenario must be a name that files may have on every system, not {name!r}" in str(fault)
+
+
+@pytest.mark.parametrize("name", ["traffic_light_control", "été 2026", "my.section", "con", "console", "x" * 80])
+def test_usual_scenarios_are_accepted(name: str) -> None:
+    assert parse_card(f"section: mine\nscript: train.py\nscenario: {name}\n", "mine.yaml").scenario == name
+
+
+@pytest.mark.parametrize("name", ["x" * 18, "été", "my.section", "-x", "a b"])
+def test_a_section_whose_kernels_would_have_no_possible_name_is_refused(name: str) -> None:
+    fault = refusal(f"section: '{name}'\nscript: train.py\ndirectory: x\nscenario: x\n", f"{name}.yaml")
+    assert "section must have 1 to 17 letters, digits, - and _" in str(fault) and repr(name) in str(fault)

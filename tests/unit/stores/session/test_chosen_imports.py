@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -119,4 +120,10 @@ def test_file_beyond_the_limit_is_refused_before_it_is_read(project: Path) -> No
 def test_file_that_is_named_like_a_secret_is_refused(project: Path, name: str) -> None:
     (project / "mypackage" / name).write_text("a", encoding="utf-8")
     with pytest.raises(BadInput, match="name of a credential"):
+        _names(project, "")
+
+
+def test_a_name_that_is_not_utf_8_is_refused(project: Path) -> None:
+    Path(os.fsdecode(bytes(project / "mypackage") + b"/\xff.csv")).write_text("a", encoding="utf-8")
+    with pytest.raises(BadInput, match=r"mypackage/\\udcff.csv would travel with the code, and its name is not UTF-8"):
         _names(project, "")

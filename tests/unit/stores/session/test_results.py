@@ -111,7 +111,7 @@ def test_a_card_with_more_steps_than_its_session_can_have_done_is_refused(tmp_pa
         _commit(folder)  # its manifest states 20 steps
     incoming = _tree(tmp_path).incoming(folder, TICKET)
     assert incoming.steps == 20
-    assert any("at most" in fault for fault in incoming.faults.values())
+    assert any("but the session can have done " in fault for fault in incoming.faults.values())
 
 
 def test_a_listed_name_that_is_impossible_on_this_computer_is_missing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from orchestrator.core.session.spec import SessionSpec
 from orchestrator.stores.campaign.campaign_yaml import campaign_schema, card_reader, load_campaign, parse_campaign
 from orchestrator.stores.section.card_yaml import choose, load_card, parse_card, read_settings
 from orchestrator.stores.yaml.known_keys import required_keys
+from orchestrator.stores.yaml.text_files import read_text
 from tests.conftest import PROJECT_ROOT
 
 CARDS = PROJECT_ROOT / "configs" / "sections"
@@ -208,7 +210,10 @@ def test_nested_settings_are_refused_with_the_dotted_key() -> None:
     with pytest.raises(BadInput) as caught:
         parse_campaign(HEAD + "    settings:\n      environment: {decision_s: 5.0}\n", "a.yaml")
     (line,) = str(caught.value).splitlines()
-    assert line.startswith("a.yaml, line 6: trials.m.settings.environment: ") and "as environment.decision_s" in line
+    assert (
+        line.startswith("a.yaml, line 6: trials.m.settings.environment: ")
+        and "write a nested key with dots, as environment.decision_s" in line
+    )
 
 
 def test_an_empty_file_is_refused_with_required_keys_and_an_example(tmp_path: Path) -> None:
@@ -314,3 +319,10 @@ def test_sizes_of_an_unused_profile_are_refused() -> None:
     assert trials_of(HEAD + sizes)[0].target_steps == 5000
     both = "    settings: {profiles.full.target_steps: 5000, profiles.quick.target_steps: 500}\n"
     assert trials_of(HEAD + "    profile: quick\n" + both)[0].target_steps == 500
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such files")
+def test_a_pipe_in_place_of_a_card_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "mine.yaml")
+    with pytest.raises(BadInput, match=r"mine\.yaml cannot be read: it is a pipe or a device"):
+        read_text(tmp_path / "mine.yaml")

@@ -43,6 +43,7 @@ def test_all_controllers_are_evaluated_on_the_same_test_scenarios(trained: tuple
     test_bench, result = trained
     before = policy_digest(result.training.model.policy)
     found = compare_controllers(test_bench.context, result.training)
+    assert any("Comparing with the baselines on 4 unseen scenarios" in line for line in test_bench.output)
 
     assert list(found.results) == CONTROLLERS
     for name, hours in found.results.items():

@@ -19,6 +19,7 @@ from validation_ch7.section_7_6_rl_performance.multi_seed.bootstrap import (
 )
 from validation_ch7.section_7_6_rl_performance.multi_seed.claims import Pool, pool_experiment
 from validation_ch7.section_7_6_rl_performance.multi_seed.grouping import Experiment, experiments_of
+from validation_ch7.section_7_6_rl_performance.multi_seed.interval_figure import interval_figure
 from validation_ch7.section_7_6_rl_performance.multi_seed.load import PoolRefused, Training
 from validation_ch7.section_7_6_rl_performance.multi_seed.power import trainings_needed
 from validation_ch7.section_7_6_rl_performance.multi_seed.report import more_needed, pool_json, pool_markdown
@@ -406,3 +407,13 @@ def test_a_baseline_with_other_values_is_refused() -> None:
         experiments_of([training("DQN", 0), stale])
     with pytest.raises(PoolRefused, match="no finished training"):
         experiments_of([])
+
+
+def test_the_legend_covers_no_interval() -> None:
+    figure = interval_figure(pool(), stamp="stamp")
+    figure.draw_without_rendering()
+    panel, legend = figure.axes[1], figure.axes[1].get_legend()
+    assert legend is not None and len(legend.get_texts()) == 2
+    box = legend.get_window_extent()
+    assert not box.overlaps(panel.get_window_extent()) and not box.overlaps(panel._left_title.get_window_extent())
+    assert figure.bbox.containsx(box.x1) and figure.bbox.containsy(box.y1)

@@ -1,0 +1,92 @@
+"""A sandbox whose project was moved while its session ran, and locks on a read-only disk."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from orchestrator.backends.local import processes
+from orchestrator.backends.local.processes import held
+from orchestrator.backends.local.sandbox import Sandbox, bring_back
+from orchestrator.kernel.files.workspace import ROOT_VARIABLE
+from orchestrator.kernel.wire import MANIFEST_NAME
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Sandbox:
+    return Sandbox(root=tmp_path / "before/.orchestrator/local/slug")
+
+
+@pytest.fixture
+def moved(tmp_path: Path, old: Sandbox) -> Sandbox:
+    """The sandbox at its new place, with one file that the session wrote before the move."""
+    sandbox = Sandbox(root=tmp_path / "after/.orchestrator/local/slug")
+    sandbox.working.mkdir(parents=True)
+    (sandbox.working / "first").write_text("1", encoding="utf-8")
+    sandbox.launch.write_text(json.dumps({"environment": {ROOT_VARIABLE: str(old.kaggle)}}), encoding="utf-8")
+    return sandbox
+
+
+def write_outputs(sandbox: Sandbox, *names: str) -> None:
+    for name in names:
+        (sandbox.working / name).parent.mkdir(parents=True, exist_ok=True)
+        (sandbox.working / name).write_text(name, encoding="utf-8")
+
+
+def test_outputs_at_the_old_place_are_brought_back(tmp_path: Path, old: Sandbox, moved: Sandbox) -> None:
+    write_outputs(old, "a/b", MANIFEST_NAME)
+    bring_back(moved)
+    assert sorted(path.name for path in moved.working.rglob("*") if path.is_file()) == ["b", "first", MANIFEST_NAME]
+    assert not (tmp_path / "before").exists()
+    bring_back(moved)
+
+
+def test_outputs_without_a_manifest_stay_at_the_old_place_too(old: Sandbox, moved: Sandbox) -> None:
+    write_outputs(old, "a/b")
+    bring_back(moved)
+    assert (moved.working / "a/b").is_file() and (old.working / "a/b").is_file()
+
+
+def test_files_of_others_at_the_old_place_stay(tmp_path: Path, old: Sandbox, moved: Sandbox) -> None:
+    write_outputs(old, MANIFEST_NAME)
+    (tmp_path / "before/notes.txt").write_text("mine", encoding="utf-8")
+    bring_back(moved)
+    assert [path.name for path in (tmp_path / "before").iterdir()] == ["notes.txt"]
+
+
+def test_the_sandbox_of_another_project_is_left_alone(old: Sandbox, moved: Sandbox) -> None:
+    write_outputs(old, MANIFEST_NAME)
+    old.submitted.write_text("{}", encoding="utf-8")
+    bring_back(moved)
+    assert not (moved.working / MANIFEST_NAME).exists() and old.submitted.exists()
+
+
+def test_a_command_that_may_not_write_brings_nothing_back(
+    old: Sandbox, moved: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_outputs(old, MANIFEST_NAME)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    bring_back(moved)
+    assert not (moved.working / MANIFEST_NAME).exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs flock")
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
+def test_a_lock_is_seen_where_nothing_can_be_written(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lock"
+
+    class ReadOnly(FileLock):  # type: ignore[misc]
+        def acquire(self, *args: object, **words: object) -> None:
+            raise OSError(number, os.strerror(number), str(path))
+
+    with FileLock(path):
+        monkeypatch.setattr(processes, "FileLock", ReadOnly)
+        assert held(path)
+    assert path.exists() and not held(path)
