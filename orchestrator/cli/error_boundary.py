@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -49,7 +50,7 @@ def run_command(act: Callable[[], int], *, as_json: bool = False) -> int:
 def print_json(value: Mapping[str, Any]) -> None:
     """Print one object without secrets on one line of standard output, in ASCII so that every terminal can show it."""
     from orchestrator.core.secret_search import masked_json
-    from orchestrator.stores.secrets.masking import masking
+    from orchestrator.stores.secrets.rules import masking
 
     try:
         print(json.dumps(masked_json(value, masking()), ensure_ascii=True, allow_nan=False), flush=True)
@@ -108,19 +109,15 @@ def _masked(failure: _Failure) -> _Failure:
 
 
 def _mask() -> Callable[[str], str]:
-    """Hides secrets in a text, also in a damaged installation, where the library with the rules may be missing."""
+    """Hides secrets in a text; in a damaged installation without the library that has the rules, those in use."""
     from orchestrator.core.secret_search import ValueMask
     from orchestrator.stores.secrets.in_use import secrets_in_use
 
-    values = secrets_in_use()
-    try:
-        from orchestrator.stores.secrets.masking import masking
+    if find_spec("detect_secrets") is None:
+        return ValueMask(secrets_in_use())
+    from orchestrator.stores.secrets.rules import masking
 
-        mask = masking(values)
-        mask("https://name:word@host")  # loads a rule of the library
-    except ModuleNotFoundError:
-        return ValueMask(values)
-    return mask
+    return masking()
 
 
 def _print(text: str, stream: TextIO) -> None:

@@ -24,8 +24,8 @@ from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.ledger.sqlite import SqliteLedger
 from orchestrator.stores.project import Project, require_writable
 from orchestrator.stores.proof.records import proof_of_code
-from orchestrator.stores.secrets.masking import masking
 from orchestrator.stores.secrets.outgoing import ALLOWED, Gate
+from orchestrator.stores.secrets.rules import masking
 from orchestrator.stores.session.code_bundle import CodeStore, FrozenCode
 from orchestrator.stores.session.results import ResultsTree
 from orchestrator.stores.system_clock import SystemClock

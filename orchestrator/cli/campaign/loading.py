@@ -27,7 +27,7 @@ def open_campaign(name: str, backend: str | None) -> tuple[Project, Campaign, tu
     from orchestrator.cli.output.console import Console
     from orchestrator.stores.campaign.campaign_yaml import campaign_path, load_campaign, on_backend
     from orchestrator.stores.project import find_project
-    from orchestrator.stores.secrets.masking import also_hide
+    from orchestrator.stores.secrets.rules import also_hide
     from orchestrator.wiring.campaigns import webhooks_in_use
     from orchestrator.wiring.searches import campaign_trials
 

@@ -51,7 +51,7 @@ class Printable:
     def __call__(self, line: str) -> str:
         """The line as it may be printed."""
         if self._hide is None:
-            from orchestrator.stores.secrets.masking import LineMask  # imported late, as a command's other imports
+            from orchestrator.stores.secrets.rules import LineMask  # imported late, as a command's other imports
 
             self._hide = LineMask()
         return encodable(self._hide(line), self._encoding)

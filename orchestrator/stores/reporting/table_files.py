@@ -12,7 +12,7 @@ from orchestrator.core.errors import BadInput
 from orchestrator.core.reporting.results_table import COLUMNS, to_csv
 from orchestrator.core.secret_search import masked_json
 from orchestrator.kernel.files.atomic import write_atomically
-from orchestrator.stores.secrets.masking import masking
+from orchestrator.stores.secrets.rules import masking
 
 CSV, PARQUET = ".csv", ".parquet"
 _LIBRARY = "pyarrow"

@@ -16,7 +16,7 @@ from orchestrator.core.reporting.training_tables import as_csv, as_latex, curve_
 from orchestrator.core.secret_search import masked_json
 from orchestrator.kernel.files.atomic import write_text
 from orchestrator.stores.reporting.event_files import write_events
-from orchestrator.stores.secrets.masking import masking
+from orchestrator.stores.secrets.rules import masking
 
 
 def write_training_report(

@@ -24,7 +24,7 @@ _STREAM = re.compile(
     rb"|\x78[\x01\x5e\x9c\xda]|\x68[\x05\x43\x81\xde]|\x58[\x09\x47\x85\xc3]|\x48[\x0d\x4b\x89\xc7]"
     rb"|\x38[\x11\x4f\x8d\xcb]|\x28[\x15\x53\x91\xcf]|\x18[\x19\x57\x95\xd3]|\x08[\x1d\x5b\x99\xd7]"
 )
-"""Beginnings of gzip, bzip2, xz, lzma, zip and zlib streams (RFC 1950). One may stand anywhere, as in a pickle."""
+"""Beginnings of gzip, bzip2, xz, lzma, zip and zlib streams (RFC 1950). One may stand anywhere in a file."""
 _OPAQUE = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "rar", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
 _PIECE_BYTES, _WINDOW_BYTES, _OVERLAP_BYTES = 1 << 16, 1 << 28, 1 << 16
 _LEAST_STREAM = 16
@@ -33,6 +33,12 @@ _BASE64 = re.compile(
     rb"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{24,}={0,2}(?:(?:\\n|[\r\n\t \\\"',])+[A-Za-z0-9+/_-]{16,}={0,2})*"
     rb"(?:(?:\\n|[\r\n\t \\\"',])+[A-Za-z0-9+/_-]{2,}={1,2})?"
 )
+MAYBE_PACKED = re.compile(
+    rb"[^\t\n\x0c\r\x1b\x20-\x7e\x80-\xff]|\\u00[0-9A-Fa-f]{2}"
+    rb"|(?<![A-Za-z0-9+/_-])(?=[a-z0-9+/_-]*[A-Z])(?=[A-Z0-9+/_-]*[a-z])"
+    rb"(?:(?=[A-Za-z_-]*[0-9+/])[A-Za-z0-9+/_-]{24,}|[A-Za-z0-9+/_-]{40,})"
+)
+"""A control character, an escape or a long word in mixed case: a content without any of them holds nothing packed."""
 _NOT_BASE64 = re.compile(rb"\\n|[^A-Za-z0-9+/]")
 _ESCAPES = re.compile(rb"\\u00([0-9A-Fa-f]{2})")
 _TEXT = re.compile(rb"[\t\n\x0c\r\x1b\x20-\x7e\x80-\xff]*")

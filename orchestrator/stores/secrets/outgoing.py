@@ -10,9 +10,9 @@ from pathlib import Path
 from orchestrator.core.errors import BadInput
 from orchestrator.core.secret_search import Finding, SecretSearch, SecretValue
 from orchestrator.kernel.wire import FileEntry
-from orchestrator.stores.secrets.content import Reading, readings
+from orchestrator.stores.secrets.content import MAYBE_PACKED, Reading, readings
 from orchestrator.stores.secrets.in_use import secrets_in_use
-from orchestrator.stores.secrets.rules import rule_findings
+from orchestrator.stores.secrets.rules import masking, rule_findings
 
 ALLOWED = "allowed_secrets.yaml"
 """Name of the file in `configs` with the findings that the user has allowed."""
@@ -131,8 +131,6 @@ class Gate:
         return read_allowed(self._allowed).get((finding.file, finding.id))
 
     def _refusal(self, found: list[Finding]) -> BadInput:
-        from orchestrator.stores.secrets.masking import masking
-
         mask = masking(self._in_use())  # a name of a file may be, or hold, the secret
         named = "; ".join(mask(str(one)) for one in found[:_NAMED_AT_ONCE])
         more = "; and more" if len(found) > _NAMED_AT_ONCE else ""
@@ -146,6 +144,9 @@ def _of_name(search: SecretSearch, path: str) -> Iterator[Finding]:
 
 def _of_file(search: SecretSearch, path: str, content: bytes) -> Iterator[Finding]:
     """What is in a file, each secret at its first place: base64 text is read as it is and decoded."""
+    if MAYBE_PACKED.search(content) is None:
+        yield from search.in_text(path, content)
+        return
     seen = set[str]()
     for reading in readings(path, content):
         for finding in _of_reading(search, path, reading, content):
@@ -161,7 +162,7 @@ def _of_reading(search: SecretSearch, path: str, reading: Reading, whole: bytes)
     elif b"\0" in reading.content:
         yield from search.of_values(reading.place, reading.content)
         found = [one.replace(b"\0", b"") for one in _STRINGS.findall(reading.content)]
-        # Before a text, a pickle has its length as one byte, which may be a letter.
+        # Serialized objects have the length of a text before it, as one byte, which may be a letter.
         strings = b"\n".join(text for one in found for text in (one, one[1:]))
         yield from search.of_rules(reading.place, strings, path, numbered=False)
     else:

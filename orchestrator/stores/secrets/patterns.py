@@ -35,7 +35,7 @@ The tests: lower-case words, one of which it must contain, and a pattern that it
 """
 
 _START = r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt])|(?<=\nV))"
-"""No word before it; the letter of an escape such as `\\n` in JSON is no word, nor the V before a text in a pickle."""
+"""No word before it; the letter of an escape such as `\\n` in JSON is no word, nor the V before a serialized text."""
 _NAMES = (
     r"(?:KAGGLE_(?:KEY|API_TOKEN|USER_SECRETS_TOKEN|DATA_PROXY_TOKEN)|WANDB_API_KEY|COMET_API_KEY|NEPTUNE_API_TOKEN"
     r"|CLEARML_API_SECRET_KEY|HF_(?:API_)?TOKEN|HUGGING_?FACE(?:_?HUB)?_(?:API_)?TOKEN|GITHUB_TOKEN|GH_TOKEN|GITLAB_TOKEN"

@@ -1,14 +1,30 @@
-"""Finds what looks like a secret: the rules of detect-secrets, and rules that it lacks."""
+"""Finds what looks like a secret: the rules of detect-secrets, and rules that it lacks. Hides secrets in texts."""
 
 from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from typing import Any
 
-from orchestrator.stores.secrets.patterns import ALLOWED_LINE, DETECTORS, OWN
+from orchestrator.core.secret_search import SecretValue, ValueMask
+from orchestrator.stores.secrets.in_use import secrets_in_use
+from orchestrator.stores.secrets.patterns import ALLOWED_LINE, DETECTORS, OWN, SHOWN
+
+_KEY_BEGINS = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----")
+_KEY_ENDS = re.compile(r"-----END (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----")
+_KEY = re.compile(rf"{_KEY_BEGINS.pattern}.*?(?:{_KEY_ENDS.pattern}|\Z)", re.DOTALL)
+_OF_A_KEY = re.compile(r"[A-Za-z0-9+/=]{16,}")
+_COMMAND = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]+[0-~]|[0-~])|\x9b[0-?]*[ -/]*[@-~]"
+)
+"""Commands to a terminal: ECMA-48 control sequences, and titles."""
+_UNSEEN: dict[int, str | None] = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160), *range(0x200B, 0x2010)))
+_UNSEEN |= {**dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)), 0x0D: " "}
+"""Control characters except tab and line feed, characters without width, and those that reverse the direction."""
+
+_known: dict[str, SecretValue] = {}
 
 
 def rule_findings(text: str) -> Iterator[tuple[int, str, str]]:
@@ -74,3 +90,57 @@ def _detector(module: str, name: str) -> Any:
     # Imported late: it takes a tenth of a second, mostly for an HTTP library. The rules are used one by one, because
     # the package's own scan would also ask the services whether a secret is valid.
     return getattr(importlib.import_module(f"detect_secrets.plugins.{module}"), name)()
+
+
+def also_hide(values: Iterable[SecretValue]) -> None:
+    """Hide further secrets from now on, such as the address of a campaign's webhook."""
+    _known.update({one.value: one for one in values})
+
+
+def masking(values: Iterable[SecretValue] | None = None) -> Callable[[str], str]:
+    """A function that replaces the secrets in use, and what looks like another one, in a text.
+
+    Args:
+        values: The secrets in use; None to find them.
+    """
+    hide_values = ValueMask([*(secrets_in_use() if values is None else values), *_known.values()])
+
+    def mask(text: str) -> str:
+        plain = hide_values(text)
+        plain = _KEY.sub("[hidden: what looks like a private key]", plain)
+        for kind, hit in hits_of(plain):
+            plain = plain.replace(hit, f"[hidden: what looks like a {kind}]")
+        for kind, form in SHOWN.items():
+            plain = form.sub(lambda found: _without_group(found, kind), plain)  # noqa: B023  # called at once
+        return plain
+
+    return mask
+
+
+def _without_group(found: re.Match[str], kind: str) -> str:
+    start, end = (at - found.start() for at in found.span("secret"))
+    if found["secret"].startswith("[hidden: ") or found["secret"].startswith("[value of "):
+        return found[0]
+    return f"{found[0][:start]}[hidden: {kind}]{found[0][end:]}"
+
+
+class LineMask:
+    """Masks lines that are shown one after another: the lines of a private key are hidden too.
+
+    Commands to the terminal are removed first, so that none hides a part of a secret or changes the terminal.
+
+    Args:
+        mask: Masks one text.
+    """
+
+    def __init__(self, mask: Callable[[str], str] | None = None) -> None:
+        self._mask = mask or masking()
+        self._in_key = False
+
+    def __call__(self, line: str) -> str:
+        """The line without secrets and commands."""
+        plain = _COMMAND.sub("", line).translate(_UNSEEN)
+        if self._in_key and _OF_A_KEY.search(plain) and not _KEY_ENDS.search(plain):
+            return "[hidden: line of a private key]"
+        self._in_key = bool(_KEY_BEGINS.search(plain)) and not _KEY_ENDS.search(plain)
+        return self._mask(plain)

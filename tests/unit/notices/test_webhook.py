@@ -16,7 +16,7 @@ from orchestrator.core.errors import BadInput, RemoteUnavailable
 from orchestrator.core.secret_search import SecretValue
 from orchestrator.notices.webhook import Webhook, webhook_address
 from orchestrator.pipeline.campaign.tick_report import notify
-from orchestrator.stores.secrets.masking import masking
+from orchestrator.stores.secrets.rules import masking
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import SMALL, expanded
 from tests.simulation.computer import Computer

@@ -16,7 +16,7 @@ from orchestrator.core.ledger.records import Stage, session_key
 from orchestrator.core.secret_search import SecretValue
 from orchestrator.stores.ledger.sql import OPEN_SESSIONS
 from orchestrator.stores.ledger.sqlite import SqliteLedger
-from orchestrator.stores.secrets.masking import masking
+from orchestrator.stores.secrets.rules import masking
 
 
 @pytest.fixture

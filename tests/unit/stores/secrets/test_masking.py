@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from orchestrator.core.secret_search import SecretValue, masked_json
-from orchestrator.stores.secrets.masking import LineMask, masking
+from orchestrator.stores.secrets.rules import LineMask, masking
 
 KEY = "9f1c07d2b3a84e65" + "a0c4d8e2f6b1937c"
 TOKEN = "hf_" + "aBcDeFgHiJkLmNoPqRsTuVwXyZaBcDeFgH"
