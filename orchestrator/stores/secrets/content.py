@@ -76,13 +76,13 @@ def readings(place: str, content: bytes, most_bytes: int = MOST_BYTES) -> Iterat
             continue
         left_bytes -= len(reading.content)
         if left_bytes < 0:
-            yield Reading(place=place, trouble="unpacks to more data than can be searched")
+            yield Reading(place=place, trouble=f"unpacks to more than {most_bytes} bytes and cannot be searched")
             return
         yield reading
         if depth < _DEEPEST and reading.content:
             waiting.append((_parts(reading.place, reading.content), depth + 1))
         elif _is_zip(reading.content):
-            yield Reading(place=place, trouble=f"holds an archive in {_DEEPEST} others")
+            yield Reading(place=place, trouble=f"holds an archive in {_DEEPEST} others and cannot be searched")
 
 
 def is_text(content: bytes) -> bool:
@@ -103,7 +103,7 @@ def _parts(place: str, content: bytes) -> Iterator[Reading]:
         return
     for magic, kind in _OPAQUE.items():
         if content.startswith(magic):
-            yield Reading(place=place, trouble=f"is in the format {kind}, which cannot be searched")
+            yield Reading(place=place, trouble=f"is in the format {kind}, which cannot be searched: use .zip")
     members = set[int]()
     if _is_zip(content):
         yield from _of_zip(place, content, members)

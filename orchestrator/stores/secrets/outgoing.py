@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from orchestrator.stores.secrets.rules import masking, rule_findings
 ALLOWED = "allowed_secrets.yaml"
 """Name of the file in `configs` with the findings that the user has allowed."""
 _NAMED_AT_ONCE = 3
-_STRINGS = re.compile(rb"[\x20-\x7e]{16,}|(?:[\x20-\x7e]\0){15,}[\x20-\x7e]|(?:[\x20-\x7e]\0\0\0){15,}[\x20-\x7e]")
+_STRINGS = re.compile(rb"[\x20-\x7e](?:[\x20-\x7e]{15,}|(?:\0[\x20-\x7e]){15,}|(?:\0\0\0[\x20-\x7e]){15,})")
 """Texts in binary content that are long enough for a token: of one, two or four bytes for each character."""
 _REMEDY = (
     "Take it out and run the same command again; if it was ever pushed or published, revoke it. "
@@ -149,16 +148,16 @@ def _of_file(search: SecretSearch, path: str, content: bytes) -> Iterator[Findin
         return
     seen = set[str]()
     for reading in readings(path, content):
-        for finding in _of_reading(search, path, reading, content):
+        for finding in _of_reading(search, path, reading):
             if finding.match or finding.what not in seen:
                 yield finding
             seen.add(finding.what)
 
 
-def _of_reading(search: SecretSearch, path: str, reading: Reading, whole: bytes) -> Iterator[Finding]:
+def _of_reading(search: SecretSearch, path: str, reading: Reading) -> Iterator[Finding]:
     if reading.trouble:
-        match = f"unread {hashlib.sha256(whole).hexdigest()}"
-        yield Finding(place=reading.place, line=None, what=reading.trouble, file=path, match=match)
+        # It cannot be allowed either: a secret in use could be in it.
+        yield Finding(place=reading.place, line=None, what=reading.trouble)
     elif b"\0" in reading.content:
         yield from search.of_values(reading.place, reading.content)
         found = [one.replace(b"\0", b"") for one in _STRINGS.findall(reading.content)]
