@@ -188,10 +188,10 @@ def _spellings(value: str) -> list[bytes]:
 
 
 def _listings(value: str) -> Iterator[bytes]:
-    """A value as a list of its bytes, decimal and hexadecimal, as it looks without blanks and commas."""
+    """A value as a list of its bytes, as it looks without blanks, commas and backslashes: numbers, entities, octal."""
     plain = value.encode("utf-8", "surrogateescape")
-    yield "".join(str(one) for one in plain).encode()
-    yield "".join(f"0x{one:02x}" for one in plain).encode()
+    for form in ("{}", "0x{:02x}", "0x{:x}", "&#{};", "&#x{:x};", "{:03o}"):
+        yield "".join(form.format(one) for one in plain).encode()
 
 
 def _base64_cores(plain: bytes) -> Iterator[bytes]:

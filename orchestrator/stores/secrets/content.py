@@ -26,6 +26,7 @@ _STREAM = re.compile(
 )
 """Beginnings of gzip, bzip2, xz, lzma, zip and zlib streams (RFC 1950). One may stand anywhere in a file."""
 _OPAQUE = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "rar", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
+_OPAQUE |= {b"\x1f\x9d": "compress", b"LZIP": "lzip", b"MSCF": "cab"}
 _PIECE_BYTES, _WINDOW_BYTES, _OVERLAP_BYTES = 1 << 16, 1 << 28, 1 << 16
 _LEAST_STREAM = 16
 _MOST_DICTIONARY_BYTES = 1 << 28
@@ -37,8 +38,10 @@ MAYBE_PACKED = re.compile(
     rb"[^\t\n\x0c\r\x1b\x20-\x7e\x80-\xff]|\\u00[0-9A-Fa-f]{2}"
     rb"|(?<![A-Za-z0-9+/_-])(?=[a-z0-9+/_-]*[A-Z])(?=[A-Z0-9+/_-]*[a-z])"
     rb"(?:(?=[A-Za-z_-]*[0-9+/])[A-Za-z0-9+/_-]{24,}|[A-Za-z0-9+/_-]{40,})"
+    rb"|(?<![0-9A-Za-z])(?:[0-9a-f]{40}|[0-9A-F]{40})"
 )
 """A control character, an escape or a long word in mixed case: a content without any of them holds nothing packed."""
+_HEXADECIMAL = re.compile(rb"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{2}){20,}(?![0-9A-Za-z])")
 _NOT_BASE64 = re.compile(rb"\\n|[^A-Za-z0-9+/]")
 _ESCAPES = re.compile(rb"\\u00([0-9A-Fa-f]{2})")
 _TEXT = re.compile(rb"[\t\n\x0c\r\x1b\x20-\x7e\x80-\xff]*")
@@ -94,6 +97,7 @@ def _parts(place: str, content: bytes) -> Iterator[Reading]:
     """What is directly in a content."""
     if is_text(content):
         yield from (Reading(place=f"{place} (base64)", content=plain) for plain in _base64_in(content))
+        yield from (Reading(place=f"{place} (hexadecimal)", content=plain) for plain in _hexadecimal_in(content))
         if _ESCAPES.search(content):
             plain = _ESCAPES.sub(lambda found: bytes([int(found[1], 16)]), content)
             yield Reading(place=f"{place} (escapes)", content=plain)
@@ -236,3 +240,11 @@ def _base64_in(content: bytes) -> Iterator[bytes]:
             decoded = base64.b64decode(plain + b"=" * (-len(plain) % 4))
             if is_text(decoded) or _STREAM.search(decoded) or b"\0" in decoded:
                 yield decoded
+
+
+def _hexadecimal_in(content: bytes) -> Iterator[bytes]:
+    """What long hexadecimal texts mean, if that is a text or compressed; a digest is neither."""
+    for found in _HEXADECIMAL.finditer(content):
+        decoded = bytes.fromhex(found[0].decode("ascii"))
+        if is_text(decoded) or _STREAM.match(decoded):
+            yield decoded

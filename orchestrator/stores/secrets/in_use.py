@@ -74,10 +74,11 @@ def secrets_in_use(environ: Mapping[str, str] = os.environ, home: Path | None = 
 
 
 def webhook_secrets(name: str, address: str) -> tuple[SecretValue, ...]:
-    """A webhook's address, and its secret part: path and query."""
+    """A webhook's address, and its secret parts: path and query, and what is random in them."""
     parts = urlsplit(address)
     behind = parts.path.strip("/") + (f"?{parts.query}" if parts.query else "")
-    values = [address, *([behind] if _looks_random(behind, _SHORTEST_UNKNOWN) else ())]
+    inner = re.split(r"[/?&=]", behind) if "/" in behind or "?" in behind else []
+    values = [address, *(one for one in (behind, *inner) if _looks_random(one, _SHORTEST_UNKNOWN))]
     return tuple(SecretValue(name=name, value=value) for value in values if len(value) >= SHORTEST)
 
 

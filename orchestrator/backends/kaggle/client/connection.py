@@ -65,7 +65,8 @@ def bounded(session: requests.Session) -> requests.Session:
 
     def rebuild_auth(prepared: requests.PreparedRequest, response: requests.Response) -> None:
         """After a redirect: no credentials for another host. requests would also look into ~/.netrc there."""
-        if session.should_strip_auth(str(response.request.url), str(prepared.url)):
+        strips: Callable[[str, str], bool] = session.should_strip_auth
+        if strips(str(response.request.url), str(prepared.url)):
             prepared.headers.pop("Authorization", None)
 
     session.rebuild_auth = rebuild_auth  # type: ignore[method-assign]

@@ -95,6 +95,11 @@ PACKINGS: dict[str, Packing] = {
     "UTF-16-LE": lambda content: ("K = " + content.decode() + "\n").encode("utf-16-le"),
     "UTF-16-BE": lambda content: ("K = " + content.decode() + "\n").encode("utf-16-be"),
     "UTF-32": lambda content: ("K=" + content.decode()).encode("utf-32"),
+    "hexadecimal of gzip": lambda content: b"blob = bytes.fromhex('" + gzip.compress(content).hex().encode() + b"')",
+    "hexadecimal of text": lambda content: b'{"a": "' + (b"name = " + content).hex().encode() + b'"}',
+    "compressed text in a picture": lambda content: (
+        b"\x89PNG\r\n\x1a\n\0\0\0 zTXtkey\0\0" + zlib.compress(content) + FILLER
+    ),
     "escapes of JSON": lambda content: "".join(f"\\u00{one:02x}" for one in content).encode(),
     "hidden file of git": lambda content: b"[http]\n\textraheader = x: y " + content,
 }
@@ -103,6 +108,8 @@ VALUES_ONLY: dict[str, Packing] = {
     "every byte quoted": lambda content: "".join(f"%{one:02x}" for one in content).encode(),
     "list of bytes": lambda content: str(list(content)).encode(),
     "list of hexadecimal bytes": lambda content: ", ".join(hex(one) for one in content).encode(),
+    "octal escapes": lambda content: "".join(f"\\{one:03o}" for one in content).encode(),
+    "entities of HTML": lambda content: "".join(f"&#{one};" for one in content).encode(),
     "upper case": bytes.upper,
     "UTF-16, split by quotes": lambda content: (content[:9].decode() + "' + '" + content[9:].decode()).encode("utf-16"),
 }
