@@ -12,11 +12,11 @@ from collections.abc import Mapping
 DETECTORS: Mapping[str, tuple[str, tuple[str, ...], re.Pattern[str] | None]] = {
     "aws": ("AWSKeyDetector", ("akia", "asia", "abia", "acca", "a3t", "aws"), None),
     "azure_storage_key": ("AzureStorageKeyDetector", ("accountkey=",), None),
-    "basic_auth": ("BasicAuthDetector", ("://",), re.compile(r"://[^\s/@]+:[^\s@]+@")),
+    "basic_auth": ("BasicAuthDetector", ("://",), re.compile(r"://[^\s/@]{1,200}:[^\s@]{1,200}@")),
     "discord": ("DiscordBotTokenDetector", (".",), re.compile(r"\.[\w-]{6}\.[\w-]{27}")),
     "github_token": ("GitHubTokenDetector", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), None),
     "gitlab_token": ("GitLabTokenDetector", ("gl", "gr1348941"), re.compile(r"gl[a-z]+-|GR1348941")),
-    "jwt": ("JwtTokenDetector", ("eyj",), re.compile(r"eyJ[\w=-]+\.")),
+    "jwt": ("JwtTokenDetector", ("eyj",), re.compile(r"eyJ[\w=-]{1,2000}\.")),
     "mailchimp": ("MailchimpDetector", ("-us",), re.compile(r"-us[0-9]")),
     "npm": ("NpmDetector", (":_authtoken=",), None),
     "openai": ("OpenAIDetector", ("t3blbkfj",), None),
@@ -54,10 +54,13 @@ _PLAIN = r"(?=(?:[A-Za-z_\-+/=]*[0-9]){2})[A-Za-z0-9_\-+/=]{16,}(?![A-Za-z0-9_\-
 OWN: Mapping[str, tuple[tuple[str, ...], re.Pattern[str]]] = {
     "Kaggle API token": (("kg",), re.compile(_START + r"KG[A-Z]T_[0-9A-Za-z]{16,}", re.IGNORECASE)),
     "Kaggle key": (
-        ("key",),
+        ("key", "kaggle"),
         re.compile(
             r"\\?[\"']key\\?[\"']\s*:\s*\\?[\"'][0-9a-f]{32}\\?[\"']"
-            r"|kaggle\w*key\w*" + _MARKUP + _FIELD + r"\\?[\"']?[0-9a-f]{32}(?![A-Za-z0-9])",
+            r"|kaggle\w{0,30}key\w{0,30}" + _MARKUP + _FIELD + r"\\?[\"']?[0-9a-f]{32}(?![A-Za-z0-9])"
+            r"|kaggle[^\n]{0,80}?\\?[\"'][0-9a-f]{32}\\?[\"']"
+            r"|(?:kaggle[^\n]{0,40}\n|user_?name[\"']?\s*[:=][^\n]{1,60}\n)(?:[^\n]{0,80}\n){0,2}?"
+            r"\s*[\"']?(?:api_?)?key[\"']?\s*[:=]\s*[\"']?[0-9a-f]{32}(?![A-Za-z0-9])",
             re.IGNORECASE,
         ),
     ),
@@ -71,7 +74,7 @@ OWN: Mapping[str, tuple[tuple[str, ...], re.Pattern[str]]] = {
     ),
     "OpenAI or Anthropic key": (
         ("sk-",),
-        re.compile(_START + r"sk-(?:proj-|ant-|svcacct-|admin-|or-)?[A-Za-z0-9_\-]*[A-Za-z0-9]{32,}"),
+        re.compile(_START + r"sk-(?:proj-|ant-|svcacct-|admin-|or-)?[A-Za-z0-9_\-]{0,200}[A-Za-z0-9]{32,}"),
     ),
     "Groq key": (("gsk_",), re.compile(_START + r"gsk_[A-Za-z0-9]{40,}")),
     "Replicate token": (("r8_",), re.compile(_START + r"r8_[A-Za-z0-9]{37,}")),
@@ -122,17 +125,18 @@ encrypted private keys, or values without quotes.
 ALLOWED_LINE = re.compile(r"pragma:\s?(?:allow|white)list[ -]secret\b")
 """The marker that detect-secrets documents, in a comment of any language."""
 
-_SIGNED_PART = r"[^=&\s\"']*(?:token|key|sig|signature|secret|passw(?:or)?d|credential|auth)"
+_SIGNED_PART = r"[^=&\s\"']{0,60}(?:token|key|sig|signature|secret|passw(?:or)?d|credential|auth)"
 SHOWN: Mapping[str, re.Pattern[str]] = {
+    "JSON Web Token": re.compile(r"(?<![\w-])(?P<secret>eyJ[\w-]{10,}(?:\.[\w-]{10,}){1,2})"),
     "header": re.compile(
         r"(?i:(?:proxy-)?authorization|x-api-key|x-auth-token|(?:set-)?cookie)[\"']?\s*[:=,]\s*[\"']?(?P<secret>[^\n\"']{8,})"
     ),
     "token": re.compile(r"(?i:\bbearer)\s+(?P<secret>[\w.~+/=\-]{16,})"),
     "part of an address": re.compile(rf"(?i:[?&]{_SIGNED_PART})=(?P<secret>[^&\s\"'<>]{{6,}})"),
-    "password in an address": re.compile(r"://[^\s/:@]*:(?P<secret>[^\s/@]{3,})@"),
+    "password in an address": re.compile(r"://[^\s/:@]{0,100}:(?P<secret>[^\s/@]{3,200})@"),
     "secret of the environment": re.compile(
         r"(?i:\b\w*(?:TOKEN(?!I)|SECRET|PASSWD|PASSWORD|PASSPHRASE|CREDENTIAL|(?:API|ACCESS|PRIVATE|AUTH)_?KEY"
-        r"|KAGGLE_KEY)\w*)[\"']?\s*[:=]\s*[\"']?(?P<secret>(?![\d.eE+\-]+(?:[\s\"',;]|$))(?=[^\s\"',;]*[0-9])(?=[^\s\"',;]*[A-Za-z])[^\s\"',;()\[\]{}]{8,})"
+        r"|KAGGLE_KEY)\w*)[\"']?\s*[:=]\s*[\"']?(?P<secret>(?![\d.eE+\-]{1,40}(?:[\s\"',;]|$))(?=[^\s\"',;]{0,60}[0-9])(?=[^\s\"',;]{0,60}[A-Za-z])[^\s\"',;()\[\]{}]{8,})"
     ),
 }
 """Kind -> pattern whose group `secret` is hidden in what is shown. Too wide to refuse a push by them."""

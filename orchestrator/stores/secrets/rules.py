@@ -24,6 +24,8 @@ _UNSEEN: dict[int, str | None] = dict.fromkeys((*range(9), *range(11, 32), *rang
 _UNSEEN |= {**dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)), 0x0D: " "}
 """Control characters except tab and line feed, characters without width, and those that reverse the direction."""
 
+_LONG_CHARS = 2048
+"""Far above any secret of a rule."""
 _known: dict[str, SecretValue] = {}
 
 
@@ -34,19 +36,34 @@ def rule_findings(text: str) -> Iterator[tuple[int, str, str]]:
     """
     lines: list[str] = []
     reported = set[int]()
-    for kind, find in _rules(text):
-        for hit in dict.fromkeys(find(text)):
-            lines = lines or text.split("\n")
-            for number in _lines_with(hit, lines, find):
-                if number not in reported and not ALLOWED_LINE.search(lines[number - 1]):
-                    reported.add(number)
-                    yield number, f"what looks like a {kind}", hit
+    for first, part in _parts(text):
+        for kind, find in _rules(part):
+            for hit in dict.fromkeys(find(part)):
+                lines = lines or text.split("\n")
+                for number in (first + one for one in _lines_with(hit, part.split("\n"), find)):
+                    if number not in reported and not ALLOWED_LINE.search(lines[number]):
+                        reported.add(number)
+                        yield number + 1, f"what looks like a {kind}", hit
 
 
 def hits_of(text: str) -> Iterator[tuple[str, str]]:
     """Kind and text of everything that looks like a secret, on allowed lines too."""
-    for kind, find in _rules(text):
-        yield from ((kind, hit) for hit in dict.fromkeys(find(text)))
+    for _, part in _parts(text):
+        for kind, find in _rules(part):
+            yield from ((kind, hit) for hit in dict.fromkeys(find(part)))
+
+
+def _parts(text: str) -> Iterator[tuple[int, str]]:
+    """Parts of a text with the number of their first line, from 0: the text, and pieces of very long lines.
+
+    The time of some rules grows with the square of the length of a line, and a session could print such a line.
+    """
+    lines = text.split("\n") if len(text) > _LONG_CHARS else []
+    long = [number for number, line in enumerate(lines) if len(line) > _LONG_CHARS]
+    for number in long:
+        for at in range(0, len(lines[number]), _LONG_CHARS // 2):
+            yield number, lines[number][at : at + _LONG_CHARS]
+    yield 0, "\n".join("" if len(line) > _LONG_CHARS else line for line in lines) if long else text
 
 
 def _rules(text: str) -> Iterator[tuple[str, Callable[[str], list[str]]]]:
@@ -70,13 +87,13 @@ def _detected(detector: Any, text: str) -> list[str]:
 
 
 def _lines_with(hit: str, lines: list[str], find: Callable[[str], list[str]]) -> list[int]:
-    """Numbers of the lines that a match is in.
+    """Numbers, from 0, of the lines that a match is in.
 
     Of a match over several lines, the last one counts; a short password may be part of other lines by chance.
     """
     last = hit.rstrip("\n").rpartition("\n")[2]
-    holding = [number for number, line in enumerate(lines, start=1) if last in line]
-    return [number for number in holding if hit in find(lines[number - 1])] or holding
+    holding = [number for number, line in enumerate(lines) if last in line]
+    return [number for number in holding if hit in find(lines[number])] or holding
 
 
 def _is_real(hit: str) -> bool:
@@ -108,10 +125,10 @@ def masking(values: Iterable[SecretValue] | None = None) -> Callable[[str], str]
     def mask(text: str) -> str:
         plain = hide_values(text)
         plain = _KEY.sub("[hidden: what looks like a private key]", plain)
-        for kind, hit in hits_of(plain):
-            plain = plain.replace(hit, f"[hidden: what looks like a {kind}]")
         for kind, form in SHOWN.items():
             plain = form.sub(lambda found: _without_group(found, kind), plain)  # noqa: B023  # called at once
+        for kind, hit in hits_of(plain):
+            plain = plain.replace(hit, f"[hidden: what looks like a {kind}]")
         return plain
 
     return mask

@@ -9,6 +9,7 @@ import json
 import random
 import re
 import struct
+import time
 import zlib
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 from orchestrator.core.errors import BadInput
 from orchestrator.stores.secrets.outgoing import Gate
 from orchestrator.stores.secrets.patterns import DETECTORS
-from orchestrator.stores.secrets.rules import hits_of, rule_findings
+from orchestrator.stores.secrets.rules import hits_of, masking, rule_findings
 
 HEX32 = "9f1c07d2b3a84e65" + "a0c4d8e2f6b1937c"
 MIXED = "aB3dE5fG7hJ9kL2mN4pQ6rS8tU1vW3xY5z"
@@ -111,6 +112,26 @@ def test_kaggle_json_is_found_with_either_quotes() -> None:
         assert list(rule_findings(json.dumps({"source": [text]})))
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "username: ana\nkey: {0}\n",
+        "[kaggle]\nusername = ana\nkey = {0}\n",
+        "[kaggle]\nkey = '{0}'\n",
+        "kaggle:\n  user: ana\n  api_key: {0}\n",
+        "username=ana\nkey={0}\n",
+        "client = KaggleClient(username='ana', password='{0}')\n",
+        'kaggle.api.set_config_value("key", "{0}")\n',
+        "# my kaggle: '{0}'\n",
+        "kaggle_api_key = {0}\n",
+        'KAGGLE = {{"u": "ana", "k": "{0}"}}\n',
+    ],
+)
+def test_a_kaggle_key_is_found_beside_its_account_or_service(form: str) -> None:
+    assert list(rule_findings(form.format(HEX32)))
+    assert not list(rule_findings(form.format(HEX32 * 2)))  # a digest
+
+
 @pytest.mark.parametrize("kind", ["", "RSA ", "EC ", "DSA ", "OPENSSH ", "ENCRYPTED "])
 def test_a_private_key_is_found(kind: str) -> None:
     assert list(rule_findings(f"-----BEGIN {kind}" + "PRIVATE KEY-----\nMIIE"))
@@ -125,6 +146,26 @@ def test_every_detector_of_the_scanner_is_reached() -> None:
         assert own, module
         for text in own:
             assert detector.secret_type in {kind for kind, _ in hits_of(text)}
+
+
+def test_a_secret_in_a_very_long_line_is_found_with_its_line() -> None:
+    for service in ("Hugging Face", "GitHub", "JWT", "password in an address"):
+        for before in (0, 1010, 1020, 2050, 99_000):
+            text = f"a\n{'x ' * before}{TOKENS[service]} {'y ' * 6000}\nb"
+            assert {line for line, _, _ in rule_findings(text)} == {2}
+            assert TOKENS[service].rpartition("@")[0][-9:] not in masking([])(text) or "@" not in TOKENS[service]
+        assert not list(rule_findings(f"a\n{'x ' * 9000}{TOKENS[service]} # pragma: allowlist secret"))
+
+
+@pytest.mark.parametrize(
+    "piece", ["eyJ", "sk-", "glab-", "://a:", "&token", "_TOKEN=", "PRIVATE KEY", "kaggle", "AKIA", "a.bcdefg."]
+)
+def test_no_line_takes_long(piece: str) -> None:
+    text = piece * (100_000 // len(piece))
+    began = time.process_time()
+    list(rule_findings(text))
+    masking([])(text)
+    assert time.process_time() - began < 5
 
 
 def picture() -> bytes:

@@ -47,6 +47,7 @@ def test_a_secret_in_use_is_replaced_by_its_name(spelling: str) -> None:
         ("Cookie: session=abc; csrf=def1234", "abc; csrf=def1234"),
         ("environ({'MY_API_TOKEN': 'zq81-secret-x', 'HOME': '/home/ana'})", "zq81-secret-x"),
         ("DB_PASSWORD=hunter2-hunter2", "hunter2-hunter2"),
+        ("x " * 2000 + "eyJhbGciOiJIUzI1NiJ9." + "eyJzdWIiOiJh" * 300 + "Wm9.c2lnbmF0dXJlLW9mLWl0", "eyJzdWIiOiJh" * 2),
         ("WANDB_API_KEY: 0a1b2c3d4e5f", "0a1b2c3d4e5f"),
         ("ProxyError: http://ana:s3cr3t@proxy:3128", "s3cr3t"),
         (f"wandb.errors: bad key {KEY}{KEY[:8]}", KEY + KEY[:8]),
