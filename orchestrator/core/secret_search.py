@@ -150,12 +150,30 @@ def masked(text: str, values: Iterable[SecretValue]) -> str:
 
 def masked_json(value: Any, mask: Callable[[str], str]) -> Any:
     """A plain JSON value with every text in it masked, names included."""
+    # Masked together first, which is far faster for the status of thousands of trials: nearly always nothing is found.
+    joined = "\n".join(_texts_in(value))
+    return value if mask(joined) == joined else _masked_parts(value, mask)
+
+
+def _texts_in(value: Any) -> Iterator[str]:
     if isinstance(value, str):
-        return mask(value) if len(value) >= SHORTEST else value
+        yield value
+    elif isinstance(value, Mapping):
+        for name, one in value.items():
+            yield str(name)
+            yield from _texts_in(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _texts_in(one)
+
+
+def _masked_parts(value: Any, mask: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return mask(value)
     if isinstance(value, Mapping):
-        return {mask(name) if isinstance(name, str) else name: masked_json(one, mask) for name, one in value.items()}
+        return {mask(name) if isinstance(name, str) else name: _masked_parts(one, mask) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(masked_json(one, mask) for one in value)
+        return type(value)(_masked_parts(one, mask) for one in value)
     return value
 
 

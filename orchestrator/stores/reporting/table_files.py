@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         OSError: The file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = masked_json(list(rows), cache(masking()))
+    rows = masked_json(list(rows), masking())
     if path.suffix == CSV:
         text = to_csv(rows)
         write_atomically(path, lambda temporary: _as_text(temporary, text))

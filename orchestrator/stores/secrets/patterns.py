@@ -129,8 +129,10 @@ _SIGNED_PART = r"[^=&\s\"']{0,60}(?:token|key|sig|signature|secret|passw(?:or)?d
 SHOWN: Mapping[str, re.Pattern[str]] = {
     "JSON Web Token": re.compile(r"(?<![\w-])(?P<secret>eyJ[\w-]{10,}(?:\.[\w-]{10,}){1,2})"),
     "header": re.compile(
-        r"(?i:(?:proxy-)?authorization|x-api-key|x-auth-token|(?:set-)?cookie)[\"']?\s*[:=,]\s*[\"']?(?P<secret>[^\n\"']{8,})"
+        r"(?i:(?:proxy-)?authorization|x-api-key|x-auth-token)[\"']?\s*[:=,]\s*[\"']?"
+        r"(?P<secret>(?i:bearer|basic|digest|negotiate)\s+[^\s\"']{6,}|(?i:token\s+)?(?=[^\s\"']{0,200}[0-9])[^\s\"']{8,})"
     ),
+    "cookie": re.compile(r"(?i:(?:set-)?cookie)[\"']?\s*:\s*[\"']?(?P<secret>[^\s=;\"']+=[^\n\"']{4,})"),
     "token": re.compile(r"(?i:\bbearer)\s+(?P<secret>[\w.~+/=\-]{16,})"),
     "part of an address": re.compile(rf"(?i:[?&]{_SIGNED_PART})=(?P<secret>[^&\s\"'<>]{{6,}})"),
     "password in an address": re.compile(r"://[^\s/:@]{0,100}:(?P<secret>[^\s/@]{3,200})@"),
