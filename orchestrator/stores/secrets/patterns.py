@@ -138,7 +138,10 @@ SHOWN: Mapping[str, re.Pattern[str]] = {
     "password in an address": re.compile(r"://[^\s/:@]{0,100}:(?P<secret>[^\s/@]{3,200})@"),
     "secret of the environment": re.compile(
         r"(?i:\b\w*(?:TOKEN(?!I)|SECRET|PASSWD|PASSWORD|PASSPHRASE|CREDENTIAL|(?:API|ACCESS|PRIVATE|AUTH)_?KEY"
-        r"|KAGGLE_KEY)\w*)[\"']?\s*[:=]\s*[\"']?(?P<secret>(?![\d.eE+\-]{1,40}(?:[\s\"',;]|$))(?=[^\s\"',;]{0,60}[0-9])(?=[^\s\"',;]{0,60}[A-Za-z])[^\s\"',;()\[\]{}]{8,})"
+        r"|KAGGLE_KEY)\w*)[\"']?\s*[:=]\s*[\"']?(?P<secret>"
+        r"(?![/~.][\w.\-]{0,60}/[\w.\-]{1,60}/)"  # no path
+        r"(?![\d.eE+\-]{1,40}(?:[\s\"',;]|$))"  # no number
+        r"(?=[^\s\"',;]{0,60}[0-9])(?=[^\s\"',;]{0,60}[A-Za-z])[^\s\"',;()\[\]{}]{8,})"
     ),
 }
 """Kind -> pattern whose group `secret` is hidden in what is shown. Too wide to refuse a push by them."""

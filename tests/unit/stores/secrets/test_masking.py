@@ -69,6 +69,7 @@ def test_what_a_session_printed_is_hidden(text: str, secret: str) -> None:
         "⚠️  INCOMPATIBILITY DETECTED: checkpoint=[64, 64], current=[128, 128]",
         "kaggle://ana/arz-validation-section-7-6-1a2b3c4d-s01, run 0f1e2d3c4b5a69788796a5b4c3d2e1f0",
         "HTTP 403, Authorization: token expired, accept the rules first; cookie: none",
+        "credentials: /home/ana2/.kaggle/kaggle.json, HF_TOKEN_PATH=~/.cache/huggingface2/token",
         "RuntimeError: KAGGLE_KEY is not set; set WANDB_API_KEY or password: required",
         "max_tokens=4096 tokens_per_second=1.25e+06 token_count: 12345678",
         f"sha256 {KEY}{KEY} of bundle, spec digest {KEY}",
