@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -48,9 +49,12 @@ def run_command(act: Callable[[], int], *, as_json: bool = False) -> int:
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """Print one object on one line of standard output, in ASCII so that every terminal can show it."""
+    """Print one object without secrets on one line of standard output, in ASCII so that every terminal can show it."""
+    from orchestrator.core.secret_search import masked_json
+    from orchestrator.stores.secrets.rules import masking
+
     try:
-        print(json.dumps(value, ensure_ascii=True, allow_nan=False), flush=True)
+        print(json.dumps(masked_json(value, masking()), ensure_ascii=True, allow_nan=False), flush=True)
     except OSError as fault:
         note_lost(fault)
 
@@ -119,12 +123,21 @@ def _project_folder() -> Path | None:
 
 
 def _masked(failure: _Failure) -> _Failure:
-    """Replace every secret in use."""
-    from orchestrator.core.secret_search import masked
+    """Hide secrets in a failure."""
+    mask = _mask()
+    return _Failure(cause=mask(failure.cause), remedy=mask(failure.remedy), code=failure.code)
+
+
+def _mask() -> Callable[[str], str]:
+    """Hides secrets in a text; in a damaged installation without the library that has the rules, those in use."""
+    from orchestrator.core.secret_search import ValueMask
     from orchestrator.stores.secrets.in_use import secrets_in_use
 
-    secrets = secrets_in_use()
-    return _Failure(cause=masked(failure.cause, secrets), remedy=masked(failure.remedy, secrets), code=failure.code)
+    if find_spec("detect_secrets") is None:
+        return ValueMask(secrets_in_use())
+    from orchestrator.stores.secrets.rules import masking
+
+    return masking()
 
 
 def _print(text: str, stream: TextIO) -> None:
@@ -173,13 +186,12 @@ def _own_folder() -> Path:
 
 def _keep(report: str) -> str:
     """Write the traceback of our own bug to a file, and return its path."""
-    from orchestrator.core.secret_search import masked
-    from orchestrator.stores.secrets.in_use import secrets_in_use
-
-    report = masked(report, secrets_in_use())
+    report = _mask()(report)
     try:
         path = _own_folder() / "last_error.txt"
         path.parent.mkdir(exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)  # a secret of an unknown form may be in it, so no other user reads it
         path.write_text(report, encoding="utf-8", errors="backslashreplace")
     except (OSError, OrchestratorError):
         # Without a project, or where it cannot be written, only the terminal is left.

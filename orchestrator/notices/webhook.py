@@ -53,10 +53,16 @@ class Webhook:
             RemoteUnavailable: The receiver did not confirm it.
         """
         try:
-            answer = requests.post(self._address, json=self._masked(dict(report)), timeout=TIMEOUT_S)
+            answer = requests.post(
+                self._address,
+                json=self._masked(dict(report)),
+                timeout=TIMEOUT_S,
+                auth=_no_auth,
+                allow_redirects=False,  # a redirect could lead the report, or a password of ~/.netrc, elsewhere
+            )
         except requests.RequestException as fault:
             raise RemoteUnavailable(f"the webhook did not take it: {type(fault).__name__}") from None
-        if not answer.ok:
+        if not 200 <= answer.status_code < 300:
             raise RemoteUnavailable(f"the webhook did not take it: HTTP {answer.status_code}")
 
     def _masked(self, plain: Any) -> Any:
@@ -64,4 +70,11 @@ class Webhook:
             return self._mask(plain)
         if isinstance(plain, list | tuple):
             return [self._masked(one) for one in plain]
-        return {name: self._masked(one) for name, one in plain.items()} if isinstance(plain, dict) else plain
+        return (
+            {self._mask(name): self._masked(one) for name, one in plain.items()} if isinstance(plain, dict) else plain
+        )
+
+
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Sends no credentials, and keeps requests from taking any out of ~/.netrc."""
+    return request

@@ -125,7 +125,7 @@ class Gate(Protocol):
     """Refuses to send anything that holds a secret."""
 
     def check_files(self, root: Path, entries: Sequence[FileEntry]) -> None:
-        """Refuse files that hold a secret in use; archives are searched member by member.
+        """Refuse files that hold a secret in use or what looks like a secret; archives are searched too.
 
         Raises:
             BadInput: One does; the message names the file and does not show the secret.
@@ -137,6 +137,9 @@ class Gate(Protocol):
         Raises:
             BadInput: One does.
         """
+
+    def take_allowed(self) -> tuple[str, ...]:
+        """A sentence for each finding that the user has allowed, each once."""
 
     def check_texts(self, texts: Mapping[str, str]) -> None:
         """Refuse texts that hold a secret in use.

@@ -27,7 +27,8 @@ from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.ledger.sqlite import SqliteLedger
 from orchestrator.stores.project import Project, require_unmoved, require_writable
 from orchestrator.stores.proof.records import proof_of_code
-from orchestrator.stores.secrets.outgoing import Gate
+from orchestrator.stores.secrets.outgoing import ALLOWED, Gate
+from orchestrator.stores.secrets.rules import masking
 from orchestrator.stores.session.code_bundle import CodeStore, FrozenCode
 from orchestrator.stores.session.results import ResultsTree
 from orchestrator.stores.system_clock import SystemClock
@@ -142,8 +143,8 @@ def assemble(
             raise fault
         for folder in (models.parent, project.results, project.own):
             require_writable(folder)
-    gate = Gate()
-    with ledger_for_reading(ledger_path) if only_look else closing(SqliteLedger(ledger_path)) as ledger:
+    gate = Gate(allowed=project.configs / ALLOWED)
+    with ledger_for_reading(ledger_path) if only_look else closing(SqliteLedger(ledger_path, masking())) as ledger:
         yield RunContext(
             backend=backend,
             clock=clock or SystemClock(),

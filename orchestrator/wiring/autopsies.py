@@ -24,7 +24,7 @@ from orchestrator.core.session.slug import results_folder
 from orchestrator.ports import Ledger
 from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.project import Project
-from orchestrator.stores.secrets.masking import masking
+from orchestrator.stores.secrets.rules import masking
 from orchestrator.stores.section.card_yaml import load_card
 from orchestrator.stores.session.written_outputs import log_tail, read_outputs, written_sessions
 from orchestrator.wiring import LOCAL, make_backend

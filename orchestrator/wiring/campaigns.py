@@ -20,7 +20,7 @@ from orchestrator.core.errors import RunFailed
 from orchestrator.core.ledger.records import Stage
 from orchestrator.core.reporting.finished_trial import Finished
 from orchestrator.core.scheduling.quota import promised_s, spent_s, week_of
-from orchestrator.core.secret_search import SecretValue, masked
+from orchestrator.core.secret_search import SecretValue
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.lineage import short
 from orchestrator.core.session.time_budget import Quota
@@ -38,7 +38,8 @@ from orchestrator.stores.ledger.sqlite import SqliteLedger
 from orchestrator.stores.project import Project, require_unmoved, require_writable
 from orchestrator.stores.proof.records import proof_of_code
 from orchestrator.stores.secrets.in_use import secrets_in_use, webhook_secrets
-from orchestrator.stores.secrets.outgoing import Gate
+from orchestrator.stores.secrets.outgoing import ALLOWED, Gate
+from orchestrator.stores.secrets.rules import masking
 from orchestrator.stores.session.code_bundle import CodeStore, FrozenCode
 from orchestrator.stores.session.results import ResultsTree
 from orchestrator.stores.system_clock import SystemClock
@@ -65,8 +66,9 @@ def campaign_context(
     clock = clock or SystemClock()
     for folder in (project.results, project.own):
         require_writable(folder)
-    home, ledger = require_unmoved(project.own), SqliteLedger(project.own / "ledger.sqlite")
-    gate = Gate(lambda: (*secrets_in_use(), *_webhook_in_use(campaign)))
+    mask = masking((*secrets_in_use(), *webhooks_in_use(campaign)))
+    home, ledger = require_unmoved(project.own), SqliteLedger(project.own / "ledger.sqlite", mask)
+    gate = Gate(lambda: (*secrets_in_use(), *webhooks_in_use(campaign)), project.configs / ALLOWED)
     code = FrozenCode(CodeStore.of(project, gate))
     for trial in trials:
         code.bundle(trial.card)  # refuse code that cannot be sent before anything else happens
@@ -100,7 +102,7 @@ def campaign_context(
             run_context=run_context,
             card_of=card_reader(project.cards),
             code_digest=lambda card: code.bundle(card).digest,
-            store_refusal=SqliteRefusals(ledger).store,
+            store_refusal=lambda lineage_id, why: SqliteRefusals(ledger).store(lineage_id, mask(why)),
             searching=searching_of(project, campaign, ledger),
             send_report=_send_report(campaign),
             examine=_examine(project, campaign, ledger),
@@ -149,10 +151,10 @@ def _send_report(campaign: Campaign) -> Callable[[Mapping[str, Any]], None] | No
     if campaign.notify is None:
         return None
     address = webhook_address(campaign.notify.webhook, campaign.notify.webhook_variable, os.environ)
-    return Webhook(address, mask=lambda text: masked(text, (*secrets_in_use(), *_webhook_in_use(campaign)))).send
+    return Webhook(address, mask=masking((*secrets_in_use(), *webhooks_in_use(campaign)))).send
 
 
-def _webhook_in_use(campaign: Campaign) -> tuple[SecretValue, ...]:
+def webhooks_in_use(campaign: Campaign) -> tuple[SecretValue, ...]:
     """The address of the campaign's webhook: a secret, whatever the name of its variable."""
     if campaign.notify is None:
         return ()

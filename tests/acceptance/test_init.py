@@ -85,11 +85,15 @@ def test_the_workflow_keeps_the_rules_of_the_shipped_one(bare: Installed, tmp_pa
     for key in ("if", "runs-on", "timeout-minutes", "environment"):
         assert mine["jobs"]["tick"][key] == shipped["jobs"]["tick"][key]
     steps = {one.get("uses", one.get("run", "")).partition(" --json")[0]: one for one in mine["jobs"]["tick"]["steps"]}
+    actions = {
+        one.partition("@")[0]: one for one in (step.get("uses", "") for step in shipped["jobs"]["tick"]["steps"])
+    }
+    restored, saved = actions["actions/cache/restore"], actions["actions/cache/save"]  # with their commits
     names = list(steps)
     tick = "orchestrator campaign tick mine --backend kaggle --recover-missing"
-    assert names.index("actions/cache/restore@v4") < names.index(tick) < names.index("actions/cache/save@v4")
+    assert names.index(restored) < names.index(tick) < names.index(saved)
     assert not any("if" in steps[name] or "continue-on-error" in steps[name] for name in names[:-1])
-    restore, save = steps["actions/cache/restore@v4"]["with"], steps["actions/cache/save@v4"]["with"]
+    restore, save = steps[restored]["with"], steps[saved]["with"]
     assert save["key"] == restore["key"] and "run_attempt" in save["key"] and "campaign-mine-" in save["key"]
     (install,) = [name for name in names if "pip install" in name]
     assert install.endswith("wheels/*.whl")  # this wheel came from a folder of this computer

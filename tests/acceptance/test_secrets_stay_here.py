@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.error_boundary import run_command
+from orchestrator.cli.main import main
 from orchestrator.core.errors import BadInput
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.section.kaggle import KaggleSettings
@@ -161,3 +162,20 @@ def test_kaggle_key_in_a_checkpoint_is_neither_inlined_nor_uploaded(
     with pytest.raises(BadInput, match=r"checkpoint_.*KAGGLE_KEY"):
         _run(toy)
     assert not kaggle.journal.of("SaveKernel") and not kaggle.journal.of("StartBlobUpload")
+
+
+def test_an_allowed_finding_is_named_before_the_push(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = "hf_" + "aBcDeFgHiJkLmNoPqRsTuVwXyZaBcDeFgH"
+    monkeypatch.setenv("ORCHESTRATOR_ROOT", str(toy))
+    (toy / SECTION / "own.json").write_text(f'{{"example": "{token}"}}', encoding="utf-8")
+    assert main([*QUICK, "--dry-run"]) == 2
+    finding = capsys.readouterr().err.partition("(finding ")[2][:12]
+    file = (SECTION / "own.json").as_posix()
+    entry = f"allowed:\n  - {{file: {file}, finding: '{finding}', reason: of the documentation}}\n"
+    (toy / "configs/allowed_secrets.yaml").write_text(entry, encoding="utf-8")
+    assert main([*QUICK, "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "Allowed in" in shown and f"{file}, line 1" in shown and "of the documentation" in shown
+    assert token not in shown

@@ -87,8 +87,10 @@ def _supervisor_of(sandbox: Path) -> int:
 def test_secrets_of_the_shell_do_not_reach_the_kernel(
     harness: BackendHarness, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for name in ("KAGGLE_KEY", "MY_TOKEN", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY"):
+    for name in ("KAGGLE_KEY", "MY_TOKEN", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY", "SMTP_PASS", "SENTRY_DSN", "MY_KEY"):
         monkeypatch.setenv(name, "planted-secret")
+    monkeypatch.setenv("DATABASE_URL", "postgres://ana:planted-secret@host/db")
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/run/planted-secret")
     _insert_into_entry(harness.project, "    print(sorted(os.environ.items()))\n")
     handle, _ = harness.run(harness.push())
     harness.backend.fetch(handle, tmp_path / "out" / "x")

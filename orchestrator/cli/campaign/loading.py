@@ -27,10 +27,13 @@ def open_campaign(name: str, backend: str | None) -> tuple[Project, Campaign, tu
     from orchestrator.cli.output.console import Console
     from orchestrator.stores.campaign.campaign_yaml import campaign_path, load_campaign, on_backend
     from orchestrator.stores.project import find_project
+    from orchestrator.stores.secrets.rules import also_hide
+    from orchestrator.wiring.campaigns import webhooks_in_use
     from orchestrator.wiring.searches import campaign_trials
 
     project = find_project()
     of_file = load_campaign(campaign_path(project.campaigns, name))
     campaign = on_backend(of_file, backend)
+    also_hide(webhooks_in_use(campaign))
     Console(sys.stderr).say(*campaign_variables(of_file.backend, backend))
     return project, campaign, campaign_trials(project, campaign)

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from orchestrator.cli.output.standard_output import encodable, print_line
+from orchestrator.cli.output.standard_output import Printable, print_line
 from orchestrator.core.messages import Message
 
 _LINE_EVERY_S = 15.0
@@ -26,6 +26,7 @@ class Console:
 
     def __init__(self, stream: TextIO, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
+        self._printable = Printable(stream)
         self._monotonic = monotonic
         self._bar: Progress | None = None
         self._bar_row: TaskID | None = None
@@ -35,7 +36,7 @@ class Console:
     def say(self, *lines: str) -> None:
         """Print whole lines."""
         for line in lines:
-            text = encodable(line, self._stream.encoding)
+            text = self._printable(line)
             if self._bar is not None:
                 self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
             else:
@@ -47,7 +48,8 @@ class Console:
 
     def progress(self, report: dict[str, Any]) -> None:
         """Show the progress of the training."""
-        text = encodable(describe_progress(report), self._stream.encoding)
+        # Names are masked before they are cut.
+        text = self._printable(describe_progress({self._printable(str(name)): one for name, one in report.items()}))
         if _without_target(report):
             self._show_steps(text)
             return

@@ -10,7 +10,7 @@ from rich.console import Console as RichConsole
 from rich.live import Live
 from rich.table import Table
 
-from orchestrator.cli.output.standard_output import encodable, print_line
+from orchestrator.cli.output.standard_output import Printable, print_line
 from orchestrator.core.messages import Message
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class LiveBoard:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._printable = Printable(stream)
         self._console = RichConsole(file=stream, highlight=False, markup=False)
         self._live = Live(console=self._console, auto_refresh=False) if stream.isatty() else None
 
@@ -45,7 +46,7 @@ class LiveBoard:
     def say(self, *lines: str) -> None:
         """Print whole lines."""
         for line in lines:
-            text = encodable(line, self._stream.encoding)
+            text = self._printable(line)
             if self._live is not None:
                 self._console.print(text, soft_wrap=True)
             else:
@@ -64,7 +65,7 @@ class LiveBoard:
     def show(self, campaign: Campaign, ticked: TickReport) -> None:
         """Redraw the table."""
         if self._live is not None:
-            self._live.update(table_of(campaign, ticked.statuses, ticked.waits), refresh=True)
+            self._live.update(table_of(campaign, ticked.statuses, self._printable(ticked.waits)), refresh=True)
 
 
 def table_of(campaign: Campaign, standings: tuple[TrialStatus, ...], waits: str) -> Table:

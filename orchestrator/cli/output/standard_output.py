@@ -1,10 +1,11 @@
-"""Standard output: what a terminal cannot show is printed in ASCII, and what could not be written is reported once."""
+"""Standard output: hides secrets, prints in ASCII what a terminal cannot show, and reports lost lines once."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
@@ -64,6 +65,26 @@ def open_closed_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 open until the process ends
+
+
+class Printable:
+    """Makes each line that a command shows ready for a stream: without secrets, in an encoding that the stream has.
+
+    Args:
+        stream: Where the lines go.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._encoding = stream.encoding
+        self._hide: Callable[[str], str] | None = None
+
+    def __call__(self, line: str) -> str:
+        """The line as it may be printed."""
+        if self._hide is None:
+            from orchestrator.stores.secrets.rules import LineMask  # imported late, as a command's other imports
+
+            self._hide = LineMask()
+        return encodable(self._hide(line), self._encoding)
 
 
 def restart_with_utf8_paths() -> None:

@@ -168,7 +168,7 @@ class Notify:
         if (self.webhook is None) == (self.webhook_variable is None):
             raise ValueError("give either webhook or webhook_variable")
         if self.webhook is not None and not re.match(r"https?://\S+$", self.webhook):
-            raise ValueError(f"webhook must be an http(s) address, not {self.webhook!r}")
+            raise ValueError("webhook must be an http(s) address")  # not shown: it may be a secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,11 @@ class Event:
         return self.kind is EventKind.SESSION_PLANNED
 
     @property
+    def of_session(self) -> bool:
+        """Whether it may hold words of a session or of the backend; the intent holds what was sent."""
+        return self.kind not in (EventKind.RUN_STARTED, EventKind.WALKED_BACK, EventKind.SESSION_PLANNED)
+
+    @property
     def tells_of_run(self) -> bool:
         """Whether it changes the row of its run."""
         return self.kind in _OF_RUN

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.ledger.events import Event, EventKind, fold, fold_run, fold_session
 from orchestrator.core.ledger.records import RunRecord, SessionRecord
+from orchestrator.core.secret_search import masked_json
 from orchestrator.stores.ledger import sql
 from orchestrator.stores.ledger.errors import disk_full, unreadable
 from orchestrator.stores.ledger.schema import (
@@ -33,13 +35,15 @@ class SqliteLedger:
 
     Args:
         path: The database file; its folder is created.
+        mask: Hides secrets in what a session or the backend said; the ledger may be shown to others.
 
     Raises:
         BadInput: The file is not a ledger.
         RunFailed: It cannot be written: no space, no permission, held by another program.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mask: Callable[[str], str] | None = None) -> None:
+        self._mask = mask
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._durable: bool | None = None  # whether the last transaction was durable, None before the first
@@ -80,6 +84,8 @@ class SqliteLedger:
         Raises:
             ValueError: The events are of several sessions, or cannot follow what is recorded; nothing was written.
         """
+        if self._mask is not None:
+            events = tuple(self._masked(event) for event in events)
         ((run_id, key),) = {(event.run_id, event.session) for event in events}
         with self._transaction(durable=any(event.durable for event in events)):
             run = before = self._run(run_id) if any(event.tells_of_run for event in events) else None
@@ -95,6 +101,11 @@ class SqliteLedger:
                 self._store_run(run)
             if session is not None:
                 self._store_session(session, planned_seq)
+
+    def _masked(self, event: Event) -> Event:
+        if self._mask is None or not event.of_session:
+            return event
+        return replace(event, body=masked_json(event.body, self._mask))
 
     def _append(self, event: Event) -> int:
         """Append an event; returns its number."""

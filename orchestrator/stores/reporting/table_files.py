@@ -9,7 +9,9 @@ from typing import Any
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.reporting.results_table import COLUMNS, to_csv
+from orchestrator.core.secret_search import masked_json
 from orchestrator.kernel.files.atomic import write_atomically
+from orchestrator.stores.secrets.rules import masking
 
 CSV, PARQUET = ".csv", ".parquet"
 _LIBRARY = "pyarrow"
@@ -28,6 +30,7 @@ def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         OSError: The file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    rows = masked_json(list(rows), masking())
     if path.suffix == CSV:
         text = to_csv(rows)
         write_atomically(path, lambda temporary: _as_text(temporary, text))

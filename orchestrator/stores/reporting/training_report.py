@@ -5,14 +5,18 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from orchestrator.core.reporting.curve_picture import curves_svg
 from orchestrator.core.reporting.seed_statistics import Statistic, statistics_of
 from orchestrator.core.reporting.training import Training
 from orchestrator.core.reporting.training_tables import as_csv, as_latex, curve_rows, statistic_rows, training_rows
+from orchestrator.core.secret_search import masked_json
 from orchestrator.kernel.files.atomic import write_text
 from orchestrator.stores.reporting.event_files import write_events
+from orchestrator.stores.secrets.rules import masking
 
 
 def write_training_report(
@@ -32,12 +36,14 @@ def write_training_report(
     Raises:
         OSError: A file cannot be written.
     """
+    mask = cache(masking())
     statistics = seed_statistics(trainings)
+    trainings = [_without_secrets(one, mask) for one in trainings]
     texts = {
         "trainings.csv": as_csv(list(training_rows(trainings))),
         "learning_curves.csv": as_csv(list(curve_rows(trainings))),
         "statistics.csv": as_csv(list(statistic_rows(statistics))),
-        "statistics.tex": as_latex(section, statistics, [f"Made by: {command}"]),
+        "statistics.tex": as_latex(section, statistics, [f"Made by: {mask(command)}"]),
         "learning_curves.svg": curves_svg(section, trainings),
     }
     written = []
@@ -52,8 +58,22 @@ def write_training_report(
 
 
 def seed_statistics(trainings: Sequence[Training]) -> list[Statistic]:
-    """The statistics over seeds, of which `write_training_report` writes tables."""
-    return statistics_of(trainings, _uniform)
+    """The statistics over seeds, of which `write_training_report` writes tables; their texts hold no secret."""
+    mask = cache(masking())
+    return statistics_of([_without_secrets(one, mask) for one in trainings], _uniform)
+
+
+def _without_secrets(one: Training, mask: Callable[[str], str]) -> Training:
+    """A training whose texts hold no secret: the names of its numbers come out of the session."""
+    points = tuple(replace(point, measures=masked_json(point.measures, mask)) for point in one.curve.points)
+    return replace(
+        one,
+        variant=mask(one.variant),
+        numbers=masked_json(one.numbers, mask),
+        curve=replace(one.curve, points=points),
+        proof=masked_json(one.proof, mask),
+        adopted=mask(one.adopted),
+    )
 
 
 def _uniform(seed: int) -> Callable[[], float]:

@@ -10,33 +10,47 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from orchestrator.core.secret_search import SHORTEST, SecretValue
+from orchestrator.core.secret_search import NAMES_OF_SECRETS, SHORTEST, SecretValue
 
-_NAMES_OF_SECRETS = re.compile(
-    r"TOKEN(?!I)|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|(API|ACCESS|PRIVATE|ACCOUNT|AUTH|SIGNING|ENCRYPTION)_?KEY"
-    r"|WEBHOOK|(^|_)(KEY|PASS|PWD|PAT|DSN)$",
-    re.IGNORECASE,
-)
 _WELL_KNOWN = frozenset(
     {
         *("KAGGLE_KEY", "KAGGLE_API_TOKEN", "WANDB_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_TOKEN"),
         *("GITHUB_TOKEN", "GH_TOKEN", "GITLAB_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "COMET_API_KEY"),
-        *("NEPTUNE_API_TOKEN", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "OPENAI_API_KEY"),
+        *("NEPTUNE_API_TOKEN", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "OPENAI_API_KEY", "SMTP_PASSWORD"),
     }
 )
 _SHORTEST_UNKNOWN = 16
+_PASSWORD = re.compile(r"(PASS(W(OR)?D)?|PWD|PASSPHRASE)$", re.IGNORECASE)
 _WORDS = re.compile(r"[A-Za-z]{1,16}([-_. /:][A-Za-z]{1,16})*")
 _PATH = re.compile(r"[/~]|\.{1,2}[/\\]|[A-Za-z]:[/\\]")
 
 _WHOLE = re.compile(r"(\S+)")
+_IN_ADDRESS = re.compile(r"://[^:/\s]*:([^@\s]+)@")
+_JSON_FIELD = re.compile(r'"[^"]*(?:key|token|secret|password)[^"]*"\s*:\s*"([^"\s]+)"', re.IGNORECASE)
+_LINE_OF_A_KEY = re.compile(r"^[A-Za-z0-9+/=]{40,}$", re.MULTILINE)
 _FILES: Mapping[str, re.Pattern[str]] = {
     ".kaggle/access_token": _WHOLE,
     ".kaggle/access_token.txt": _WHOLE,
+    ".config/kaggle/access_token": _WHOLE,
     ".cache/huggingface/token": _WHOLE,
     ".huggingface/token": _WHOLE,
     ".cache/huggingface/stored_tokens": re.compile(r"hf_token\s*=\s*(\S+)"),
     ".aws/credentials": re.compile(r"aws_(?:secret_access_key|session_token)\s*=\s*(\S+)"),
-    ".git-credentials": re.compile(r"://[^:/\s]*:([^@\s]+)@"),
+    ".git-credentials": _IN_ADDRESS,
+    ".gitconfig": _IN_ADDRESS,
+    ".config/pip/pip.conf": _IN_ADDRESS,
+    ".pip/pip.conf": _IN_ADDRESS,
+    ".npmrc": re.compile(r"_(?:authToken|password|auth)\s*=\s*['\"]?([^'\"\s]+)"),
+    ".docker/config.json": re.compile(r'"(?:auth|identitytoken)"\s*:\s*"([^"]+)"'),
+    ".config/gcloud/application_default_credentials.json": re.compile(
+        r'"(?:refresh_token|client_secret)"\s*:\s*"([^"]+)"'
+    ),
+    ".databrickscfg": re.compile(r"token\s*=\s*(\S+)"),
+    ".vault-token": _WHOLE,
+    ".pgpass": re.compile(r"^(?:[^:\n]*:){4}(.+)$", re.MULTILINE),
+    ".my.cnf": re.compile(r"password\s*=\s*['\"]?([^'\"\s]+)"),
+    ".s3cfg": re.compile(r"secret_key\s*=\s*(\S+)"),
+    "clearml.conf": re.compile(r"secret_key\"?\s*[=:]\s*\"([^\"]+)\""),
     ".config/gh/hosts.yml": re.compile(r"oauth_token:\s*['\"]?([^'\"\s]+)"),
     ".comet.config": re.compile(r"api_key\s*=\s*(\S+)"),
     ".pypirc": re.compile(r"password\s*[=:]\s*(\S+)"),
@@ -60,10 +74,11 @@ def secrets_in_use(environ: Mapping[str, str] = os.environ, home: Path | None = 
 
 
 def webhook_secrets(name: str, address: str) -> tuple[SecretValue, ...]:
-    """A webhook's address, and its secret part: path and query."""
+    """A webhook's address, and its secret parts: path and query, and what is random in them."""
     parts = urlsplit(address)
     behind = parts.path.strip("/") + (f"?{parts.query}" if parts.query else "")
-    values = [address, *([behind] if _looks_random(behind, _SHORTEST_UNKNOWN) else ())]
+    inner = re.split(r"[/?&=]", behind) if "/" in behind or "?" in behind else []
+    values = [address, *(one for one in (behind, *inner) if _looks_random(one, _SHORTEST_UNKNOWN))]
     return tuple(SecretValue(name=name, value=value) for value in values if len(value) >= SHORTEST)
 
 
@@ -81,13 +96,23 @@ def _of_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             # A word such as `disabled` instead of a key is not a secret, except in Kaggle's variables.
             if not _names_a_file(value) and (name.upper().startswith("KAGGLE") or not _WORDS.fullmatch(value)):
                 yield name, value
+        elif "PRIVATE KEY-----" in value:
+            yield from ((name, line) for line in _LINE_OF_A_KEY.findall(value.replace("\\n", "\n")))
+        elif value.startswith("{"):
+            yield from ((name, one) for one in _values_of(value) if _looks_random(one, _SHORTEST_UNKNOWN))
         elif "WEBHOOK" in name.upper() and "://" in value:
             for secret in webhook_secrets(name, value):
                 yield secret.name, secret.value
-        elif _NAMES_OF_SECRETS.search(name) and "://" not in value and _looks_random(value, _SHORTEST_UNKNOWN):
+        elif NAMES_OF_SECRETS.search(name) and "://" not in value and _looks_random(value, _shortest(name, value)):
             yield name, value
         if password := _password_in(value):
             yield name, password
+
+
+def _shortest(name: str, value: str) -> int:
+    """Least length of a secret: people choose passwords that are short, but hold digits."""
+    chosen = _PASSWORD.search(name) and re.search(r"[0-9]", value) and re.search(r"[A-Za-z]", value)
+    return SHORTEST if chosen else _SHORTEST_UNKNOWN
 
 
 def _looks_random(value: str, shortest: int) -> bool:
@@ -123,6 +148,8 @@ def _of_files(environ: Mapping[str, str], home: Path) -> Iterator[tuple[str, str
     for variable in ("KAGGLE_API_TOKEN", "HF_TOKEN_PATH"):
         if (named := environ.get(variable, "").strip()) and _names_a_file(named):
             yield variable, _text(Path(named)).strip()
+    if folder := environ.get("KAGGLE_CONFIG_DIR"):
+        yield from ((folder, value) for value in _WHOLE.findall(_text(Path(folder) / "access_token")))
     for path in _kaggle_files(environ, home):
         for value in _values_of(_text(path)):
             yield str(path), value
@@ -138,13 +165,16 @@ def _kaggle_files(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
 
 
 def _values_of(text: str) -> Iterator[str]:
-    """Keys and tokens in a JSON object."""
+    """Keys and tokens in a JSON object, also in a damaged one."""
     try:
         plain = json.loads(text) if text else {}
-    except ValueError:
+    except (ValueError, RecursionError):
+        yield from _JSON_FIELD.findall(text)
         return
     for name, value in plain.items() if isinstance(plain, dict) else ():
-        if isinstance(value, str) and re.search(r"key|token|secret|password", name, re.IGNORECASE):
+        if isinstance(value, str) and "PRIVATE KEY-----" in value:
+            yield from _LINE_OF_A_KEY.findall(value)
+        elif isinstance(value, str) and re.search(r"key|token|secret|password", name, re.IGNORECASE):
             yield value
 
 
@@ -152,10 +182,15 @@ def _of_netrc(path: Path) -> Iterator[tuple[str, str]]:
     try:
         entries = netrc.netrc(path).hosts if path.is_file() else {}
     except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
-        return
-    for host, (_, _, password) in entries.items():
-        if password and _looks_random(password, SHORTEST):
-            yield f"{path} ({host})", password
+        # One odd line; the passwords beside it are in use nevertheless.
+        entries = {
+            f"damaged, {number}": ("", "", found)
+            for number, found in enumerate(re.findall(r"\bpassword\s+(\S+)", _text(path)))
+        }
+    for host, (_, account, password) in entries.items():
+        for value in (account, password):
+            if value and _looks_random(value, SHORTEST):
+                yield f"{path} ({host})", value
 
 
 def _text(path: Path) -> str:

@@ -1,108 +1,81 @@
-"""Finds what looks like a secret: the rules of detect-secrets, and rules that it lacks.
-
-Only rules for the form of one service's secrets are used. The package's rules by keyword and by randomness match
-digests, seeds and table entries in ordinary code.
-"""
+"""Finds what looks like a secret: the rules of detect-secrets, and rules that it lacks. Hides secrets in texts."""
 
 from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from typing import Any
 
-_DETECTORS = {
-    "aws": "AWSKeyDetector",
-    "azure_storage_key": "AzureStorageKeyDetector",
-    "basic_auth": "BasicAuthDetector",
-    "discord": "DiscordBotTokenDetector",
-    "github_token": "GitHubTokenDetector",
-    "gitlab_token": "GitLabTokenDetector",
-    "jwt": "JwtTokenDetector",
-    "mailchimp": "MailchimpDetector",
-    "npm": "NpmDetector",
-    "openai": "OpenAIDetector",
-    "private_key": "PrivateKeyDetector",
-    "pypi_token": "PypiTokenDetector",
-    "sendgrid": "SendGridDetector",
-    "slack": "SlackDetector",
-    "square_oauth": "SquareOAuthDetector",
-    "stripe": "StripeDetector",
-    "telegram_token": "TelegramBotTokenDetector",
-    "twilio": "TwilioKeyDetector",
-}
-"""Module of `detect_secrets.plugins` -> class."""
+from orchestrator.core.secret_search import SecretValue, ValueMask
+from orchestrator.stores.secrets.in_use import secrets_in_use
+from orchestrator.stores.secrets.patterns import ALLOWED_LINE, DETECTORS, OWN, SHOWN
 
-_NAMED = (
-    r"\b(?:KAGGLE_KEY|KAGGLE_API_TOKEN|WANDB_API_KEY|COMET_API_KEY|NEPTUNE_API_TOKEN|HF_TOKEN|HUGGING_FACE_HUB_TOKEN"
-    r"|GITHUB_TOKEN|GH_TOKEN|AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN|OPENAI_API_KEY|MLFLOW_TRACKING_PASSWORD)"
-    r"\b[\"'\]\s]*[:=,]\s*[rbuf]?[\"']?(?=[A-Za-z_\-+/=.]*[0-9])[A-Za-z0-9_\-+/=.]{16,}"
+_KEY_BEGINS = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----")
+_KEY_ENDS = re.compile(r"-----END (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----")
+_KEY = re.compile(rf"{_KEY_BEGINS.pattern}.*?(?:{_KEY_ENDS.pattern}|\Z)", re.DOTALL)
+_OF_A_KEY = re.compile(r"[A-Za-z0-9+/=]{16,}")
+_COMMAND = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]+[0-~]|[0-~])|\x9b[0-?]*[ -/]*[@-~]"
 )
-_OWN: Mapping[str, tuple[tuple[str, ...], re.Pattern[str]]] = {
-    "Kaggle API token": (("kgat_",), re.compile(r"\bKGAT_[0-9a-f]{16,}", re.IGNORECASE)),
-    "Kaggle key": (
-        ("key",),
-        re.compile(
-            r"[\"']key[\"']\s*:\s*[\"'][0-9a-f]{32}[\"']|kaggle\w*key\w*[\"'\]\s]*[:=]\s*[\"']?[0-9a-f]{32}\b",
-            re.IGNORECASE,
-        ),
-    ),
-    "Hugging Face token": (("hf_", "api_org_"), re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{30,}")),
-    "GitHub token": (("github_pat_",), re.compile(r"\bgithub_pat_[A-Za-z0-9_]{22,}")),
-    "Weights & Biases key": (
-        ("wandb", "biases"),
-        re.compile(
-            r"(?i:wandb|weights.{0,8}biases)[^\n]{0,60}?(?<![0-9a-fA-F])[0-9a-f]{40}(?![0-9a-fA-F])|\bwandb_v1_\w{20,}"
-        ),
-    ),
-    "OpenAI or Anthropic key": (
-        ("sk-",),
-        re.compile(r"\bsk-(?:proj-|ant-|svcacct-|admin-)?[A-Za-z0-9_\-]*[A-Za-z0-9]{32,}"),
-    ),
-    "Google API key": (("aiza",), re.compile(r"\bAIza[0-9A-Za-z_\-]{35}\b")),
-    "AWS secret key": (
-        ("aws",),
-        re.compile(r"(?i:aws_?secret\w*)[\"'\]\s]*[:=]\s*[\"']?[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])"),
-    ),
-    "Slack token": (("xox",), re.compile(r"\bxox[abeprs]-[A-Za-z0-9\-]{10,}", re.IGNORECASE)),
-    "Neptune API token": (("eyjhcglfywrkcmvzcyi6",), re.compile(r"eyJhcGlfYWRkcmVzcyI6[A-Za-z0-9+/=]{40,}")),
-    "private key": (("private key",), re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----")),
-    "key or token under its usual name": (("key", "token", "password"), re.compile(_NAMED)),
-}
-"""Kind -> lower-case words, one of which the text must contain (a quick test), and the pattern.
+"""Commands to a terminal: ECMA-48 control sequences, and titles."""
+_UNSEEN: dict[int, str | None] = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160), *range(0x200B, 0x2010)))
+_UNSEEN |= {**dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)), 0x0D: " "}
+"""Control characters except tab and line feed, characters without width, and those that reverse the direction."""
 
-detect-secrets 1.5 has no rule for Kaggle, Hugging Face, Weights & Biases, the newer tokens of GitHub and OpenAI,
-encrypted private keys, or values without quotes.
-"""
-
-_ALLOWED = re.compile(r"pragma:\s?(?:allow|white)list[ -]secret\b")
-"""The marker that detect-secrets documents, in a comment of any language."""
+_LONG_CHARS = 2048
+"""Far above any secret of a rule."""
+_known: dict[str, SecretValue] = {}
 
 
-def rule_findings(text: str) -> Iterator[tuple[int, str]]:
-    """Line number and kind of everything that looks like a secret; skips lines with `pragma: allowlist secret`."""
+def rule_findings(text: str) -> Iterator[tuple[int, str, str]]:
+    """Line number, kind and text of everything that looks like a secret.
+
+    Lines with `pragma: allowlist secret` are left out.
+    """
     lines: list[str] = []
     reported = set[int]()
-    for kind, find in _rules(text.lower()):
-        if hits := {_last_line(hit) for hit in find(text)}:
-            lines = lines or text.split("\n")
-            holding = [number for number, line in enumerate(lines, start=1) if any(hit in line for hit in hits)]
-            # A short password may be in other lines too; of a match over two lines, the last one counts.
-            exact = [number for number in holding if any(find(lines[number - 1]))]
-            for number in exact or holding:
-                if number not in reported and not _ALLOWED.search(lines[number - 1]):
-                    reported.add(number)
-                    yield number, f"what looks like a {kind}"
+    for first, part in _parts(text):
+        for kind, find in _rules(part):
+            for hit in dict.fromkeys(find(part)):
+                lines = lines or text.split("\n")
+                for number in (first + one for one in _lines_with(hit, part.split("\n"), find)):
+                    if number not in reported and not ALLOWED_LINE.search(lines[number]):
+                        reported.add(number)
+                        yield number + 1, f"what looks like a {kind}", hit
 
 
-def _rules(lowered: str) -> Iterator[tuple[str, Callable[[str], list[str]]]]:
-    """Kind and search function of each rule; own rules only if one of their words is in the text."""
-    for kind, (words, form) in _OWN.items():
+def hits_of(text: str) -> Iterator[tuple[str, str]]:
+    """Kind and text of everything that looks like a secret, on allowed lines too."""
+    for _, part in _parts(text):
+        for kind, find in _rules(part):
+            yield from ((kind, hit) for hit in dict.fromkeys(find(part)))
+
+
+def _parts(text: str) -> Iterator[tuple[int, str]]:
+    """Parts of a text with the number of their first line, from 0: the text, and pieces of very long lines.
+
+    The time of some rules grows with the square of the length of a line, and a session could print such a line.
+    """
+    lines = text.split("\n") if len(text) > _LONG_CHARS else []
+    long = [number for number, line in enumerate(lines) if len(line) > _LONG_CHARS]
+    for number in long:
+        for at in range(0, len(lines[number]), _LONG_CHARS // 2):
+            yield number, lines[number][at : at + _LONG_CHARS]
+    yield 0, "\n".join("" if len(line) > _LONG_CHARS else line for line in lines) if long else text
+
+
+def _rules(text: str) -> Iterator[tuple[str, Callable[[str], list[str]]]]:
+    """Kind and search function of each rule that can match."""
+    lowered = text.lower()
+    for kind, (words, form) in OWN.items():
         if any(word in lowered for word in words):
             yield kind, partial(_matches, form)
-    for detector in _detectors():
-        yield detector.secret_type, partial(_detected, detector)
+    for module, (name, words, trigger) in DETECTORS.items():
+        if any(word in lowered for word in words) and (trigger is None or trigger.search(text)):
+            detector = _detector(module, name)
+            yield detector.secret_type, partial(_detected, detector)
 
 
 def _matches(form: re.Pattern[str], text: str) -> list[str]:
@@ -113,8 +86,14 @@ def _detected(detector: Any, text: str) -> list[str]:
     return [hit for hit in detector.analyze_string(text) if _is_real(hit)]
 
 
-def _last_line(match: str) -> str:
-    return match.rstrip("\n").rpartition("\n")[2]
+def _lines_with(hit: str, lines: list[str], find: Callable[[str], list[str]]) -> list[int]:
+    """Numbers, from 0, of the lines that a match is in.
+
+    Of a match over several lines, the last one counts; a short password may be part of other lines by chance.
+    """
+    last = hit.rstrip("\n").rpartition("\n")[2]
+    holding = [number for number, line in enumerate(lines) if last in line]
+    return [number for number in holding if hit in find(lines[number])] or holding
 
 
 def _is_real(hit: str) -> bool:
@@ -123,12 +102,62 @@ def _is_real(hit: str) -> bool:
     return bool(hit) and not heuristic.is_templated_secret(hit) and not hit.startswith("$")
 
 
-@lru_cache(maxsize=1)
-def _detectors() -> tuple[Any, ...]:
+@lru_cache(maxsize=len(DETECTORS))
+def _detector(module: str, name: str) -> Any:
     # Imported late: it takes a tenth of a second, mostly for an HTTP library. The rules are used one by one, because
     # the package's own scan would also ask the services whether a secret is valid.
-    found = (
-        getattr(importlib.import_module(f"detect_secrets.plugins.{module}"), name)
-        for module, name in _DETECTORS.items()
-    )
-    return tuple(detector() for detector in found)
+    return getattr(importlib.import_module(f"detect_secrets.plugins.{module}"), name)()
+
+
+def also_hide(values: Iterable[SecretValue]) -> None:
+    """Hide further secrets from now on, such as the address of a campaign's webhook."""
+    _known.update({one.value: one for one in values})
+
+
+def masking(values: Iterable[SecretValue] | None = None) -> Callable[[str], str]:
+    """A function that replaces the secrets in use, and what looks like another one, in a text.
+
+    Args:
+        values: The secrets in use; None to find them.
+    """
+    hide_values = ValueMask([*(secrets_in_use() if values is None else values), *_known.values()])
+
+    def mask(text: str) -> str:
+        plain = hide_values(text)
+        plain = _KEY.sub("[hidden: what looks like a private key]", plain)
+        for kind, form in SHOWN.items():
+            plain = form.sub(lambda found: _without_group(found, kind), plain)  # noqa: B023  # called at once
+        for kind, hit in hits_of(plain):
+            plain = plain.replace(hit, f"[hidden: what looks like a {kind}]")
+        return plain
+
+    return mask
+
+
+def _without_group(found: re.Match[str], kind: str) -> str:
+    start, end = (at - found.start() for at in found.span("secret"))
+    if found["secret"].startswith("[hidden: ") or found["secret"].startswith("[value of "):
+        return found[0]
+    return f"{found[0][:start]}[hidden: {kind}]{found[0][end:]}"
+
+
+class LineMask:
+    """Masks lines that are shown one after another: the lines of a private key are hidden too.
+
+    Commands to the terminal are removed first, so that none hides a part of a secret or changes the terminal.
+
+    Args:
+        mask: Masks one text.
+    """
+
+    def __init__(self, mask: Callable[[str], str] | None = None) -> None:
+        self._mask = mask or masking()
+        self._in_key = False
+
+    def __call__(self, line: str) -> str:
+        """The line without secrets and commands."""
+        plain = _COMMAND.sub("", line).translate(_UNSEEN)
+        if self._in_key and _OF_A_KEY.search(plain) and not _KEY_ENDS.search(plain):
+            return "[hidden: line of a private key]"
+        self._in_key = bool(_KEY_BEGINS.search(plain)) and not _KEY_ENDS.search(plain)
+        return self._mask(plain)

@@ -18,9 +18,10 @@ _OUTPUTS = frozenset({"data", "trials"})
 """Below `validation_ch7`: folders of models. They never travel with the code."""
 _NO_CODE = _OUTPUTS | {"scripts", "multi_seed"}
 """Below `validation_ch7`: also launchers and analysis of finished trainings, whose data files no training reads."""
-_NO_INPUTS = frozenset({OWN, "validation_output", ".orchestrator", ".git"})
-"""Folders of the project that `include` never takes: the runtime is packed anyway, outputs never travel, and git keeps
-passwords of remotes in its folder."""
+_NO_INPUTS = frozenset({OWN, "validation_output", ".orchestrator"})
+"""Folders of the project that `include` never takes: the runtime is packed anyway, and outputs never travel."""
+_NOWHERE = frozenset({"__pycache__", ".git", ".hg", ".svn", ".ssh", ".aws", ".docker", ".kaggle", ".gnupg"})
+"""Folders that `include` never takes at any depth: bytecode, and folders of programs that keep passwords there."""
 _CREDENTIAL_NAMES = (
     "kaggle*.json",
     ".env*",
@@ -43,6 +44,20 @@ _CREDENTIAL_NAMES = (
     "secrets.ini",
     "client_secret*.json",
     "service[-_]account*.json",
+    ".git-credentials",
+    ".gitconfig",
+    ".htpasswd",
+    ".pgpass",
+    ".my.cnf",
+    ".dockercfg",
+    ".s3cfg",
+    ".boto",
+    ".vault-token",
+    ".databrickscfg",
+    "*.ppk",
+    "*.kdbx",
+    "*.jks",
+    "*.keystore",
 )
 
 
@@ -86,7 +101,7 @@ def included(root: Path, pattern: str) -> list[Path]:
         parts = path.relative_to(root).parts
         named = all(not part.startswith(".") or any(fnmatch.fnmatch(part, one) for one in hidden) for part in parts)
         return (
-            named and "__pycache__" not in parts and parts[0] not in _NO_INPUTS and not _is_below(root, path, _OUTPUTS)
+            named and parts[0] not in _NO_INPUTS and _NOWHERE.isdisjoint(parts) and not _is_below(root, path, _OUTPUTS)
         )
 
     found: set[Path] = set()

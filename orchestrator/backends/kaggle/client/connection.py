@@ -12,6 +12,7 @@ from requests.adapters import HTTPAdapter
 
 from orchestrator.backends.kaggle.client.credentials import CredentialForm, Credentials
 from orchestrator.backends.kaggle.client.errors import ServiceFault, http_date, retry_after_s
+from orchestrator.core.secret_search import SecretValue, masked
 
 CONNECT_S = 15.0
 READ_S = 60.0
@@ -60,7 +61,15 @@ def read_bounded(response: requests.Response, most_bytes: int) -> bytes:
 
 
 def bounded(session: requests.Session) -> requests.Session:
-    """Put time limits on a session. Certificates are always checked."""
+    """Put limits on a session. Certificates are always checked, and no password is taken out of ~/.netrc."""
+
+    def rebuild_auth(prepared: requests.PreparedRequest, response: requests.Response) -> None:
+        """After a redirect: no credentials for another host. requests would also look into ~/.netrc there."""
+        strips: Callable[[str, str], bool] = session.should_strip_auth
+        if strips(str(response.request.url), str(prepared.url)):
+            prepared.headers.pop("Authorization", None)
+
+    session.rebuild_auth = rebuild_auth  # type: ignore[method-assign]
     for scheme in ("https://", "http://"):
         session.mount(scheme, BoundedAdapter())
     return session
@@ -105,6 +114,7 @@ class Connection:
 
         self.now = now
         self._renew = renew
+        self._secret = "" if credentials is None else credentials.secret
         self.clock_skew_s: float | None = None
         self.client: Any = KaggleClient(user_agent="orchestrator", response_processor=self._read_clock)
         http = self.client.http_client()
@@ -135,7 +145,8 @@ class Connection:
             if fault.status != 401 or self._renew is None:
                 raise
         # The service checks the token before it does anything, so after a 401 even a push may be sent again.
-        self.session.auth = BearerAuth(self._renew())
+        self._secret = self._renew()
+        self.session.auth = BearerAuth(self._secret)
         return self._ask_once(act, call)
 
     def _ask_once(self, act: str, call: Callable[[], Answer]) -> Answer:
@@ -165,10 +176,12 @@ class Connection:
             status = code if isinstance(code, int) and 100 <= code < 600 and status < 400 else status
         else:
             message = response.reason or ""
+        # The service may repeat the token; one of an OAuth login is in no file in which secrets are looked for.
+        own = [SecretValue(name="the Kaggle credential", value=self._secret)] if self._secret else []
         return ServiceFault(
             act,
             status=status,
-            message=message,
+            message=masked(message, own),
             retry_after_s=retry_after_s(response.headers.get("Retry-After"), self.now()),
         )
 
@@ -189,7 +202,7 @@ def no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 def _auth(credentials: Credentials | None) -> Any:
     if credentials is None:
-        return None
+        return no_auth
     if credentials.form is CredentialForm.LEGACY_KEY:
         return (str(credentials.username), credentials.secret)
     return BearerAuth(credentials.secret)

@@ -33,6 +33,7 @@ class Ticking:
     endpoint: str
     session: requests.Session = field(default_factory=lambda: bounded(requests.Session()))
     passed_s: float = 0.0
+    _secret: str = ""
     fault = Connection.fault
 
     def now(self) -> datetime:
@@ -176,6 +177,22 @@ def test_a_redirect_to_another_host_carries_no_token(transfer: Transfer) -> None
     session.post(f"{transfer.kaggle.signed.base}/api/v1/x/Anything", json={})
     assert [carries for _, carries in seen] == [True, False]
     assert seen[1][0].startswith("http://127.0.0.1")
+
+
+def test_a_redirect_takes_no_password_out_of_netrc(
+    transfer: Transfer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("default login ana password correct-horse-42\n", encoding="utf-8")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    test_a_redirect_to_another_host_carries_no_token(transfer)
+
+
+def test_an_error_that_repeats_the_token_is_masked() -> None:
+    token = "oauth-9f1c07d2b3a84e65a0c4"
+    answer = requests.Response()
+    answer.status_code, answer._content = 401, f'{{"message": "token {token} has expired"}}'.encode()
+    fault = cast("Any", Ticking(endpoint="", _secret=token)).fault("push", answer, "")
+    assert token not in str(fault) + fault.message and "has expired" in fault.message
 
 
 @pytest.mark.parametrize("name", ["con", "NUL.txt", "a/Aux.json", "lpt9", "end.", "end ", "a /b", "com1.tar.gz"])

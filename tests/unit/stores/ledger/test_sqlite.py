@@ -13,8 +13,10 @@ import pytest
 from orchestrator.core.errors import BadInput, RunFailed
 from orchestrator.core.ledger.events import Event, EventKind
 from orchestrator.core.ledger.records import Stage, session_key
+from orchestrator.core.secret_search import SecretValue
 from orchestrator.stores.ledger.sql import OPEN_SESSIONS
 from orchestrator.stores.ledger.sqlite import SqliteLedger
+from orchestrator.stores.secrets.rules import masking
 
 
 @pytest.fixture
@@ -401,3 +403,19 @@ def test_a_path_that_is_not_utf_8_is_recorded_and_read_back(ledger: SqliteLedger
     ledger.record(_start(), _event(EventKind.RUN_ENDED, end_reason="a\udce9b", steps_done=0, verdict=None))
     assert ledger.events()[-1].body["end_reason"] == "a\udce9b"
     assert ledger.runs()[0].end_reason == "a\udce9b"
+
+
+def test_what_a_session_said_is_masked_in_events_and_rows(tmp_path: Path) -> None:
+    secret = "9f1c07d2b3a84e65" + "a0c4d8e2f6b1937c"
+    mask = masking([SecretValue(name="KAGGLE_KEY", value=secret)])
+    with contextlib.closing(SqliteLedger(tmp_path / "ledger.sqlite", mask)) as ledger:
+        key = session_key("run", 1, 1)
+        ledger.record(_start(), _event(EventKind.RUN_ENDED, None, "run", end_reason=f"failed {secret}"))
+        ledger.record(_plan())
+        ledger.record(_event(EventKind.SESSION_SUBMITTED, key, handle="local://local/slug-1-1"))
+        ledger.record(
+            _event(EventKind.SESSION_ENDED, key, native=f"ERROR: {secret}", exit_code=1, reason=secret.upper())
+        )
+        record = ledger.session(key)
+        assert record is not None and record.native == "ERROR: [value of KAGGLE_KEY]" and ledger.rebuild()
+    assert not any(secret in path.read_bytes().decode("latin-1").lower() for path in tmp_path.iterdir())

@@ -98,6 +98,18 @@ def test_a_secret_in_another_encoding_is_refused(project: Path, monkeypatch: pyt
         (".cache/huggingface/token", KEY),
         (".aws/credentials", f"[default]\naws_access_key_id = x\naws_secret_access_key = {KEY}\n"),
         (".git-credentials", f"https://ana:{KEY}@github.com\n"),
+        (".kaggle/kaggle.json", f'{{"username": "ana", "key": "{KEY}",'),  # cut short
+        (".netrc", f"machine a.example\n  user ana\n  password {KEY}\n"),  # `user` is no word of a netrc
+        (".netrc", f"machine a.example login ana account {KEY} password x\n"),
+        ("_netrc", f"default login ana password {KEY}\n"),
+        (".config/pip/pip.conf", f"[global]\nindex-url = https://ana:{KEY}@pypi.example/simple\n"),
+        (".gitconfig", f'[url "https://ana:{KEY}@git.example"]\n'),
+        (".npmrc", f"//registry.example/:_authToken={KEY}\n"),
+        (".docker/config.json", json.dumps({"auths": {"a.example": {"auth": KEY}}})),
+        (".config/gcloud/application_default_credentials.json", json.dumps({"refresh_token": KEY})),
+        (".pgpass", f"host:5432:db:ana:{KEY}\n"),
+        (".my.cnf", f"[client]\npassword='{KEY}'\n"),
+        (".vault-token", KEY),
     ],
 )
 def test_secrets_in_use_are_found_in_the_files_of_the_clients(no_home: Path, place: str, text: str) -> None:
@@ -118,6 +130,10 @@ def test_a_variable_is_secret_by_its_name_and_a_random_value(no_home: Path) -> N
         "DB_PASSWORD": "correct-horse-42-battery!",
         "SLACK_WEBHOOK": "https://hooks.example.org/services/T0AB12CD/B0EF34GH/" + KEY,
         "HTTPS_PROXY": "http://ana:pr0xy-pa55word@proxy:3128",
+        "SMTP_PASS": "hunter42x",
+        "MYSQL_PWD": "ab12cd34",
+        "GOOGLE_JSON": json.dumps({"type": "service_account", "private_key_id": "5e" + KEY}),
+        "DEPLOY": "-----BEGIN RSA " + "PRIVATE KEY-----\n" + "aB3d" * 16 + "\n-----END RSA " + "PRIVATE KEY-----",
     }
     plain = {
         "HF_HOME": "/home/ana/.cache/" + KEY,
@@ -130,6 +146,9 @@ def test_a_variable_is_secret_by_its_name_and_a_random_value(no_home: Path) -> N
         "KEYRING": KEY,
         "TOKEN_URL": "https://example.org/token/v2/" + KEY,
         "PASSWORD_STORE": "aaaaaaaaaaaaaaaaaaaaaaaa1",
+        "PWD": "/home/ana/work42",
+        "DEFAULT_PASSWORD": "required",
+        "EDITOR_JSON": json.dumps({"keyboard": "qwerty-us", "key": "value"}),
     }
     found = {one.name for one in secrets_in_use({**secret, **plain}, no_home)}
     assert found == set(secret)
@@ -278,5 +297,5 @@ def test_masked_text_contains_no_secret() -> None:
     text = f"a {value.value} b {base64.b64encode(value.value.encode()).decode()} c"
     shown = masked(text, [value])
     assert KEY not in shown and "HF_TOKEN" in shown and shown.startswith("a ") and shown.endswith(" c")
-    (address, behind) = webhook_secrets("HOOK", f"https://example.org/services/{KEY}")
-    assert address.value.endswith(KEY) and behind.value == f"services/{KEY}"
+    (address, behind, last) = webhook_secrets("HOOK", f"https://example.org/services/{KEY}")
+    assert address.value.endswith(KEY) and behind.value == f"services/{KEY}" and last.value == KEY
