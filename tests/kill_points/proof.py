@@ -90,7 +90,8 @@ class Proof:
         row, scenario = self._row, self._scenario
         observer, row.second = trace(scenario, scenario.act, power=self._power)
         row.points, row.counts = len(observer.points), observer.counts()
-        self._note(scenario.faults(), "not killed")
+        with observer.paused(), self._noting("not killed"):
+            scenario.go_on()
         for moment in observer.moments:
             row.kills += 1
             if self._is_new(moment.disk, moment):
