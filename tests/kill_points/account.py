@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections import Counter
@@ -36,7 +37,7 @@ class Account(ToyKaggle):
     def draw_token(self) -> str:
         """A token that was never drawn before."""
         self.tokens += 1
-        return f"{self.tokens:032x}"
+        return hashlib.sha256(str(self.tokens).encode()).hexdigest()[:32]
 
     def save_kernel(self, wanted: SaveRequest) -> SaveAnswer:
         """Save and run a kernel of one or several sessions."""

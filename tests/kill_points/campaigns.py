@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -37,9 +38,12 @@ class Ticks(KaggleScenario):
     def go_on(self) -> None:
         self._ticks()
 
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.campaign = parse_campaign(self.plan, "small.yaml")
+        self.trials = expand(self.campaign, card_reader(self.project.cards))
+
     def _ticks(self) -> None:
-        campaign = parse_campaign(self.plan, "small.yaml")
-        trials = expand(campaign, card_reader(self.project.cards))
         for _ in range(30):
             with ExitStack() as stack:
                 for name, double in self._doubles().items():
@@ -47,7 +51,7 @@ class Ticks(KaggleScenario):
                 stack.enter_context(patch.object(project_room, "_PROBE_BYTES", 8))
                 context = stack.enter_context(
                     wiring.campaign_context(
-                        self.project, campaign, trials, lambda name: self.listener, self.account.clock
+                        self.project, self.campaign, self.trials, lambda name: self.listener, self.account.clock
                     )
                 )
                 assert context.lease.take()

@@ -82,7 +82,7 @@ class Proof:
     def __init__(self, scenario: Scenario, *, pairs: int = 0, every: int = 1, power: bool = True) -> None:
         self._scenario, self._pairs, self._every, self._power = scenario, pairs, every, power
         self._row = Row(scenario.name)
-        self._known: set[tuple[bytes, str]] = set()
+        self._continued: set[tuple[bytes, str]] = set()
         self._turn = itertools.count()
 
     def run(self) -> Row:
@@ -92,23 +92,25 @@ class Proof:
         row.points, row.counts = len(observer.points), observer.counts()
         with observer.paused(), self._noting("not killed"):
             scenario.go_on()
+        killed: set[tuple[bytes, str]] = set()
         for moment in observer.moments:
             row.kills += 1
-            if self._is_new(moment.disk, moment):
+            if self._is_new(moment.disk, moment, killed):
                 self._killed(moment)
+        self._continued |= killed
         for moment in observer.moments:
             for outcome, disk in moment.cuts.items():
                 row.cuts += 1
-                if self._is_new(disk, moment):
+                if self._is_new(disk, moment, self._continued):
                     self._continue(disk, moment, f"power cut {moment.where}, {outcome}")
         return row
 
-    def _is_new(self, disk: Tree, moment: Moment) -> bool:
+    def _is_new(self, disk: Tree, moment: Moment, known: set[tuple[bytes, str]], *, rarely: bool = True) -> bool:
         key = digest_of(disk), self._scenario.outside_key(moment.outside)
-        if key in self._known:
+        if key in known:
             return False
-        self._known.add(key)
-        if next(self._turn) % self._every:
+        known.add(key)
+        if rarely and next(self._turn) % self._every:
             return False
         self._row.states += 1
         return True
@@ -121,9 +123,10 @@ class Proof:
         seconds: list[Moment] = []
         with self._noting(where):
             seconds = trace(self._scenario, self._scenario.go_on)[0].moments
-        for second in seconds[:: self._pairs]:
+        # Each state begins at another one, so that every moment of a recovery is tried.
+        for second in seconds[self._row.states % self._pairs :: self._pairs]:
             self._row.pairs += 1
-            if self._is_new(second.disk, second):
+            if self._is_new(second.disk, second, self._continued, rarely=False):
                 self._continue(second.disk, second, f"{where}, and again {second.where}")
         return None
 

@@ -120,7 +120,7 @@ class FreshLinked(Fresh):
 
 
 class Rotation(Scenario):
-    """A session saves four checkpoints, a next one a fifth; each save deletes all but the newest two."""
+    """A session saves four checkpoints, each later one one more; each save deletes all but the newest two."""
 
     name = "rotation"
 
@@ -137,7 +137,7 @@ class Rotation(Scenario):
     def go_on(self) -> None:
         latest = find_latest_checkpoint(self.models, SCENARIO)
         self.early = (latest.steps if latest else 0), self.saved
-        self._save_until(50)
+        self._save_until(max(40, self.early[0]) + 10)
 
     def _save_until(self, target: int) -> None:
         latest: CheckpointCard | None = find_latest_checkpoint(self.models, SCENARIO)
@@ -155,7 +155,7 @@ class Rotation(Scenario):
         found, saved = getattr(self, "early", (0, 0))
         if found < saved:
             yield LOST, f"the session had saved {saved} steps, and {found} were found"
-        if [card.steps for card in survey_checkpoints(self.models, SCENARIO).verified] != [50, 40]:
+        if [card.steps for card in survey_checkpoints(self.models, SCENARIO).verified] != [self.saved, self.saved - 10]:
             yield LOST, "the newest two checkpoints are not there"
         tree = read_tree(self.models)
         for content in self.put:

@@ -23,7 +23,8 @@ def killed_for_real(kind: type[Scenario], folder: Path, *, every: int = 1) -> Ro
     row = Row(f"{scenario.name}, SIGKILL")
     begin, outside = read_tree(scenario.root), scenario.outside()
     observer, _ = trace(scenario, scenario.act)
-    scenario.go_on()
+    with observer.paused():
+        scenario.go_on()
     row.faults += [(kind_of, "not killed", words) for kind_of, words in scenario.faults()]
     row.points = len(observer.points)
     before = [moment for moment in observer.moments if moment.where.startswith("before ")]
