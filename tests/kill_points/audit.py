@@ -70,7 +70,8 @@ def _kind(event: str, args: tuple[Any, ...]) -> str | None:
         return _REMOVALS[event] if path is not None and os.path.lexists(path) else None
     if event == "os.mkdir":
         path = _below(args[0], args[2])
-        return "mkdir" if path is not None and not os.path.lexists(path) else None
+        works = path is not None and not os.path.lexists(path) and os.path.isdir(os.path.dirname(path))
+        return "mkdir" if works else None
     if event == "os.rename":
         old, new = _below(args[0], args[2]), _below(args[1], args[3])
         return "rename" if new is not None and old is not None and os.path.lexists(old) else None

@@ -19,14 +19,19 @@ UNDONE, EMPTY, TORN = "undone", "empty", "torn"
 
 
 class Disk:
-    """Follows which content and which names of a folder are certain. All of the present content is, at first."""
+    """Follows which content and which names of a folder are certain. All of the present content is, at first.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        known: Contents read so far: equal ones are kept once.
+    """
+
+    def __init__(self, root: Path, known: dict[bytes, bytes]) -> None:
         self._root = os.fspath(root)
         self._numbers: dict[int, int] = {}
         self._count = 0
         self._folders: dict[int, dict[str, int]] = {}
         self._contents: dict[int, Node] = {}
+        self.known = known
         self._flush_all(self._root)
 
     def _flush_all(self, folder: str) -> None:
@@ -62,7 +67,8 @@ class Disk:
             self._flush_names(number, path)
         elif not isinstance(self._contents[number], Link):
             with open(path, "rb") as stream:
-                self._contents[number] = stream.read()
+                content = stream.read()
+            self._contents[number] = self.known.setdefault(content, content)
 
     def names(self, path: str) -> bool:
         """Whether the name of an existing file is certain."""
@@ -82,7 +88,7 @@ class Disk:
     def outcomes(self) -> Iterator[tuple[str, Tree]]:
         """What the disk may hold after a power cut now."""
         yield UNDONE, dict(self._certain(self._number(self._root), ""))
-        live = read_tree(Path(self._root))
+        live = read_tree(Path(self._root), self.known)
         for outcome in (EMPTY, TORN):
             yield outcome, {name: self._cut(name, node, outcome) for name, node in live.items()}
 

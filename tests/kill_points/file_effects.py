@@ -40,7 +40,7 @@ def _named(observer: Observer, kind: str, real: Any, *, new: bool = False, remov
     def act(path: Any, *args: Any, dir_fd: int | None = None, **named: Any) -> Any:
         whole = observer.inside(path, dir_fd)
         words = named if dir_fd is None else {"dir_fd": dir_fd, **named}
-        if whole is None or observer.is_paused or os.path.lexists(whole) is new:
+        if whole is None or observer.is_paused or not (_can_be_made(whole) if new else os.path.lexists(whole)):
             return real(path, *args, **words)
         with observer.effect(kind, whole):
             if observer.disk and removes and not new:
@@ -48,6 +48,11 @@ def _named(observer: Observer, kind: str, real: Any, *, new: bool = False, remov
             return real(path, *args, **words)
 
     return act
+
+
+def _can_be_made(folder: str) -> bool:
+    """Whether `mkdir` would have an effect: `pathlib` also tries it before it makes the parent."""
+    return not os.path.lexists(folder) and os.path.isdir(os.path.dirname(folder))
 
 
 def _renamed(observer: Observer, real: Any) -> Any:
@@ -218,11 +223,23 @@ class _Connection(sqlite3.Connection):
         if self.observer.is_paused or not (word == "COMMIT" or alone):
             return super().execute(statement, *args)
         with self.observer.effect("commit", self.whole):
+            before = self._log()
             cursor = super().execute(statement, *args)
             (level,) = super().execute("PRAGMA synchronous").fetchone()
-            if level >= _FULL:
+            if level >= _FULL and self._log() != before:  # `CREATE ... IF NOT EXISTS` may have no effect
+                self.observer.flushed_commits += not self.observer.is_silent
                 _flush_database(self.observer, self.whole)
         return cursor
+
+    def _log(self) -> bytes:
+        try:
+            descriptor = os.open(f"{self.whole}-wal", os.O_RDONLY)
+        except FileNotFoundError:
+            return b""
+        try:
+            return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+        finally:
+            os.close(descriptor)
 
     def close(self) -> None:
         disk, log = self.observer.disk, f"{self.whole}-wal"
@@ -252,7 +269,7 @@ def connector(observer: Observer) -> Callable[..., sqlite3.Connection]:
 def _flush_database(observer: Observer, whole: str) -> None:
     """What SQLite flushes with a durable commit: database, log, and with a new log its folder.
 
-    Source: `unixSync` in SQLite's os_unix.c; `test_sqlite_flushes_as_the_model_says` compares it with a system trace.
+    Source: `unixSync` in SQLite's os_unix.c; a test compares it with a trace of the system's calls.
     """
     if observer.disk is None:
         return

@@ -59,7 +59,7 @@ class Observer:
         root: Folder whose files are followed.
         outside: Copies the world outside of the disk.
         power: Whether to derive what power cuts leave.
-        keeps: Whether to keep the moments.
+        every: Keep every n-th moment, from number `offset` on; 0 for none.
         gate: Called before each side effect; what it raises, the side effect raises.
     """
 
@@ -67,10 +67,14 @@ class Observer:
     outside: Callable[[], Any] = lambda: None
     power: bool = False
     gate: Callable[[Point], None] = lambda point: None
-    keeps: bool = True
+    every: int = 1
+    offset: int = 0
     points: list[Point] = field(default_factory=list)
     moments: list[Moment] = field(default_factory=list)
     disk: Disk | None = None
+    contents: dict[bytes, bytes] = field(default_factory=dict)
+    flushed_commits: int = 0
+    _seen: int = 0
     _paused: int = 0
     _elsewhere: int = 0
 
@@ -98,11 +102,14 @@ class Observer:
 
     def moment(self, where: str) -> None:
         """Keep the present state."""
-        if self.is_silent or not self.keeps:
+        if self.is_silent or not self.every:
+            return
+        self._seen += 1
+        if (self._seen - 1) % self.every != self.offset:
             return
         with self.paused():
             cuts = dict(self.disk.outcomes()) if self.power and self.disk else {}
-            self.moments.append(Moment(where, read_tree(self.root), self.outside(), cuts))
+            self.moments.append(Moment(where, read_tree(self.root, self.contents), self.outside(), cuts))
 
     @contextmanager
     def elsewhere(self) -> Iterator[None]:
@@ -143,8 +150,6 @@ class Observer:
 @contextmanager
 def observed(observer: Observer) -> Iterator[Observer]:
     """Observe this process."""
-    if observer.power:
-        observer.disk = Disk(observer.root)
     with ExitStack() as stack:
         for name, replacement in file_effects.replacements(observer).items():
             stack.enter_context(patch.object(os, name, replacement))

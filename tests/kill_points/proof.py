@@ -10,13 +10,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from tests.kill_points.audit import KINDS, audited, commits_counted
+from tests.kill_points.durability import Disk
 from tests.kill_points.observer import Moment, Observer, observed
 from tests.kill_points.scenario import DUPLICATED, LOST, WRONG, Fault, Scenario
-from tests.kill_points.tree import Tree, digest_of, write_tree
+from tests.kill_points.tree import Node, Tree, key_of, write_tree
 
 COLUMNS = ("scenario", "points", "kills", "pairs", "power cuts", "states", LOST, DUPLICATED, WRONG)
 SEEN_TWICE = (*KINDS, "commit")
 """The kinds of side effects that both counts can see."""
+
+Key = tuple[tuple[tuple[str, Node], ...], str]
+"""Equal for states from which everything continues equally."""
 
 
 @dataclass
@@ -58,9 +62,13 @@ class Row:
         return {kind: self.counts[kind] for kind in SEEN_TWICE}, {kind: self.second[kind] for kind in SEEN_TWICE}
 
 
-def trace(scenario: Scenario, act: Callable[[], None], *, power: bool = False) -> tuple[Observer, Counter[str]]:
+def trace(
+    scenario: Scenario, act: Callable[[], None], *, power: bool = False, every: int = 1, offset: int = 0
+) -> tuple[Observer, Counter[str]]:
     """Run a command observed; returns what the observer saw, and the second count."""
-    observer = scenario.observer = Observer(scenario.root, scenario.outside, power=power)
+    observer = scenario.observer = Observer(scenario.root, scenario.outside, power=power, every=every, offset=offset)
+    if observer.power:
+        observer.disk = Disk(observer.root, observer.contents)
     with ExitStack() as stack:
         stack.enter_context(observed(observer))
         commits = stack.enter_context(commits_counted(lambda: observer.is_silent))
@@ -82,8 +90,8 @@ class Proof:
     def __init__(self, scenario: Scenario, *, pairs: int = 0, every: int = 1, power: bool = True) -> None:
         self._scenario, self._pairs, self._every, self._power = scenario, pairs, every, power
         self._row = Row(scenario.name)
-        self._continued: set[tuple[bytes, str]] = set()
-        self._turn = itertools.count()
+        self._continued: set[Key] = set()
+        self._turn, self._firsts = itertools.count(), itertools.count()
 
     def run(self) -> Row:
         """Kill at each moment, kill a second time, cut the power at each moment."""
@@ -92,7 +100,7 @@ class Proof:
         row.points, row.counts = len(observer.points), observer.counts()
         with observer.paused(), self._noting("not killed"):
             scenario.go_on()
-        killed: set[tuple[bytes, str]] = set()
+        killed: set[Key] = set()
         for moment in observer.moments:
             row.kills += 1
             if self._is_new(moment.disk, moment, killed):
@@ -105,8 +113,8 @@ class Proof:
                     self._continue(disk, moment, f"power cut {moment.where}, {outcome}")
         return row
 
-    def _is_new(self, disk: Tree, moment: Moment, known: set[tuple[bytes, str]], *, rarely: bool = True) -> bool:
-        key = digest_of(disk), self._scenario.outside_key(moment.outside)
+    def _is_new(self, disk: Tree, moment: Moment, known: set[Key], *, rarely: bool = True) -> bool:
+        key = key_of(disk), self._scenario.outside_key(moment.outside)
         if key in known:
             return False
         known.add(key)
@@ -121,10 +129,11 @@ class Proof:
             return self._continue(moment.disk, moment, where)
         self._restore(moment.disk, moment)
         seconds: list[Moment] = []
-        with self._noting(where):
-            seconds = trace(self._scenario, self._scenario.go_on)[0].moments
         # Each state begins at another one, so that every moment of a recovery is tried.
-        for second in seconds[self._row.states % self._pairs :: self._pairs]:
+        offset = next(self._firsts) % self._pairs
+        with self._noting(where):
+            seconds = trace(self._scenario, self._scenario.go_on, every=self._pairs, offset=offset)[0].moments
+        for second in seconds:
             self._row.pairs += 1
             if self._is_new(second.disk, second, self._continued, rarely=False):
                 self._continue(second.disk, second, f"{where}, and again {second.where}")

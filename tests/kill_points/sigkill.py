@@ -59,7 +59,7 @@ def _kill_at(scenario: Scenario, number: int) -> int:
             if point.number == number:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        scenario.observer = Observer(scenario.root, gate=gate, keeps=False)
+        scenario.observer = Observer(scenario.root, gate=gate, every=0)
         with observed(scenario.observer):
             scenario.act()
     except BaseException:

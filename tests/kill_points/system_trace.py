@@ -30,8 +30,9 @@ _KIND_OF = {
     "renameat": "rename",
     "renameat2": "rename",
     "fsync": "fsync",
-    "fdatasync": "fsync",
+    "fdatasync": "fdatasync",
 }
+"""Python calls `fsync`, SQLite `fdatasync`."""
 _BEGIN, _END = "/kill-points-begin", "/kill-points-end"
 _CALL = re.compile(r"(?:\[pid +\d+\] |\d+ +)?(\w+)\((.*)\) += 0\b")
 
@@ -42,8 +43,8 @@ def is_possible() -> bool:
     return program is not None and subprocess.run([program, "true"], capture_output=True, check=False).returncode == 0
 
 
-def three_counts(name: str) -> tuple[Counter[str], Counter[str], Counter[str]]:
-    """The side effects of a scenario: as observed, as the system saw them, and what the system saw of the ledger."""
+def counts_of(name: str) -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """The side effects of a scenario: as observed, as the system saw them, and what SQLite flushed by name."""
     with tempfile.TemporaryDirectory(prefix="kill-points-") as folder:
         log = Path(folder) / "calls"
         traced = f"trace=stat,newfstatat,{','.join(_KIND_OF)}"
@@ -54,8 +55,8 @@ def three_counts(name: str) -> tuple[Counter[str], Counter[str], Counter[str]]:
             check=True,
         )
         seen = Counter(json.loads(done.stdout))
-        system, ledger = _counted(log.read_text(encoding="utf-8", errors="replace"), f"{folder}/disk/")
-    return Counter({kind: seen[kind] for kind in KINDS}), system, ledger
+        system, ledger = _counted(log.read_text(encoding="utf-8", errors="replace"), f"{folder}/disk")
+    return seen, system, ledger
 
 
 def _counted(calls: str, root: str) -> tuple[Counter[str], Counter[str]]:
@@ -68,8 +69,10 @@ def _counted(calls: str, root: str) -> tuple[Counter[str], Counter[str]]:
         if not active or call is None or call[1] not in _KIND_OF or root not in call[2]:
             continue
         kind = "rmdir" if "AT_REMOVEDIR" in call[2] else _KIND_OF[call[1]]
-        of_ledger = "ledger.sqlite" in call[2]
-        (ledger if of_ledger else system)[kind] += 1
+        if kind == "fdatasync":
+            ledger[call[2].rpartition("/")[2].rstrip(">")] += 1
+        elif "ledger.sqlite" not in call[2]:
+            system[kind] += 1
     return system, ledger
 
 
@@ -78,12 +81,12 @@ def _main(name: str, folder: str) -> None:
 
     (size,) = (size for size in SCENARIOS if size.kind.name == name)
     scenario = size.kind(Path(folder))
-    scenario.observer = Observer(scenario.root, keeps=False)
+    scenario.observer = Observer(scenario.root, every=0)
     with observed(scenario.observer):
         _mark(_BEGIN)
         scenario.act()
         _mark(_END)
-    print(json.dumps(scenario.observer.counts()))
+    print(json.dumps({**scenario.observer.counts(), "flushed commits": scenario.observer.flushed_commits}))
 
 
 def _mark(name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -26,14 +25,18 @@ Tree = Mapping[str, Node]
 """POSIX path below the root -> what is there; a folder comes before its content."""
 
 
-def read_tree(root: Path) -> dict[str, Node]:
-    """Everything below a folder. SQLite's `-shm` is memory, not disk: a kill or power cut does not keep it."""
+def read_tree(root: Path, known: dict[bytes, bytes] | None = None) -> dict[str, Node]:
+    """Everything below a folder. SQLite's `-shm` is memory, not disk: a kill or power cut does not keep it.
+
+    Args:
+        known: Contents read so far: equal ones are kept once.
+    """
     tree: dict[str, Node] = {}
-    _read(os.fspath(root), "", tree)
+    _read(os.fspath(root), "", tree, {} if known is None else known)
     return tree
 
 
-def _read(folder: str, prefix: str, tree: dict[str, Node]) -> None:
+def _read(folder: str, prefix: str, tree: dict[str, Node], known: dict[bytes, bytes]) -> None:
     with os.scandir(folder) as found:
         entries = sorted(found, key=lambda entry: entry.name)
     for entry in entries:
@@ -42,11 +45,12 @@ def _read(folder: str, prefix: str, tree: dict[str, Node]) -> None:
             tree[name] = Link(os.readlink(entry.path))
         elif entry.is_dir():
             tree[name] = None
-            _read(entry.path, name + "/", tree)
+            _read(entry.path, name + "/", tree, known)
         elif not name.endswith("-shm"):
             descriptor = os.open(entry.path, os.O_RDONLY)
             try:
-                tree[name] = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+                content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+                tree[name] = known.setdefault(content, content)
             finally:
                 os.close(descriptor)
 
@@ -72,10 +76,6 @@ def write_tree(root: Path, tree: Tree) -> None:
             os.utime(path, (old_s, old_s))
 
 
-def digest_of(tree: Tree) -> bytes:
+def key_of(tree: Tree) -> tuple[tuple[str, Node], ...]:
     """Equal for equal trees."""
-    digest = hashlib.sha256()
-    for name, node in sorted(tree.items()):
-        text = b"/" if node is None else b"@" + os.fsencode(node.target) if isinstance(node, Link) else b"=" + node
-        digest.update(b"%b\0%d\0" % (os.fsencode(name), len(text)) + text)
-    return digest.digest()
+    return tuple(sorted(tree.items()))
