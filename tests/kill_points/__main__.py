@@ -55,7 +55,7 @@ def proven(size: Size, *, pairs: int, every: int = 1) -> Row:
         return Proof(size.kind(folder), pairs=pairs, every=every).run()
 
 
-def failing_saves() -> Iterator[Row]:
+def failing_saves(every: int = 1) -> Iterator[Row]:
     """The session on a disk that is full from some moment on, or at one moment; and without memory at one moment."""
     for name, fault, lasting in (
         ("kernel, disk full", no_space, True),
@@ -63,7 +63,7 @@ def failing_saves() -> Iterator[Row]:
         ("kernel, out of memory", MemoryError, False),
     ):
         with scratch() as folder:
-            yield injected(KernelSession, folder, name, fault, lasting=lasting)
+            yield injected(KernelSession, folder, name, fault, lasting=lasting, every=every)
 
 
 @contextmanager

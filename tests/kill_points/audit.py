@@ -90,7 +90,8 @@ def _below(path: Any, dir_fd: int = -1) -> str | None:
 
 def _changes(path: str, flags: int) -> bool:
     try:
-        return bool(flags & os.O_TRUNC) and os.stat(path).st_size > 0
+        size_bytes = os.stat(path).st_size
+        return bool(flags & os.O_TRUNC) and size_bytes > 0
     except OSError:
         return bool(flags & os.O_CREAT)
 

@@ -109,28 +109,36 @@ class KernelSession(Scenario):
 
 
 def injected(
-    kind: type[KernelSession], folder: Path, name: str, fault: Callable[[], BaseException], *, lasting: bool
+    kind: type[KernelSession],
+    folder: Path,
+    name: str,
+    fault: Callable[[], BaseException],
+    *,
+    lasting: bool,
+    every: int = 1,
 ) -> Row:
-    """Let each side effect of a session fail in turn.
+    """Let every n-th side effect of a session fail in turn.
 
     Args:
         fault: Makes the exception.
         lasting: Whether all later ones fail too, until the session frees its reserved space.
     """
-    row, number = Row(name), 0
+    row, number = Row(name), 1 - every
     while True:
-        number += 1
+        number += every
         place = folder / str(number)
         place.mkdir(parents=True)
         scenario = kind(place)
         gate = _Gate(number, fault, lasting=lasting)
-        observer = scenario.observer = Observer(scenario.root, gate=gate)
+        observer = scenario.observer = Observer(scenario.root, gate=gate, every=0)
         code: int | None = None
         with suppress(MemoryError), observed(observer):
             code = scenario.session()
         if gate.failed is None:
             return row
-        row.points, row.kills, row.states = number, number, number
+        row.points = number
+        row.kills += 1
+        row.states += 1
         found = [*scenario.faults(), *_ending_faults(scenario, gate, code)]
         row.faults += [(kind_of, f"{gate.failed} fails", words) for kind_of, words in found]
 

@@ -58,14 +58,14 @@ class Observer:
     Args:
         root: Folder whose files are followed.
         outside: Copies the world outside of the disk.
-        power: Whether to derive what power cuts leave.
+        power: Derive what a power cut leaves at every n-th moment; 0 for none.
         every: Keep every n-th moment, from number `offset` on; 0 for none.
         gate: Called before each side effect; what it raises, the side effect raises.
     """
 
     root: Path
     outside: Callable[[], Any] = lambda: None
-    power: bool = False
+    power: int = 0
     gate: Callable[[Point], None] = lambda point: None
     every: int = 1
     offset: int = 0
@@ -108,7 +108,7 @@ class Observer:
         if (self._seen - 1) % self.every != self.offset:
             return
         with self.paused():
-            cuts = dict(self.disk.outcomes()) if self.power and self.disk else {}
+            cuts = dict(self.disk.outcomes()) if self.disk and self._seen % self.power == 0 else {}
             self.moments.append(Moment(where, read_tree(self.root, self.contents), self.outside(), cuts))
 
     @contextmanager

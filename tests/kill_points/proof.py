@@ -63,11 +63,11 @@ class Row:
 
 
 def trace(
-    scenario: Scenario, act: Callable[[], None], *, power: bool = False, every: int = 1, offset: int = 0
+    scenario: Scenario, act: Callable[[], None], *, power: int = 0, every: int = 1, offset: int = 0
 ) -> tuple[Observer, Counter[str]]:
     """Run a command observed; returns what the observer saw, and the second count."""
     observer = scenario.observer = Observer(scenario.root, scenario.outside, power=power, every=every, offset=offset)
-    if observer.power:
+    if power:
         observer.disk = Disk(observer.root, observer.contents)
     with ExitStack() as stack:
         stack.enter_context(observed(observer))
@@ -84,11 +84,10 @@ class Proof:
     Args:
         pairs: Try every n-th second kill; 0 for none.
         every: Continue from every n-th state.
-        power: Whether to cut the power as well.
     """
 
-    def __init__(self, scenario: Scenario, *, pairs: int = 0, every: int = 1, power: bool = True) -> None:
-        self._scenario, self._pairs, self._every, self._power = scenario, pairs, every, power
+    def __init__(self, scenario: Scenario, *, pairs: int = 0, every: int = 1) -> None:
+        self._scenario, self._pairs, self._every = scenario, pairs, every
         self._row = Row(scenario.name)
         self._continued: set[Key] = set()
         self._turn, self._firsts = itertools.count(), itertools.count()
@@ -96,7 +95,7 @@ class Proof:
     def run(self) -> Row:
         """Kill at each moment, kill a second time, cut the power at each moment."""
         row, scenario = self._row, self._scenario
-        observer, row.second = trace(scenario, scenario.act, power=self._power)
+        observer, row.second = trace(scenario, scenario.act, power=max(1, self._every // 3))
         row.points, row.counts = len(observer.points), observer.counts()
         with observer.paused(), self._noting("not killed"):
             scenario.go_on()

@@ -29,12 +29,12 @@ class Size:
 
 
 SCENARIOS = (
-    Size(kind=Restore, real=1),
-    Size(kind=RestoreLinked),
+    Size(kind=Restore, fast=4, real=1),
+    Size(kind=RestoreLinked, fast=12),
     Size(kind=Fresh, real=1),
     Size(kind=FreshLinked),
-    Size(kind=Rotation, real=1),
-    Size(kind=KernelSession, real=1),
+    Size(kind=Rotation, fast=3, real=1),
+    Size(kind=KernelSession, fast=3, real=1),
     Size(kind=Run, pairs=100, fast=60, real=5),
     Size(kind=RunFresh, pairs=60, fast=30),
     Size(kind=Cancel, pairs=100, fast=60, real=5),
