@@ -13,8 +13,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.kill_points.http_requests import killed_at_requests
 from tests.kill_points.kernel_session import KernelSession, injected, no_space
 from tests.kill_points.proof import COLUMNS, Proof, Row
+from tests.kill_points.running import Run
 from tests.kill_points.scenarios import SCENARIOS, Size
 from tests.kill_points.sigkill import killed_for_real
 
@@ -47,6 +49,9 @@ def every_proof(size: Size, *, pairs: int, every: int) -> Iterator[Row]:
             yield killed_for_real(size.kind, folder, every=size.real)
     if size.kind is KernelSession:
         yield from failing_saves()
+    if size.kind is Run:
+        with scratch() as folder:
+            yield killed_at_requests(folder)
 
 
 def proven(size: Size, *, pairs: int, every: int = 1) -> Row:

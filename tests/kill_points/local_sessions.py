@@ -68,7 +68,7 @@ class LocalRun(KaggleScenario):
             if count > 1:
                 yield DUPLICATED, f"{nonce} was started {count} times"
         # A session whose supervisor was killed before its kernel began has trained nothing; the next one does.
-        trained = sum(box.kernel_begun.exists() for box in boxes)
+        trained = sum(any(box.working.rglob("*.zip")) for box in boxes)
         if trained != self.sessions:
             yield (DUPLICATED if trained > self.sessions else LOST), f"{trained} sessions trained: {sorted(nonces)}"
 
