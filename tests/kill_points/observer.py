@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from tests.kill_points import file_effects
+from tests.kill_points import file_effects, sqlite_effects
 from tests.kill_points.durability import Disk
 from tests.kill_points.tree import Tree, read_tree
 
@@ -156,6 +156,6 @@ def observed(observer: Observer) -> Iterator[Observer]:
         opened = file_effects.opener(observer)
         stack.enter_context(patch.object(io, "open", opened))
         stack.enter_context(patch.object(builtins, "open", opened))
-        stack.enter_context(patch.object(sqlite3, "connect", file_effects.connector(observer)))
+        stack.enter_context(patch.object(sqlite3, "connect", sqlite_effects.connector(observer)))
         yield observer
     observer.moment("after the last side effect")

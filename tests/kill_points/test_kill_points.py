@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
+from orchestrator.backends.local.sandbox import Sandbox, sweep
 from tests.kill_points import system_trace
 from tests.kill_points.__main__ import conclusion, every_proof, failing_saves, proven
 from tests.kill_points.proof import COLUMNS, Row
@@ -63,3 +67,17 @@ def test_the_conclusion_counts_the_faults_of_all_rows() -> None:
     rows = [Row("a", kills=3, pairs=2, cuts=9), Row("b", kills=1, faults=[(COLUMNS[-2], "before 1", "pushed twice")])]
     assert conclusion(rows) == ("4 kills, 2 second kills and 9 power cuts: 0 lost, 1 duplicated, 0 wrong")
     assert rows[1].cells()[-3:] == ["0", "1", "0"]
+
+
+def test_what_a_killed_supervisor_leaves_is_removed_with_its_sandbox(tmp_path: Path) -> None:
+    for number in range(4):
+        sandbox = Sandbox(root=tmp_path / str(number))
+        sandbox.working.mkdir(parents=True)
+        sandbox.reserve.write_bytes(b"0")
+        (sandbox.root / ".partial-exit.json").write_bytes(b"{")
+        sandbox.submitted.write_bytes(b"{}")
+        sandbox.fetched.touch()
+        os.utime(sandbox.fetched, (number, number))
+    sweep(tmp_path)
+    assert [path.name for path in (tmp_path / "0").iterdir()] == ["submitted.json"]
+    assert Sandbox(root=tmp_path / "1").reserve.exists()
