@@ -8,7 +8,7 @@ PEERS := .bench-peers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: run test lint types floors unit verify prove prove-tests prove-campaign bench bench-peers bench-campaign \
+.PHONY: run test lint types floors unit verify prove prove-tests prove-kills prove-campaign bench bench-peers bench-campaign \
         bench-checkpoints bench-saves bench-resume bench-environments prove-algorithms clean help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make prove   train every algorithm without a cut and in cut sessions, and compare the results (minutes)"
 	@echo "make prove-algorithms   the same with thirteen algorithms and 26 environments; one: ALGORITHM=PPO (minutes)"
 	@echo "make prove-tests        long tests of exact resume for every algorithm (minutes)"
+	@echo "make prove-kills        kill and cut the power at every point of every scenario; one: KILL=restore (minutes)"
 	@echo "make prove-campaign     long campaign tests: 20 kills, 50 empty copies, any interleaving"
 	@echo "make bench              measure environment, solver and learning on one core, beside the installed peers"
 	@echo "make bench-peers        install the peers (SUMO, sumo-rl, UXsim, RL Zoo, TorchRL), 4 GB, in environments of their own"
@@ -33,13 +34,16 @@ run: $(VENV)/.ready-run
 verify: $(VENV)/.ready-run
 	$(BIN)/python -m orchestrator verify
 
-prove: prove-tests prove-algorithms
+prove: prove-tests prove-algorithms prove-kills
 	$(BIN)/python -m orchestrator prove-resume section_7_6 --backend local --cuts 5
 
 prove-tests: $(VENV)/.ready-test
 	$(BIN)/python -m pytest -m prove --numprocesses=$(WORKERS) --no-loadscope-reorder --timeout=1800 --durations=20 \
 	  --ignore=tests/acceptance/test_wheel.py
 	$(BIN)/python -m pytest -m prove tests/acceptance/test_wheel.py    # asks the index, so not in a worker's own network
+
+prove-kills: $(VENV)/.ready-test
+	$(BIN)/python -m tests.kill_points $(KILL)
 
 prove-algorithms: $(VENV)/.ready-test
 	$(BIN)/python -m tests.proofs $(ALGORITHM)

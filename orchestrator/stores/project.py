@@ -14,6 +14,7 @@ from pathlib import Path
 
 from orchestrator.core.diagnostics.storage import storage_fault
 from orchestrator.core.errors import BadInput, StorageFault
+from orchestrator.kernel.files.atomic import make_folder
 from orchestrator.kernel.files.storage import free_text, storage_trouble
 from orchestrator.kernel.wire import models_path
 
@@ -192,7 +193,7 @@ def require_writable(folder: Path) -> None:
     """
     probe = folder / ".write-probe"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         try:
             with probe.open("wb") as stream:
                 stream.write(bytes(_PROBE_BYTES))  # an empty file fits on a full disk

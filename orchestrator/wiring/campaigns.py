@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -92,7 +92,7 @@ def campaign_context(
             require_home=home,
         )
 
-    try:
+    with closing(ledger):
         yield CampaignContext(
             campaign=campaign,
             trials=trials,
@@ -107,8 +107,6 @@ def campaign_context(
             send_report=_send_report(campaign),
             examine=_examine(project, campaign, ledger),
         )
-    finally:
-        ledger.close()
 
 
 def _examine(

@@ -213,7 +213,7 @@ class ToyKaggle:
         made = io.BytesIO()
         with zipfile.ZipFile(made, "w") as archive:
             for name, content in kernel.files.items():
-                archive.writestr(name, content)
+                archive.writestr(zipfile.ZipInfo(name), content)
         how = trouble.how if trouble else ""
         yield iter([DAMAGES[str(how)](made.getvalue()) if how in DAMAGES else made.getvalue()])
 

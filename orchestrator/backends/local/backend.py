@@ -35,7 +35,7 @@ from orchestrator.core.session.pack import (
     sessions_of,
 )
 from orchestrator.core.timestamps import parse_timestamp
-from orchestrator.kernel.files.atomic import replace_folder, write_json, write_text
+from orchestrator.kernel.files.atomic import make_folder, replace_folder, sync_tree, write_json, write_text
 from orchestrator.kernel.files.workspace import ROOT_VARIABLE
 from orchestrator.kernel.wire import EVENTS_NAME, Ticket, member_folder
 from orchestrator.ports import Backend
@@ -112,7 +112,7 @@ class LocalBackend(Backend):
 
     def _fill(self, sandbox: Sandbox, push: Push) -> None:
         for folder in (sandbox.working, sandbox.input, sandbox.scratch):
-            folder.mkdir(parents=True)
+            make_folder(folder)
         for number, one in enumerate(push.sessions, 1):
             mount = sandbox.input / f"{push.slug}-checkpoints" / (member_folder(number) if push.companions else "")
             for entry in one.checkpoints.entries:
@@ -225,6 +225,7 @@ class LocalBackend(Backend):
             shutil.rmtree(partial)
         try:
             files = copy_outputs(sandbox, handle.member, partial)
+            sync_tree(partial)
         except OSError:
             shutil.rmtree(partial, ignore_errors=True)  # the sandbox still has everything
             raise

@@ -167,6 +167,8 @@ def _empty(sandbox: Sandbox) -> None:
             return
     for folder in (sandbox.emptied, sandbox.scratch):
         shutil.rmtree(folder, ignore_errors=True)
+    for left in (sandbox.reserve, *sandbox.root.glob(".partial-*")):  # of a supervisor that was killed
+        left.unlink(missing_ok=True)
     if not sandbox.emptied.exists() and not sandbox.scratch.exists():
         sandbox.fetched.unlink(missing_ok=True)  # another program may have deleted it already
 

@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.kernel.checkpoint.card import Ancestor, CheckpointCard, card_fault, read_card
 from orchestrator.kernel.checkpoint.card_shape import name_fault
 from orchestrator.kernel.checkpoint.resume_grade import EXACT
-from orchestrator.kernel.files.atomic import write_atomically, write_json
+from orchestrator.kernel.files.atomic import make_folder, sync_folder, write_atomically, write_json
 from orchestrator.kernel.files.digests import file_entry, first_fault
 from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, FileEntry, checkpoint_stem
 
@@ -101,9 +101,10 @@ def _set_aside(folder: Path, stem: str, suffixes: Iterable[str]) -> None:
     if not there or (card is not None and card_fault(card, folder) is None):
         return
     aside = folder / SET_ASIDE
-    aside.mkdir(parents=True, exist_ok=True)
+    make_folder(aside)
     for path in there:
         path.rename(_unused(aside / path.name))
+    sync_folder(aside)
 
 
 def _unused(path: Path) -> Path:

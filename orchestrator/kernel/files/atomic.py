@@ -1,4 +1,4 @@
-"""Atomic writes: a reader finds either the old bytes or the new ones, even after a kill."""
+"""Atomic and durable writes: a reader finds either the old bytes or the new ones, even after a kill or a power cut."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         OSError: The file cannot be written; `path` is unchanged.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f".partial-{path.name}")
     try:
         write(temporary)
@@ -58,7 +58,9 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def replace_folder(new: Path, old: Path) -> None:
-    """Put a folder in the place of another one. Of a link only the link is replaced, and its target stays.
+    """Put a folder in the place of another one; its name is flushed to the disk.
+
+    Of a link only the link is replaced, and its target stays.
 
     Raises:
         OSError: Something else has that name, or the folder cannot be replaced.
@@ -70,13 +72,36 @@ def replace_folder(new: Path, old: Path) -> None:
     elif os.path.lexists(old):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(old))
     os.replace(new, old)
+    sync_folder(old.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and the missing ones above it; each name is flushed to the disk."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def sync_tree(folder: Path) -> None:
+    """Flush everything below a folder to the disk, as programs left it that did not flush it themselves."""
+    for place, _, names in os.walk(folder):  # does not follow links
+        for name in names:
+            path = Path(place, name)
+            if path.is_file() and not path.is_symlink():
+                _sync(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)  # Windows flushes only what may be written
+        sync_folder(Path(place))
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a rename in `folder` to the disk; does nothing on Windows, which has no folder handles."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
+    """Flush the names in a folder to the disk; does nothing on Windows, which has no folder handles."""
+    if os.name != "nt":
+        _sync(folder, os.O_RDONLY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from orchestrator.kernel.files.atomic import make_folder
+
 RESERVE_NAME = ".reserve"
 RESERVE_BYTES = 256 << 10
 """More than any manifest needs."""
@@ -26,7 +28,7 @@ class Reserve:
         Raises:
             OSError: There is not enough; the file is removed.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path.parent)
         try:
             with self._path.open("wb") as stream:
                 stream.write(bytes(RESERVE_BYTES))

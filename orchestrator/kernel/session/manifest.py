@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.kernel.files.atomic import write_json
+from orchestrator.kernel.files.atomic import sync_tree, write_json
 from orchestrator.kernel.files.digests import file_entry
 from orchestrator.kernel.files.strict_json import read_strict
 from orchestrator.kernel.outcome import EXIT_CODES, KernelEnding, SectionOutcome, Verdict
@@ -145,6 +145,7 @@ def write_manifest(
         timings_s={name: round(seconds, 3) for name, seconds in timings_s.items()},
         preflight=dict(preflight),
     )
+    sync_tree(working)  # the manifest commits what it lists
     write_json(working / MANIFEST_NAME, _in_utf8(manifest.to_json()))
     return manifest
 

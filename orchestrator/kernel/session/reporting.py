@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
+from orchestrator.kernel.files.atomic import make_folder
 from orchestrator.kernel.wire import canonical_json, report_line
 
 EVENTS_LIMIT_BYTES = 2_000_000
@@ -45,7 +46,7 @@ class Reporter:
         monotonic: Callable[[], float],
         limit_bytes: int = EVENTS_LIMIT_BYTES,
     ) -> None:
-        events_path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(events_path.parent)
         self._path = events_path
         self._stream: IO[str] | None = events_path.open("a", encoding="utf-8", newline="\n")
         self._complete_bytes = events_path.stat().st_size

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
-from orchestrator.kernel.files.atomic import write_text
+from orchestrator.kernel.files.atomic import make_folder, write_text
 from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.session.deadline import SoftDeadline
@@ -135,7 +135,7 @@ def _require_name(name: str) -> None:
 
 
 def _claim(folder: Path, *, own: bool) -> FolderLock:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     lock = FolderLock(folder)
     try:
         if not own:

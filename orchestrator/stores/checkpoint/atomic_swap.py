@@ -57,6 +57,13 @@ def finish(models: Path, change: Change, scenario: str) -> None:
             sync_folder(models / part)
     discard_staged(models, change)
     (models.parent / JOURNAL).unlink()
+    sync_folder(models.parent)
+
+
+def sync_staged(models: Path, change: Change) -> None:
+    """Flush the names of the staged copies: a journal that is followed means that they are there."""
+    for folder in {_staged(models, entry, change.folder).parent for entry in change.place}:
+        sync_folder(folder)
 
 
 def discard_staged(models: Path, change: Change) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.kernel.checkpoint.card import CheckpointCard, card_fault, read_card
 from orchestrator.kernel.checkpoint.card_shape import read_object
+from orchestrator.kernel.files.atomic import make_folder
 from orchestrator.kernel.files.digests import file_entry
 from orchestrator.kernel.wire import BEST_MODEL_CARD, CHECKPOINTS, FileEntry
 
@@ -113,7 +114,7 @@ def copied_fault(entry: FileEntry, source: Path, destination: Path) -> str | Non
 
 def _copy(source: Path, destination: Path) -> tuple[int, str]:
     """Copy a file durably; returns how many bytes it had, and their sha256."""
-    destination.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(destination.parent)
     digest, size_bytes = hashlib.sha256(), 0
     with source.open("rb") as reading, destination.open("wb") as writing:
         while chunk := reading.read(_CHUNK_BYTES):

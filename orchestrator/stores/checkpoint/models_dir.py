@@ -13,11 +13,12 @@ from orchestrator.core.checkpoint.inventory import CheckpointInventory, FetchedC
 from orchestrator.core.errors import BadInput, InUse, RunFailed
 from orchestrator.core.session.zip_archive import pack
 from orchestrator.kernel.checkpoint.survey import Survey, survey_checkpoints
+from orchestrator.kernel.files.atomic import make_folder
 from orchestrator.kernel.files.digests import first_fault
 from orchestrator.kernel.wire import BEST_MODEL, BEST_MODEL_FILES, FileEntry
 from orchestrator.stores.checkpoint.archived_sets import archived_sets
 from orchestrator.stores.checkpoint.archives import archived_files, discard_replaced, free_folder, move_to_archive
-from orchestrator.stores.checkpoint.atomic_swap import begin, discard_staged, finish, recover_swap
+from orchestrator.stores.checkpoint.atomic_swap import begin, discard_staged, finish, recover_swap, sync_staged
 from orchestrator.stores.checkpoint.entries import checkpoint_entries, copied_fault, is_plain_file
 from orchestrator.stores.checkpoint.own_files import (
     entries_beside,
@@ -29,9 +30,7 @@ from orchestrator.stores.checkpoint.own_files import (
 from orchestrator.stores.checkpoint.restore_journal import FRESH, RESTORE, STAGE, Change
 from orchestrator.stores.checkpoint.volumes import (
     NO_ROOM,
-    PARTS,
     is_apart,
-    move,
     require_readable,
     require_usable,
     volume_of,
@@ -61,7 +60,7 @@ class ModelsDirectory:
         """
         lock_path = self._path.parent / "models.lock"
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self._path.parent)
             lock = FileLock(lock_path, timeout=0)
             lock.acquire()
         except Timeout:
@@ -166,6 +165,7 @@ class ModelsDirectory:
             faults = (self._staging_fault(entry, incoming.root, change.folder) for entry in place)
             fault = next(filter(None, faults), None)
             if fault is None:
+                sync_staged(self._path, change)
                 change = replace(change, act=RESTORE, retire=tuple(self._retired(incoming, before)))
                 begin(self._path, change)
         except OSError:
@@ -182,16 +182,12 @@ class ModelsDirectory:
 
         The empty directory stays, since a missing one counts as a loss.
         """
-        volume, folder = volume_of(self._path, "any"), free_folder(self._path, token)
+        change = Change(act=FRESH, folder=free_folder(self._path, token))
         with writing(self._path):
-            if any(is_apart(self._path, part) for part in ("", *PARTS)):
-                change = Change(act=FRESH, folder=folder)
-                begin(self._path, change)
-                finish(self._path, change, self._scenario)
-            else:
-                move(self._path, volume.archived(folder, ""))
-                self._path.mkdir(exist_ok=True)
-        return volume.archived(folder, "")
+            make_folder(self._path)
+            begin(self._path, change)
+            finish(self._path, change, self._scenario)
+        return volume_of(self._path, "any").archived(change.folder, "")
 
     def archive_leftovers(self, token: str) -> Path:
         """Move best model, metadata and final model to the archive permanently; returns the folder."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from orchestrator.core.errors import BadInput
-from orchestrator.kernel.files.atomic import write_atomically
+from orchestrator.kernel.files.atomic import make_folder, sync_folder, write_atomically
 from orchestrator.kernel.wire import BEST_MODEL, CHECKPOINTS
 
 PARTS = (CHECKPOINTS, BEST_MODEL.parent.as_posix())
@@ -85,11 +85,11 @@ def free_name(path: Path) -> Path:
 
 
 def move(source: Path, destination: Path) -> None:
-    """Rename a file, a link or a folder; creates the new parent folder.
+    """Rename a file, a link or a folder, durably; creates the new parent folder.
 
     If the system refuses to rename (a mount within the folder), a file is copied durably and then removed.
     """
-    destination.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(destination.parent)
     try:
         os.replace(source, destination)
     except OSError as fault:
@@ -97,6 +97,8 @@ def move(source: Path, destination: Path) -> None:
             raise
         write_atomically(destination, lambda temporary: _copy(source, temporary))
         source.unlink()
+    else:
+        sync_folder(destination.parent)
 
 
 def _copy(source: Path, destination: Path) -> None:

@@ -13,6 +13,7 @@ from orchestrator.core.errors import BadInput
 from orchestrator.core.ledger.events import Event, EventKind, fold, fold_run, fold_session
 from orchestrator.core.ledger.records import RunRecord, SessionRecord
 from orchestrator.core.secret_search import masked_json
+from orchestrator.kernel.files.atomic import make_folder
 from orchestrator.stores.ledger import sql
 from orchestrator.stores.ledger.errors import disk_full, unreadable
 from orchestrator.stores.ledger.schema import (
@@ -44,7 +45,7 @@ class SqliteLedger:
 
     def __init__(self, path: Path, mask: Callable[[str], str] | None = None) -> None:
         self._mask = mask
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         self._path = path
         self._durable: bool | None = None  # whether the last transaction was durable, None before the first
         # isolation_level None: transactions begin and end in `_transaction` only.

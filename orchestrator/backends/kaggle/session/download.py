@@ -63,7 +63,7 @@ def download(
         ServiceFault: The transfer broke.
         OSError: The file cannot be written here.
     """
-    partial = _partial_of(destination)
+    partial = partial_of(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
     # Without a digest it is unknown whether an older beginning belongs to this file.
     offset = partial.stat().st_size if expected and partial.exists() else 0
@@ -99,7 +99,7 @@ def _transfer(api: KaggleApi, url: str, partial: Path, offset: int, limit: int) 
     return size_bytes
 
 
-def _partial_of(destination: Path) -> Path:
+def partial_of(destination: Path) -> Path:
     """Path of the incomplete file; its name is short, so that every valid file name also has a valid partial name."""
     name = hashlib.sha256(destination.name.encode()).hexdigest()[:16]
     return destination.with_name(f".{name}{PARTIAL_SUFFIX}")

@@ -12,7 +12,7 @@ from orchestrator.backends.kaggle.client.api import KaggleApi
 from orchestrator.backends.kaggle.client.errors import ServiceFault
 from orchestrator.backends.kaggle.client.log_parser import assemble, lines_of_log
 from orchestrator.backends.kaggle.client.retry import Retry
-from orchestrator.backends.kaggle.session.download import PARTIAL_SUFFIX
+from orchestrator.backends.kaggle.session.download import partial_of
 from orchestrator.backends.kaggle.session.expected_files import (
     ExpectedFiles,
     expected_by_cards,
@@ -29,7 +29,7 @@ from orchestrator.core.session.backend_types import Handle, Retrieval
 from orchestrator.core.session.missing_outputs import Lack, MissingFile
 from orchestrator.core.session.pack import own_lines
 from orchestrator.core.session.settling import newest_saved
-from orchestrator.kernel.files.atomic import replace_folder
+from orchestrator.kernel.files.atomic import replace_folder, sync_tree
 from orchestrator.kernel.files.storage import free_text, storage_path, storage_trouble
 from orchestrator.kernel.wire import MANIFEST_NAME, member_folder
 
@@ -102,7 +102,7 @@ class OutputFetcher:
         missing = self._with_earlier_manifest(listing, missing)
         if (log := self._write_log(listing)) is not None:
             missing[LOG_NAME] = log
-        self._put_in_place({*listing.files, *self._expected(listing).entries} - set(missing))
+        self._put_in_place({*listing.files, *self._expected(listing).entries} - set(missing), set(missing))
         files = tuple(missing[path] for path in sorted(missing))
         return Retrieval(
             folder=self._into,
@@ -192,18 +192,20 @@ class OutputFetcher:
     def _whole_log(self) -> list[Mapping[str, Any]]:
         return list(self._api.log_events(self._owner, self._slug))
 
-    def _put_in_place(self, kept: set[str]) -> None:
-        """Replace the results folder; incomplete files are kept aside for the next fetch to continue."""
+    def _put_in_place(self, kept: set[str], missing: set[str]) -> None:
+        """Replace the results folder; the beginnings of missing files are kept aside for the next fetch to continue."""
+        begun = {partial_of(self._partial / path) for path in missing}
         names = {name.casefold() for name in {*kept, LOG_NAME, MANIFEST_NAME}}  # the disk may ignore the case
         for path in list(self._partial.rglob("*")):
             name = path.relative_to(self._partial).as_posix()
             if not path.is_file() or name.casefold() in names:
                 continue
-            if path.name.endswith(PARTIAL_SUFFIX):
+            if path in begun:
                 (self._incomplete / name).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(path, self._incomplete / name)
             else:
-                path.unlink()  # of an earlier, interrupted fetch: the session does not have this file
+                path.unlink()  # of an earlier, interrupted fetch
+        sync_tree(self._partial)
         replace_folder(self._partial, self._into)
         self._reuse_incomplete()
 

@@ -88,7 +88,7 @@ _PRINTING = re.compile(
 
 def test_only_the_masking_rooms_print(project_root: Path) -> None:
     """The other files print constant texts, run in a session, or write the script that the gate has searched."""
-    rooms = {"cli/error_boundary.py", "cli/output/console.py", "cli/output/live_table.py"}
+    rooms = {"cli/error_boundary.py", "cli/output/standard_output.py"}
     constant = {"__main__.py", "cli/main.py", "cli/commands/overview.py", "cli/campaign/status.py"}
     elsewhere = {"backends/local/supervisor.py", "backends/kaggle/diagnosis/probe.py", "cli/commands/render.py"}
     package, found = project_root / "orchestrator", set()
@@ -100,3 +100,9 @@ def test_only_the_masking_rooms_print(project_root: Path) -> None:
         if any(_PRINTING.fullmatch(ast.unparse(call.func)) for call in calls):
             found.add(name)
     assert found == rooms | constant | elsewhere
+    through = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if "print_line(" in path.read_text(encoding="utf-8")
+    }
+    assert through == {"cli/output/standard_output.py", "cli/output/console.py", "cli/output/live_table.py"}
