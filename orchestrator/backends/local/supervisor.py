@@ -40,7 +40,7 @@ def main(root: Path) -> int:
         with FileLock(sandbox.supervisor_lock, timeout=0):
             # Read under the lock: `find` withdraws the launch of an absent session under the same lock.
             plan = read_json(sandbox.launch)
-            if plan is None or sandbox.submitted.exists():
+            if not plan or sandbox.submitted.exists():
                 return 1
             reserve = Reserve(sandbox.reserve)
             try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from orchestrator.core.messages import without_controls
+
 _ASCII = {
     "✓": "+",
     "✗": "x",
@@ -21,11 +23,13 @@ _ASCII = {
 def encodable(text: str, encoding: str | None) -> str:
     """The text itself where the encoding has all its characters, else an ASCII version.
 
+    Control sequences of terminals are removed: parts of the text may come from a log or a file.
+
     Args:
         text: What to print.
         encoding: Python name of the stream's encoding; None counts as ASCII.
     """
-    name = encoding or "ascii"
+    name, text = encoding or "ascii", without_controls(text)
     try:
         text.encode(name)
     except (UnicodeEncodeError, LookupError):

@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.core.section.card import Profile, SectionCard
 from orchestrator.core.section.lineage import Lineage
+from orchestrator.kernel.reading.shapes import ANY, TABLE, fields, require
 from orchestrator.kernel.wire import FileEntry, Ticket, digest_of
 
 
@@ -68,6 +69,22 @@ class SessionSpec:
 def question_of(criteria: Mapping[str, Any], evaluation_scenarios: int | None) -> str:
     """Hex sha256 of criteria and number of scenarios: a verdict is valid for its own question only."""
     return digest_of({"criteria": dict(criteria), "evaluation_scenarios": evaluation_scenarios})
+
+
+def read_ticket(plain: Any) -> Ticket:
+    """The ticket of a session that was pushed, read from a sandbox, a kernel's source or the ledger.
+
+    Raises:
+        Unreadable: It is no such ticket.
+    """
+    require(TABLE, plain, "the ticket")
+    ticket = Ticket.from_json(plain)
+    require(_PUSHED, ticket.spec, "the spec of the ticket")
+    return ticket
+
+
+_PUSHED = fields(dict.fromkeys(("profile", "criteria", "evaluation_scenarios", "lineage"), ANY), others=True)
+"""What every spec that is pushed has; the types are checked with the ticket."""
 
 
 def write_ticket(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import netrc
 import os
 import re
@@ -11,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from orchestrator.core.secret_search import SHORTEST, SecretValue
+from orchestrator.kernel.reading.json_text import Unreadable, read_json
 
 _NAMES_OF_SECRETS = re.compile(
     r"TOKEN(?!I)|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|(API|ACCESS|PRIVATE|ACCOUNT|AUTH|SIGNING|ENCRYPTION)_?KEY"
@@ -140,8 +140,8 @@ def _kaggle_files(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
 def _values_of(text: str) -> Iterator[str]:
     """Keys and tokens in a JSON object."""
     try:
-        plain = json.loads(text) if text else {}
-    except ValueError:
+        plain = read_json(text) if text else {}
+    except Unreadable:
         return
     for name, value in plain.items() if isinstance(plain, dict) else ():
         if isinstance(value, str) and re.search(r"key|token|secret|password", name, re.IGNORECASE):

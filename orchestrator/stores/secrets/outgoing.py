@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import lzma
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -15,6 +13,8 @@ from pathlib import Path
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.secret_search import Finding, SecretSearch, SecretValue
+from orchestrator.kernel.reading.archive import MOST_UNPACKED, is_archive, open_archive
+from orchestrator.kernel.reading.json_text import Unreadable
 from orchestrator.kernel.wire import FileEntry
 from orchestrator.stores.secrets.in_use import secrets_in_use
 from orchestrator.stores.secrets.rules import rule_findings
@@ -121,19 +121,19 @@ def _unpacked(place: str, content: bytes, depth: int = 0) -> Iterator[tuple[str,
             with suppress(OSError, EOFError, lzma.LZMAError, zlib.error):
                 plain = decompress(content)
             yield from _unpacked(f"{place} (unpacked)", plain, depth + 1)
-    if zipfile.is_zipfile(io.BytesIO(content)):
+    if is_archive(content):
         yield from _members(place, content, depth)
 
 
 def _members(place: str, content: bytes, depth: int) -> Iterator[tuple[str, bytes]]:
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for name in archive.namelist():
-                yield f"{place}: {name}", name.encode("utf-8")
+        with open_archive(content, place, MOST_UNPACKED) as archive:
+            for name in archive:
+                yield f"{place}: {name}", name.encode("utf-8", "replace")
                 yield from _unpacked(f"{place}: {name}", archive.read(name), depth + 1)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, zlib.error) as fault:
+    except Unreadable as fault:
         # Encrypted or damaged; a verified checkpoint is never such an archive.
         raise BadInput(
-            f"{place} is an archive that cannot be searched for secrets: {type(fault).__name__}",
+            f"{place} is an archive that cannot be searched for secrets: {fault.why}",
             remedy="Remove the file from the inputs of the session.",
         ) from fault

@@ -15,6 +15,8 @@ from orchestrator.core.session.backend_types import Bundle
 from orchestrator.core.session.script import guard_size, render_kernel, ticket_in
 from tests.unit.kernel.makers import make_ticket
 
+TICKET = make_ticket(spec={"profile": "quick", "criteria": {}, "evaluation_scenarios": 4, "lineage": {"seed": 0}})
+
 GOLDEN = Path(__file__).resolve().parents[3] / "golden" / "kernel.py.txt"
 PLACEHOLDER = Bundle(
     digest="b" * 64, archive=b"placeholder bundle", archive_sha256="a" * 64, names=("validation_ch7/__init__.py",)
@@ -30,7 +32,7 @@ def _render(
 ) -> str:
     return render_kernel(
         template,
-        ticket=make_ticket(),
+        ticket=TICKET,
         bundle=bundle,
         title=title,
         version="0.1.0",
@@ -94,8 +96,8 @@ def test_a_damaged_archive_stops_the_script_before_anything_runs(project_root: P
 
 
 def test_the_ticket_is_read_back_from_the_script(project_root: Path) -> None:
-    assert ticket_in(_render(_template(project_root))) == make_ticket()
-    assert ticket_in(_render(_template(project_root), inline_archive=b"checkpoints")) == make_ticket()
+    assert ticket_in(_render(_template(project_root))) == TICKET
+    assert ticket_in(_render(_template(project_root), inline_archive=b"checkpoints")) == TICKET
 
 
 @pytest.mark.parametrize(
