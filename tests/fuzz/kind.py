@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.core.messages import without_controls
+from orchestrator.kernel.reading.json_text import without_controls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 from orchestrator.backends.kaggle.client.credentials import candidates
 from orchestrator.core.campaign.expansion import expand
 from orchestrator.core.errors import BadInput, OrchestratorError
-from orchestrator.kernel.training.proof import proof_of_script, read_records
+from orchestrator.kernel.reading.shapes import objects_in
+from orchestrator.kernel.training.proof import RECORD, proof_of_script
 from orchestrator.stores.campaign.campaign_yaml import card_reader, parse_campaign
 from orchestrator.stores.ledger.sqlite import SqliteLedger
 from orchestrator.stores.secrets.in_use import secrets_in_use
@@ -142,7 +143,7 @@ def _read_proof(content: bytes, scratch: Path) -> bool:
     write(scratch, "train-abc.json", content)
     said: list[str] = []
     proof_of_script(scratch, scratch / "train.py", said.append, {"device": "cpu"})
-    found = list(read_records(scratch, "train"))
+    found = list(objects_in(scratch, "train-*.json", RECORD))
     require_plain([found, said])
     return bool(found)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from orchestrator.core.messages import without_controls
+from orchestrator.kernel.reading.json_text import without_controls
 
 _ASCII = {
     "✓": "+",

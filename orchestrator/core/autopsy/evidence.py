@@ -9,8 +9,8 @@ from typing import Any
 
 from orchestrator.core.autopsy.verdicts import Quote
 from orchestrator.core.ledger.records import RunRecord, SessionRecord
-from orchestrator.core.messages import without_controls
 from orchestrator.core.session.backend_types import Observation
+from orchestrator.kernel.reading.json_text import without_controls
 from orchestrator.kernel.session.manifest import Manifest
 from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME, NO_MANIFEST, parse_report
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.kernel.checkpoint.card_shape import CARD, name_fault
+from orchestrator.kernel.checkpoint.card_shape import CARD, MAX_NAME_BYTES
 from orchestrator.kernel.checkpoint.resume_grade import EXACT, WEIGHTS_ONLY, worst
 from orchestrator.kernel.files.digests import first_fault
 from orchestrator.kernel.reading.json_text import Unreadable, read_object, shown
@@ -195,3 +195,14 @@ def card_fault(card: CheckpointCard, folder: Path) -> str | None:
         return first_fault(card.files, folder)
     except OSError as fault:
         return f"{Path(str(fault.filename)).name} cannot be read: {fault.strerror}"
+
+
+def name_fault(name: str, stem: str) -> str | None:
+    """Why this cannot be the name of a checkpoint file of this stem, None when it can."""
+    if "/" in name or "\\" in name or name in ("", ".", "..") or not name.isprintable():
+        return f"{name[:80]!r} is not a plain file name"
+    if len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
+        return f"the file name {name[:40]!r}... is too long"
+    if not name.startswith(stem):
+        return f"{name!r} is not a file of {stem}"
+    return None

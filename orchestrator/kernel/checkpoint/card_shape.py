@@ -1,4 +1,4 @@
-"""The shape of a checkpoint card, and of the names of its files.
+"""The shape of a checkpoint card.
 
 People can edit the folder that holds the cards. So a reader returns a card or raises `Unreadable`; it never crashes.
 """
@@ -66,14 +66,3 @@ CARD = fields(
     },
     {"proof": _PROOF, "adopted": _ADOPTED},
 )
-
-
-def name_fault(name: str, stem: str) -> str | None:
-    """Why this cannot be the name of a checkpoint file of this stem, None when it can."""
-    if "/" in name or "\\" in name or name in ("", ".", "..") or not name.isprintable():
-        return f"{name[:80]!r} is not a plain file name"
-    if len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
-        return f"the file name {name[:40]!r}... is too long"
-    if not name.startswith(stem):
-        return f"{name!r} is not a file of {stem}"
-    return None

@@ -157,7 +157,7 @@ def _require_small_directory(stream: IO[bytes], name: str) -> None:
     if place >= 20 and tail[place - 20 : place - 16] == b"PK\x06\x07":  # ZIP64 has its own record of both numbers
         stream.seek(min(end, struct.unpack_from("<Q", tail, place - 12)[0]))
         record = stream.read(56)
-        if len(record) == 56:
+        if len(record) == 56 and record.startswith(b"PK\x06\x06"):
             count, size_bytes = struct.unpack_from("<QQ", record, 32)
     if count > MOST_MEMBERS or size_bytes > _DIRECTORY_BYTES:
         raise Unreadable(name, f"it has {count} members in a table of {size_bytes} bytes")

@@ -20,6 +20,14 @@ MOST_BYTES = 64 << 20
 _SUSPICIOUS = re.compile(r"\d{200}|[eE]\+?\d{3}")
 """In every number that is too large: otherwise it has under 200 digits and an exponent of at most 99."""
 _SHOWN_CHARS = 40
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movements
+    r"|\x1b[\]PX^_][^\n]*?(?:\x07|\x1b\\|(?=\n)|$)"  # OSC, DCS, SOS, PM, APC: titles, links, anything up to their end
+    r"|\x9b[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]?"
+)
+"""Control sequences of terminals. Source: ECMA-48, 5th edition, sections 5.4 and 5.6."""
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that move the cursor, reorder the line, or are no characters; not the tab and the line feed."""
 
 
 class Unreadable(ValueError):
@@ -115,6 +123,13 @@ def read_lines(content: bytes, source: str) -> Iterator[tuple[int, dict[str, Any
             continue
         if isinstance(value, dict):
             yield number, value
+
+
+def without_controls(text: str) -> str:
+    """A text that a terminal only shows: no control sequences, and a space for each other control character."""
+    if text.isprintable():
+        return text
+    return _CONTROLS.sub(" ", _ESCAPES.sub("", text))
 
 
 def shown(value: Any) -> str:

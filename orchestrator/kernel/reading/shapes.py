@@ -6,9 +6,10 @@ A reader of a file states the shape of its content once and gets typed values, o
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from orchestrator.kernel.reading.json_text import Unreadable, shown
+from orchestrator.kernel.reading.json_text import Unreadable, read_object, shown
 
 MOST_WHOLE = 2**53
 """Largest count: larger JSON numbers are not exact in every reader (RFC 8259, section 6)."""
@@ -36,6 +37,17 @@ def require(shape: Shape, value: Any, source: str) -> None:
 def fits(shape: Shape, value: Any) -> bool:
     """Whether a value has a shape."""
     return next(shape(value), None) is None
+
+
+def objects_in(folder: Path, pattern: str, shape: Shape) -> Iterator[dict[str, Any]]:
+    """The objects of a shape in the files of a folder that match a pattern, by name; other files are left out."""
+    for path in sorted(folder.glob(pattern)):
+        try:
+            value = read_object(path)
+        except Unreadable:
+            continue
+        if fits(shape, value):
+            yield value
 
 
 def leaf(words: str, accepts: Callable[[Any], bool]) -> Shape:

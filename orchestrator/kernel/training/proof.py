@@ -10,8 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import __version__
-from orchestrator.kernel.reading.json_text import Unreadable, read_object
-from orchestrator.kernel.reading.shapes import ANY, COUNT, DIGEST, TABLE, TEXT, fields, fits, items, mapping, text
+from orchestrator.kernel.reading.shapes import (
+    ANY,
+    COUNT,
+    DIGEST,
+    TABLE,
+    TEXT,
+    fields,
+    items,
+    mapping,
+    objects_in,
+    text,
+    whole,
+)
 from orchestrator.kernel.wire import digest_of
 
 PROOFS = "proofs"
@@ -20,10 +31,9 @@ PROOF_FORMAT = 1
 FACTS = ("grade", "cuts", "steps", "digest")
 """What a card holds of a proof."""
 
-_MOST_RECORD_BYTES = 8 << 20
-_RECORD = fields(
+RECORD = fields(
     {
-        "format": COUNT,
+        "format": whole(PROOF_FORMAT, PROOF_FORMAT),
         "name": text(255),
         "script": text(32_768),
         "files": mapping(TEXT),
@@ -36,6 +46,7 @@ _RECORD = fields(
     },
     others=True,
 )
+"""Shape of a record; one of another shape or version proves nothing."""
 
 
 def conditions_of(settings: Mapping[str, Any], versions: Mapping[str, str], device: str) -> dict[str, Any]:
@@ -124,7 +135,7 @@ def proof_of_section(proven: Mapping[str, Any] | None, identity: Mapping[str, An
 
 def _records(folder: Path, script: Path) -> Iterator[dict[str, Any]]:
     """The readable records of this script; another script may have the same name in another folder."""
-    for record in read_records(folder, script.stem):
+    for record in objects_in(folder, f"{glob.escape(script.stem)}-*.json", RECORD):
         if _is_of(record, script) and record["digest"] == _digest(record):
             yield record
 
@@ -134,17 +145,6 @@ def _is_of(record: Mapping[str, Any], script: Path) -> bool:
         return Path(record["script"]).resolve() == script.resolve()
     except (OSError, ValueError, RuntimeError):  # not a path on this computer
         return False
-
-
-def read_records(folder: Path, name: str) -> Iterator[dict[str, Any]]:
-    """The records of a name in a folder; one that is damaged or of another version proves nothing and is left out."""
-    for path in sorted(folder.glob(f"{glob.escape(name)}-*.json")):
-        try:
-            record = read_object(path, _MOST_RECORD_BYTES)
-        except Unreadable:
-            continue
-        if fits(_RECORD, record) and record["format"] == PROOF_FORMAT:
-            yield record
 
 
 def _digest(record: Mapping[str, Any]) -> str:

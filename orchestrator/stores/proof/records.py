@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 from orchestrator.core.proof.record import ProofRecord, badge_svg
 from orchestrator.core.section.card import SectionCard
 from orchestrator.kernel.files.atomic import write_json, write_text
-from orchestrator.kernel.reading.shapes import TEXT, fields, fits, mapping
-from orchestrator.kernel.training.proof import PROOFS, proof_facts, read_records, record_name
+from orchestrator.kernel.reading.shapes import TEXT, fields, fits, mapping, objects_in
+from orchestrator.kernel.training.proof import PROOFS, RECORD, proof_facts, record_name
 
 _CODE = "code"
 _CONDITIONS = fields({"versions": mapping(TEXT), "device": TEXT}, others=True)
@@ -88,5 +89,6 @@ def plain_lineage(card: SectionCard) -> dict[str, Any]:
 
 def records_of(own: Path, name: str) -> list[dict[str, Any]]:
     """All readable records of a name, newest first."""
-    records = [record for record in read_records(own / PROOFS, name) if record["name"] == name]
+    found = objects_in(own / PROOFS, f"{glob.escape(name)}-*.json", RECORD)
+    records = [record for record in found if record["name"] == name]
     return sorted(records, key=lambda record: str(record["proved_at"]), reverse=True)
