@@ -67,6 +67,9 @@ def _failure_of(fault: BaseException) -> _Failure:
         return storage
     if isinstance(fault, OrchestratorError):
         return _Failure(cause=str(fault), remedy=fault.remedy, code=fault.exit_code)
+    if isinstance(fault, IsADirectoryError | NotADirectoryError | FileExistsError) and fault.filename:
+        cause = f"{fault.filename} is in the way: {fault.strerror}"
+        return _Failure(cause=cause, remedy="Move it elsewhere, then run the same command again.", code=EXIT_BAD_INPUT)
     if _is_unreadable(fault):  # something from outside, not a bug
         return _Failure(cause=str(fault), remedy=_DAMAGED, code=EXIT_BAD_INPUT)
     report = "".join(traceback.format_exception(fault))

@@ -37,7 +37,8 @@ def main(words: Sequence[str] | None = None) -> int:
     if unknown := set(wanted.kinds) - set(KINDS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; kinds are {', '.join(KINDS)}")
     guided = importlib.util.find_spec("atheris") is not None
-    how = "guided by coverage (atheris)" if guided else "drawn by hypothesis: atheris is not installed (extra `fuzz`)"
+    drawn = "drawn by hypothesis: atheris is not installed (extra `fuzz`)"
+    how = "guided by coverage (atheris)" if guided else drawn
     print(f"Inputs {how}; {wanted.seconds:.0f} s for each kind, seed {wanted.seed}\n")
     print("| kind | inputs | refused | crashes |\n|---|---:|---:|---:|")
     tallies = []
@@ -61,7 +62,9 @@ def _guided(kind: Kind, seconds: float, seed: int) -> Tally:
     done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
     lines = done.stdout.strip().splitlines()
     if done.returncode != 0 or not lines:
-        return Tally(kind.name, crashes={"process": f"the process ended with {done.returncode}: {done.stderr[-400:]}"})
+        return Tally(
+            kind.name, crashes={"process": f"the process ended with {done.returncode}: {done.stderr.strip()[-200:]!r}"}
+        )
     plain = json.loads(lines[-1])
     return Tally(kind.name, plain["inputs"], plain["refused"], plain["crashes"])
 

@@ -44,7 +44,7 @@ def main(name: str, seconds: float, seed: int) -> None:
     with tempfile.TemporaryDirectory() as corpus:
         for number, example in enumerate(kind.seeds):
             (Path(corpus) / str(number)).write_bytes(example)
-        words = [sys.argv[0], f"-seed={seed}", f"-max_len={_MOST_BYTES}", "-rss_limit_mb=4096", "-timeout=60", corpus]
+        words = [sys.argv[0], f"-seed={seed}", f"-max_len={_MOST_BYTES}", "-rss_limit_mb=4096", "-timeout=0", corpus]
         atheris.Setup(words, one_input, custom_mutator=mutate)
         atheris.Fuzz()
 

@@ -29,8 +29,8 @@ def mutated(seed: bytes, rng: random.Random) -> bytes:
     draw = rng.random()
     if draw < 0.05:
         return rng.choice(_WHOLE)
-    if seed.startswith(b"PK") and draw < 0.8:
-        return _zip(seed, rng)
+    if draw < 0.8 and (members := _members(seed)):
+        return _zip(seed, members, rng)
     if draw < 0.75 and (changed := _json(seed, rng)) is not None:
         return changed
     return _noise(seed, rng)
@@ -97,12 +97,20 @@ def _swap(plain: Any, path: tuple[Any, ...], rng: random.Random) -> None:
     block[rng.choice(("zzz", path[-1])) if isinstance(block, dict) else path[-1]] = value
 
 
-def _zip(seed: bytes, rng: random.Random) -> bytes:
+def _members(seed: bytes) -> dict[str, bytes]:
+    """The members of a zip, empty for anything else."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(seed)) as archive:
+            sound = sum(one.file_size for one in archive.infolist()) < 1 << 22
+            return {name: archive.read(name) for name in archive.namelist()} if sound else {}
+    except Exception:  # a mutated zip may be damaged in any way
+        return {}
+
+
+def _zip(seed: bytes, members: dict[str, bytes], rng: random.Random) -> bytes:
     """A zip with a changed member, an odd name, another method, or changed bytes."""
     if rng.random() < 0.4:
         return _noise(seed, rng)
-    with zipfile.ZipFile(io.BytesIO(seed)) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
     name = rng.choice(list(members))
     act = rng.randrange(6)
     if act == 0:

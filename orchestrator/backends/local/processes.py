@@ -75,6 +75,8 @@ def held(lock_path: Path) -> bool:
         lock.acquire()
     except Timeout:
         return True
+    except IsADirectoryError:
+        return False  # no process of ours made it
     lock.release()
     return False
 

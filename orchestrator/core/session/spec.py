@@ -8,7 +8,8 @@ from typing import Any
 
 from orchestrator.core.section.card import Profile, SectionCard
 from orchestrator.core.section.lineage import Lineage
-from orchestrator.kernel.reading.shapes import ANY, TABLE, fields, require
+from orchestrator.kernel.reading.shapes import ANY, NUMBER, TABLE, both, fields, require
+from orchestrator.kernel.ticket_shape import TICKET
 from orchestrator.kernel.wire import FileEntry, Ticket, digest_of
 
 
@@ -79,12 +80,13 @@ def read_ticket(plain: Any) -> Ticket:
     """
     require(TABLE, plain, "the ticket")
     ticket = Ticket.from_json(plain)
-    require(_PUSHED, ticket.spec, "the spec of the ticket")
+    require(PUSHED, plain, "the ticket")
     return ticket
 
 
-_PUSHED = fields(dict.fromkeys(("profile", "criteria", "evaluation_scenarios", "lineage"), ANY), others=True)
-"""What every spec that is pushed has; the types are checked with the ticket."""
+_SPEC = fields({"deadline_s": NUMBER, **dict.fromkeys(("profile", "criteria", "lineage"), ANY)}, others=True)
+PUSHED = both(TICKET, fields({"spec": _SPEC}, others=True))
+"""Shape of a ticket that was pushed."""
 
 
 def write_ticket(

@@ -87,6 +87,16 @@ def optional(shape: Shape) -> Shape:
     return lambda value: iter(()) if value is None else shape(value)
 
 
+def both(first: Shape, second: Shape) -> Shape:
+    """A value of two shapes."""
+
+    def check(value: Any) -> Iterator[tuple[str, str]]:
+        yield from first(value)
+        yield from second(value)
+
+    return check
+
+
 def items(shape: Shape, *, least: int = 0) -> Shape:
     """A list of values of one shape."""
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from orchestrator.core.ledger.records import Stage
 from orchestrator.core.session.end_reason import EndReason
+from orchestrator.core.session.spec import PUSHED
 from orchestrator.core.timestamps import TIME
 from orchestrator.kernel.outcome import Verdict
 from orchestrator.kernel.reading.shapes import (
     COUNT,
-    FILE_ENTRY,
     FLAG,
     NUMBER,
-    TABLE,
     TEXT,
     TEXTS,
     fields,
@@ -68,14 +67,5 @@ SESSION = fields(
         "stop_asked_by": TEXT,
     },
 )
-_TICKET = fields(
-    {},
-    {
-        "spec": fields({}, {"target_steps": optional(COUNT), "criteria": optional(TABLE)}, others=True),
-        "inputs": items(FILE_ENTRY),
-        "bundle_digest": TEXT,
-    },
-    others=True,
-)
-PLANNED = fields({"ticket": _TICKET}, others=True)
+PLANNED = fields({"ticket": PUSHED}, others=True)
 """The part of the event that planned a session which its row needs."""

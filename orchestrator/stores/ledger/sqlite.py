@@ -42,6 +42,8 @@ class SqliteLedger:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
+        if path.is_dir():
+            raise unreadable(path, "it is a folder")
         self._durable: bool | None = None  # whether the last transaction was durable, None before the first
         # isolation_level None: transactions begin and end in `_transaction` only.
         self._connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
