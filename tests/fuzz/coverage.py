@@ -19,7 +19,7 @@ with atheris.instrument_imports(include=["orchestrator"]):
     from tests.fuzz.kinds import KINDS
 
 from tests.fuzz.mutation import mutated
-from tests.fuzz.trying import Tally, try_input
+from tests.fuzz.trying import KEPT, Tally, try_input
 
 _MOST_BYTES = 1 << 16
 
@@ -27,6 +27,7 @@ _MOST_BYTES = 1 << 16
 def main(name: str, seconds: float, seed: int) -> None:
     """Fuzz until the time is over, print the tally as JSON, and exit."""
     kind, tally = KINDS[name], Tally(name)
+    KEPT.mkdir(exist_ok=True)
     ends_s = time.monotonic() + seconds
 
     def one_input(content: bytes) -> None:
@@ -44,7 +45,15 @@ def main(name: str, seconds: float, seed: int) -> None:
     with tempfile.TemporaryDirectory() as corpus:
         for number, example in enumerate(kind.seeds):
             (Path(corpus) / str(number)).write_bytes(example)
-        words = [sys.argv[0], f"-seed={seed}", f"-max_len={_MOST_BYTES}", "-rss_limit_mb=4096", "-timeout=0", corpus]
+        words = [
+            sys.argv[0],
+            f"-artifact_prefix={KEPT}/",
+            f"-seed={seed}",
+            f"-max_len={_MOST_BYTES}",
+            "-rss_limit_mb=4096",
+            "-timeout=0",
+            corpus,
+        ]
         atheris.Setup(words, one_input, custom_mutator=mutate)
         atheris.Fuzz()
 

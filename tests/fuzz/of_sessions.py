@@ -11,6 +11,7 @@ from pathlib import Path
 from orchestrator.backends.kaggle.client.log_parser import event_of_sse, lines_of_log
 from orchestrator.backends.local.backend import LocalBackend
 from orchestrator.backends.local.events import recent_events
+from orchestrator.backends.local.sandbox import read_json
 from orchestrator.cli.output.console import Console
 from orchestrator.core.autopsy.evidence import Evidence, Line
 from orchestrator.core.autopsy.rules import autopsy
@@ -188,7 +189,7 @@ def _read_sandbox(content: bytes, scratch: Path) -> bool:
         require_plain([seen.native, seen.exit_code, [one.ticket.to_json() for one in found]])
         backend.find(TICKET, slug)
         backend.recall(TICKET.lineage_id)
-        usable.append(seen.exit_code == 0 and len(found) == 2)
+        usable.append(bool(read_json(scratch / slug / odd)))
     return any(usable)
 
 

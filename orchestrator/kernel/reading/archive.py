@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from orchestrator.kernel.files.storage import storage_trouble
 from orchestrator.kernel.reading.json_text import Unreadable, shown
 
 MOST_MEMBERS = 100_000
@@ -108,7 +107,7 @@ def _readable(name: str, what: str) -> Iterator[None]:
     except Unreadable:
         raise
     except (*_DAMAGED, OSError) as fault:
-        if isinstance(fault, OSError) and storage_trouble(fault) is not None:
+        if isinstance(fault, OSError) and fault.errno is not None:  # of the disk; a damaged bzip2 stream has no number
             raise
         raise Unreadable(name, f"{what}: {fault}") from fault
 

@@ -100,8 +100,9 @@ class Manifest:
             raise Unreadable(
                 source, f"is {plain['exit_code']}, which does not match the end reason {ending}", "exit_code"
             )
-        entries = {name: tuple(FileEntry(**entry) for entry in plain[name]) for name in ("inputs", "files")}
-        return cls(outcome=outcome, **{name: plain[name] for name in _PLAIN if name in plain}, **entries)
+        values: dict[str, Any] = {name: plain[name] for name in _PLAIN if name in plain}
+        values |= {name: tuple(FileEntry(**entry) for entry in plain[name]) for name in ("inputs", "files")}
+        return cls(outcome=outcome, **values)
 
 
 _PLAIN_OUTCOME = (

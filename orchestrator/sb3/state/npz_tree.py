@@ -12,6 +12,7 @@ import math
 import os
 import re
 import struct
+import tokenize
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -126,7 +127,7 @@ def _array(archive: Archive, name: str) -> np.ndarray:
         try:
             version = np.lib.format.read_magic(stream)
             shape, _, dtype = _HEADERS[version](stream)
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError, SyntaxError) as fault:
+        except _ODD_HEADER as fault:
             raise ValueError(f"{name} has no readable header: {fault}") from fault
         if dtype.hasobject:
             raise ValueError(f"{name} holds Python objects, which need allow_pickle")
@@ -138,6 +139,11 @@ def _array(archive: Archive, name: str) -> np.ndarray:
     return array
 
 
+_ODD_HEADER = (
+    *(ValueError, LookupError, TypeError, ArithmeticError, RecursionError, MemoryError, SyntaxError),
+    tokenize.TokenError,
+)
+"""What numpy raises for the text of a header, which it reads as a Python literal."""
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
