@@ -41,6 +41,7 @@ def main(words: Sequence[str] | None = None) -> int:
     how = "guided by coverage (atheris)" if guided else drawn
     print(f"Inputs {how}; {wanted.seconds:.0f} s for each kind, seed {wanted.seed}\n")
     print("| kind | inputs | refused | crashes |\n|---|---:|---:|---:|")
+    KEPT.mkdir(exist_ok=True)
     tallies = []
     for name in wanted.kinds or KINDS:
         tallies.append((_guided if guided else _drawn)(KINDS[name], wanted.seconds, wanted.seed))
@@ -62,9 +63,9 @@ def _guided(kind: Kind, seconds: float, seed: int) -> Tally:
     done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
     lines = done.stdout.strip().splitlines()
     if done.returncode != 0 or not lines:
-        return Tally(
-            kind.name, crashes={"process": f"the process ended with {done.returncode}: {done.stderr.strip()[-200:]!r}"}
-        )
+        log = KEPT / f"{kind.name.replace(' ', '-')}.log"
+        log.write_text(done.stderr, encoding="utf-8")
+        return Tally(kind.name, crashes={"process": f"{log.name}: the process ended with {done.returncode}"})
     plain = json.loads(lines[-1])
     return Tally(kind.name, plain["inputs"], plain["refused"], plain["crashes"])
 

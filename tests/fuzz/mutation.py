@@ -37,7 +37,14 @@ def mutated(seed: bytes, rng: random.Random) -> bytes:
 
 
 def _json(seed: bytes, rng: random.Random) -> bytes | None:
-    """JSON, or one line of several, with another value, another key, or one less."""
+    """JSON, or one line of several, with another value, another key, or one less; None for anything else."""
+    try:
+        return _changed(seed, rng)
+    except RecursionError:  # a mutated value, deeper than Python can copy
+        return None
+
+
+def _changed(seed: bytes, rng: random.Random) -> bytes | None:
     lines = seed.split(b"\n")
     places = [place for place, line in enumerate(lines) if b"{" in line] if _value(seed) is None else [-1]
     if not places:

@@ -6,6 +6,7 @@ what is read is counted.
 
 from __future__ import annotations
 
+import errno
 import io
 import lzma
 import os
@@ -107,7 +108,8 @@ def _readable(name: str, what: str) -> Iterator[None]:
     except Unreadable:
         raise
     except (*_DAMAGED, OSError) as fault:
-        if isinstance(fault, OSError) and fault.errno is not None:  # of the disk; a damaged bzip2 stream has no number
+        # A damaged bzip2 stream has no number; an offset before the file is an invalid argument.
+        if isinstance(fault, OSError) and fault.errno not in (None, errno.EINVAL):
             raise
         raise Unreadable(name, f"{what}: {fault}") from fault
 

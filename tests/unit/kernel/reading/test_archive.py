@@ -90,3 +90,12 @@ def test_a_missing_or_too_large_member_is_named() -> None:
 
     assert archive_of(lambda one: one.read("b")) == "a.zip cannot be read: 'b' is missing"
     assert archive_of(lambda one: one.read("a", 2)) == "a.zip cannot be read: 'a' is larger than 2 bytes"
+
+
+def test_a_member_before_the_file_is_damage() -> None:
+    content = zipped(a=b"1" * 50)
+    end = content.rfind(b"PK\x05\x06")
+    (start,) = struct.unpack_from("<I", content, end + 16)
+    moved = content[: end + 16] + struct.pack("<I", start + 40) + content[end + 20 :]  # so all offsets are 40 too low
+    with pytest.raises(Unreadable, match=r"^a\.zip cannot be read: 'a' is damaged"):
+        read_all(moved)
