@@ -17,6 +17,9 @@ from orchestrator.kernel.pack.record import exit_code_in_pack
 from orchestrator.kernel.session.manifest import read_manifest
 from orchestrator.kernel.wire import PACK_NAME, Ticket
 
+DAMAGED_END = "its record of the end is damaged"
+"""State of a session whose `exit.json` cannot be used: its manifest has the exit code."""
+
 
 def tickets_of(sandbox: Sandbox) -> tuple[Ticket, ...]:
     """The tickets of all sessions, in order; empty if another version of this program wrote them."""
@@ -39,7 +42,7 @@ def own_end(sandbox: Sandbox, member: int | None, ended: Mapping[str, object]) -
         ended: What the supervisor recorded of the kernel; empty if that is damaged.
     """
     exit_code, reason = ended.get("exit_code"), ended.get("reason")
-    native = f"exit {exit_code}" if ended else "its record of the end is damaged"
+    native = f"exit {exit_code}" if ended else DAMAGED_END
     record = sandbox.working / PACK_NAME
     if member is not None and record.is_file():
         exit_code = exit_code_in_pack(record, member)
