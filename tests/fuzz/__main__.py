@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from random import Random
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as with_seed
@@ -24,7 +25,9 @@ from tests.fuzz.kinds import KINDS
 from tests.fuzz.mutation import mutated
 from tests.fuzz.trying import KEPT, Tally, try_input
 
-_BATCH = 500
+_OFTEN = settings(
+    max_examples=500, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -75,12 +78,12 @@ def _drawn(kind: Kind, seconds: float, seed: int) -> Tally:
     while time.monotonic() < ends_s:
 
         @with_seed(seed * 1_000_003 + number)
-        @settings(max_examples=_BATCH, deadline=None, database=None, phases=[Phase.generate])
-        @settings(suppress_health_check=list(HealthCheck))
+        @_OFTEN
         @given(st.sampled_from(kind.seeds), st.randoms(use_true_random=False))
-        def batch(example: bytes, rng: object) -> None:
+        def batch(example: bytes, rng: Random) -> None:
+            content = mutated(example, rng)  # always: hypothesis needs the same draws again
             if time.monotonic() < ends_s:
-                try_input(kind, mutated(example, rng), tally)  # type: ignore[arg-type]
+                try_input(kind, content, tally)
 
         batch()
         number += 1
