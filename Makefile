@@ -8,7 +8,7 @@ PEERS := .bench-peers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: run test lint types floors unit verify prove prove-tests prove-kills prove-campaign bench bench-peers bench-campaign \
+.PHONY: run test lint types floors unit verify prove prove-tests prove-kills prove-campaign prove-fuzz bench bench-peers bench-campaign \
         bench-checkpoints bench-saves bench-resume bench-environments prove-algorithms clean help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make prove-tests        long tests of exact resume for every algorithm (minutes)"
 	@echo "make prove-kills        kill and cut the power at every point of every scenario; one: KILL=restore (minutes)"
 	@echo "make prove-campaign     long campaign tests: 20 kills, 50 empty copies, any interleaving"
+	@echo "make prove-fuzz         feed hostile bytes to every reader; one: KIND=events EACH=60 (minutes)"
 	@echo "make bench              measure environment, solver and learning on one core, beside the installed peers"
 	@echo "make bench-peers        install the peers (SUMO, sumo-rl, UXsim, RL Zoo, TorchRL), 4 GB, in environments of their own"
 	@echo "make bench-saves        measure saves of a full replay buffer of a million transitions (minutes)"
@@ -74,6 +75,10 @@ bench-campaign: $(VENV)/.ready-test
 
 prove-campaign: $(VENV)/.ready-test
 	PROVE_CAMPAIGN=1 $(BIN)/python -m pytest tests/acceptance/test_campaign.py tests/acceptance/test_full_disk.py tests/unit/pipeline/campaign
+
+# Guided by coverage where atheris is installed: .venv/bin/python -m pip install -c constraints.txt -e '.[fuzz]'
+prove-fuzz: $(VENV)/.ready-test
+	$(BIN)/python -m tests.fuzz $(if $(KIND),"$(KIND)") $(if $(EACH),--seconds $(EACH))
 
 bench-checkpoints: $(VENV)/.ready-run
 	$(BIN)/python -m tests.bench.checkpoint_cost

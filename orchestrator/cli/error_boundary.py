@@ -17,6 +17,8 @@ from typing import Any, TextIO
 from orchestrator.cli.output.standard_output import encodable, note_lost, take_lost
 from orchestrator.core.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OUR_BUG, OrchestratorError
 
+_DAMAGED = "It is damaged, or another program wrote it: move it away, then run the same command again."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Failure:
@@ -72,12 +74,22 @@ def _failure_of(fault: BaseException) -> _Failure:
         return _Failure(cause=str(fault), remedy=fault.remedy, code=fault.exit_code)
     if (name := _file_failure(fault)) is not None:
         return name
+    if _is_unreadable(fault):  # something from outside, not a bug
+        return _Failure(cause=str(fault), remedy=_DAMAGED, code=EXIT_BAD_INPUT)
     report = "".join(traceback.format_exception(fault))
     return _Failure(
         cause=f"internal error: {type(fault).__name__}: {fault}",
         remedy=f"Please report it with {_keep(report)}.",
         code=EXIT_OUR_BUG,
     )
+
+
+def _is_unreadable(fault: BaseException) -> bool:
+    try:
+        from orchestrator.kernel.reading.json_text import Unreadable
+    except ModuleNotFoundError:
+        return False  # the project's own code is missing: that is the failure to print
+    return isinstance(fault, Unreadable)
 
 
 def _storage_failure(fault: BaseException) -> _Failure | None:

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from orchestrator.kernel.reading.shapes import leaf
+
 
 def parse_timestamp(text: str) -> datetime | None:
-    """Parse an ISO timestamp; None if it is malformed or has no time zone (a guessed one could shift the week)."""
+    """Parse an ISO timestamp.
+
+    Returns:
+        None if it is malformed, has no time zone (a guessed one could shift the week), or is of a year that no clock
+        shows: a sum with it could leave the range of `datetime`.
+    """
     try:
         read = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return read if read.tzinfo is not None else None
+    return read if read.tzinfo is not None and 1970 <= read.year < 2200 else None
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, str) and parse_timestamp(value) is not None
+
+
+TIME = leaf("an ISO time with its zone", _is_time)
+"""Shape of a timestamp in a file."""

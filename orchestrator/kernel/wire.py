@@ -13,6 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from orchestrator.kernel.reading.json_text import Unreadable, read_json, shown
+from orchestrator.kernel.reading.shapes import require
+from orchestrator.kernel.ticket_shape import TICKET
+
 WIRE_VERSION = 1
 
 MANIFEST_NAME = "session_manifest.json"
@@ -169,13 +173,16 @@ class Ticket:
         """Read a ticket.
 
         Raises:
-            ValueError: Another wire version wrote it, or its spec does not match its digest.
+            Unreadable: Another wire version wrote it, a field is missing or has the wrong type, or its spec does not
+                match its digest.
         """
         if plain.get("wire_version") != WIRE_VERSION:
-            raise ValueError(f"wire version {plain.get('wire_version')!r}, this code reads {WIRE_VERSION}")
+            why = f"is {shown(plain.get('wire_version'))}, this code reads {WIRE_VERSION}"
+            raise Unreadable("the ticket", why, "wire_version")
+        require(TICKET, plain, "the ticket")
         ticket = cls(**{**plain, "inputs": tuple(FileEntry(**entry) for entry in plain["inputs"])})
         if digest_of(dict(ticket.spec)) != ticket.spec_digest:
-            raise ValueError("the spec does not match the digest in its ticket")
+            raise Unreadable("the ticket", "the spec does not match the digest in its ticket")
         return ticket
 
     def stamp(self) -> dict[str, Any]:
@@ -203,7 +210,7 @@ def parse_report(line: str) -> dict[str, Any] | None:
     if not tag:
         return None
     try:
-        report = json.loads(body)
-    except (ValueError, RecursionError):
+        report = read_json(body)
+    except Unreadable:
         return None
-    return report if isinstance(report, dict) and "kind" in report else None
+    return report if isinstance(report, dict) and isinstance(report.get("kind"), str) else None

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from orchestrator.backends.local.members import DAMAGED_END
 from orchestrator.backends.local.sandbox import Sandbox
 from orchestrator.core.autopsy.evidence import Evidence, Outputs
 from orchestrator.core.autopsy.naming import again, described, name_of
@@ -246,7 +247,7 @@ class Autopsies:
                 outputs = replace(outputs, log=log_tail(line for line, _ in backend.follow(handle, 0)))
         except _UNREADABLE as fault:
             return None, outputs, (f"{record.backend} could not be asked: {fault}",)
-        return seen, outputs, ()
+        return seen, outputs, (f"{record.slug}: {seen.native}",) if seen.native == DAMAGED_END else ()
 
 
 def _is_folder(path: Path) -> bool:

@@ -221,7 +221,7 @@ def test_a_session_that_ended_and_was_not_collected_is_read_where_it_ran(
     (ended,) = toy.glob(".orchestrator/local/*/exit.json")
     ended.write_text("{}", encoding="utf-8")
     damaged = examined(capsys)
-    assert damaged["verdict"] == "section_error" and "local could not be asked" in damaged["unread"][0]
+    assert damaged["verdict"] == "section_error" and "its record of the end is damaged" in damaged["unread"][0]
 
 
 def test_what_looks_like_a_token_is_hidden(crashed: Path, capsys: pytest.CaptureFixture[str]) -> None:

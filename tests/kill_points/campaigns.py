@@ -67,7 +67,7 @@ class Ticks(KaggleScenario):
         return {
             "make_backend": lambda name, project, card, clock: self.backend(card.kaggle),
             "FrozenCode": lambda store: self.frozen,
-            "Gate": lambda in_use: None,
+            "Gate": lambda in_use, allowed: None,
             "secrets": SimpleNamespace(token_hex=lambda size_bytes: self.account.draw_token()),
         }
 

@@ -6,7 +6,7 @@ import io
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import chdir, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -58,7 +58,7 @@ class LocalRun(KaggleScenario):
 
     def _supervised(self, sandbox: Path) -> Any:
         with self.observer.effect("process", f"start {sandbox.name}"), self.observer.elsewhere():
-            supervisor.main(sandbox)
+            _supervise(sandbox)
         return _Started()
 
     def push_faults(self) -> Iterator[Fault]:
@@ -88,7 +88,7 @@ class Supervisor(LocalRun):
 
     def act(self) -> None:
         with self.processes():
-            supervisor.main(self.sandbox)
+            _supervise(self.sandbox)
 
     def go_on(self) -> None:
         super().act()
@@ -100,6 +100,11 @@ class SupervisorAndKernel(Supervisor):
     name = "supervisor-and-kernel"
     first = "die"
     sessions = 2
+
+
+def _supervise(sandbox: Path) -> None:
+    with chdir(Path.cwd()):  # a supervisor goes into its sandbox
+        supervisor.main(sandbox)
 
 
 def _stop(sandbox: Path) -> None:

@@ -158,7 +158,7 @@ class LocalBackend(Backend):
         submitted, tickets = read_json(sandbox.submitted), tickets_of(sandbox)
         if submitted is None:
             return []
-        return sessions_of(self._handle(slug), tickets, begun_at=parse_timestamp(str(submitted["at"])))
+        return sessions_of(self._handle(slug), tickets, begun_at=parse_timestamp(str(submitted.get("at"))))
 
     def names(self, prefix: str) -> Sequence[str]:
         """Slugs of the sandboxes with that prefix."""

@@ -12,18 +12,24 @@ from orchestrator.core.session.backend_types import Observation, SessionState
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.core.session.missing_outputs import Lack, MissingFile
 from orchestrator.core.session.pack import own_lines
+from orchestrator.core.session.spec import read_ticket
+from orchestrator.kernel.pack.record import exit_code_in_pack
 from orchestrator.kernel.session.manifest import read_manifest
-from orchestrator.kernel.wire import PACK_NAME, Ticket, member_folder
+from orchestrator.kernel.wire import PACK_NAME, Ticket
+
+DAMAGED_END = "its record of the end is damaged"
+"""State of a session whose `exit.json` cannot be used: its manifest has the exit code."""
 
 
 def tickets_of(sandbox: Sandbox) -> tuple[Ticket, ...]:
     """The tickets of all sessions, in order; empty if another version of this program wrote them."""
-    first, others = read_json(sandbox.ticket), read_json(sandbox.companions) or {"tickets": []}
-    if first is None:
+    first, others = read_json(sandbox.ticket), read_json(sandbox.companions)
+    companions = [] if others is None else others.get("tickets")
+    if first is None or not isinstance(companions, list):
         return ()
     try:
-        return tuple(Ticket.from_json(plain) for plain in (first, *others["tickets"]))
-    except (ValueError, KeyError, TypeError):
+        return tuple(read_ticket(plain) for plain in (first, *companions))
+    except ValueError:
         return ()  # or they are damaged: nothing can be verified with them
 
 
@@ -33,18 +39,20 @@ def own_end(sandbox: Sandbox, member: int | None, ended: Mapping[str, object]) -
     Without an exit code there, its kernel ended before it did.
 
     Args:
-        ended: What the supervisor recorded of the kernel.
+        ended: What the supervisor recorded of the kernel; empty if that is damaged.
     """
-    exit_code, reason = ended["exit_code"], ended["reason"]
-    native = f"exit {exit_code}"
-    record = None if member is None else read_json(sandbox.working / PACK_NAME)
-    if member is not None and record is not None:
-        exit_code = record["members"].get(member_folder(member), {}).get("exit_code")
+    exit_code, reason = ended.get("exit_code"), ended.get("reason")
+    native = f"exit {exit_code}" if ended else DAMAGED_END
+    record = sandbox.working / PACK_NAME
+    if member is not None and record.is_file():
+        exit_code = exit_code_in_pack(record, member)
+    elif not ended:
+        exit_code = manifest_code(sandbox.output(member))
     return Observation(
         state=SessionState.ENDED,
         native=native,
         exit_code=exit_code if isinstance(exit_code, int) else None,
-        reason=EndReason(str(reason)) if reason else None,
+        reason=EndReason(reason) if isinstance(reason, str) and reason in list(EndReason) else None,
     )
 
 

@@ -77,6 +77,8 @@ def held(lock_path: Path) -> bool:
         lock.acquire()
     except Timeout:
         return True
+    except IsADirectoryError:
+        return False  # no process of ours made it
     except OSError as fault:
         if storage_trouble(fault) not in (StorageTrouble.READ_ONLY, StorageTrouble.DENIED):
             raise

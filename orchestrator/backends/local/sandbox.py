@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.kernel.files.workspace import ROOT_VARIABLE
+from orchestrator.kernel.reading.json_text import Unreadable, read_object
+from orchestrator.kernel.reading.shapes import TABLE, fields, optional, require, text, whole
 from orchestrator.kernel.wire import MANIFEST_NAME, member_folder
 
 
@@ -122,14 +123,23 @@ class Sandbox:
         return self.root / "kernel.begun"
 
 
+_WORD = text()
+_SHAPES = {
+    "submitted.json": fields({"nonce": _WORD, "at": _WORD}),
+    "exit.json": fields({"exit_code": whole(-(2**31), 2**32), "reason": optional(_WORD), "at": _WORD}),
+}
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
-    """A JSON object, None if the file does not exist or holds something else."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    """A file of a sandbox: None if it does not exist, empty if it is damaged."""
+    if not os.path.lexists(path):
         return None
-    plain = json.loads(text)
-    return plain if isinstance(plain, dict) else None
+    try:
+        plain = read_object(path)
+        require(_SHAPES.get(path.name, TABLE), plain, path.name)
+    except Unreadable:
+        return {} if os.path.lexists(path) else None  # it may be removed at this moment
+    return plain
 
 
 _KEPT_SANDBOXES = 3

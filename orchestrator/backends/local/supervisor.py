@@ -42,7 +42,7 @@ def main(root: Path) -> int:
             sandbox = Sandbox(root=Path())
             # Read under the lock: `find` withdraws the launch of an absent session under the same lock.
             plan = read_json(sandbox.launch)
-            if plan is None or sandbox.submitted.exists():
+            if not plan or sandbox.submitted.exists():
                 return 1
             reserve = Reserve(sandbox.reserve)
             try:

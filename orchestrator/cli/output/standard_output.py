@@ -11,6 +11,7 @@ from typing import TextIO
 
 _STANDARD_ERROR = 2
 
+
 _ASCII = {
     "✓": "+",
     "✗": "x",
@@ -35,6 +36,8 @@ def encodable(text: str, encoding: str | None) -> str:
     """The text itself where the encoding has all its characters, else with ASCII signs and `?` for those it lacks.
 
     Characters that a terminal obeys instead of showing them are escaped, as ESC is by four characters.
+
+    Control sequences of terminals are removed: parts of the text may come from a log or a file.
 
     Args:
         text: What to print.

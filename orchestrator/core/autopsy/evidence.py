@@ -10,19 +10,13 @@ from typing import Any
 from orchestrator.core.autopsy.verdicts import Quote
 from orchestrator.core.ledger.records import RunRecord, SessionRecord
 from orchestrator.core.session.backend_types import Observation
+from orchestrator.kernel.reading.json_text import without_controls
 from orchestrator.kernel.session.manifest import Manifest
 from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME, NO_MANIFEST, parse_report
 
 LOG_NAME = "kernel.log"
 SHOWN_CHARS = 240
 _NO_MANIFEST = re.compile(re.escape(NO_MANIFEST).replace(r"\{code\}", r"(\d{1,10})"))
-_ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movements
-    r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"  # OSC, DCS, SOS, PM, APC: titles, links, anything up to their end
-    r"|\x9b[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]?",
-    re.DOTALL,
-)
-"""Control sequences of terminals. Source: ECMA-48, 5th edition, sections 5.4 and 5.6."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +169,7 @@ def shown(text: str, mask: Callable[[str], str] = str) -> str:
     Args:
         mask: Replaces secrets.
     """
-    plain = _ESCAPES.sub("", text)
+    plain = without_controls(text)
     plain = " ".join("".join(sign if sign.isprintable() else " " for sign in plain).split())
     masked = mask(plain)
     return masked if len(masked) <= SHOWN_CHARS else f"{masked[: SHOWN_CHARS - 3]}..."

@@ -128,7 +128,7 @@ def _question(ticket: Mapping[str, Any]) -> str | None:
     spec = ticket.get("spec", {})
     if "criteria" not in spec or "evaluation_scenarios" not in spec:
         return None
-    return question_of(spec["criteria"], spec["evaluation_scenarios"])
+    return question_of(spec["criteria"] or {}, spec["evaluation_scenarios"])
 
 
 def fold_session(record: SessionRecord | None, event: Event) -> SessionRecord:

@@ -25,7 +25,7 @@ def kind_speeds(records: Iterable[SessionRecord], card: SectionCard) -> dict[Ses
         if one.stage is not Stage.CLOSED or one.kind is None or not one.wall_s or trained <= 0:
             continue
         spec = one.ticket["spec"]
-        if (spec["section"], spec["lineage"]["algorithm"]) == (card.section, card.algorithm):
+        if (spec.get("section"), spec["lineage"].get("algorithm")) == (card.section, card.algorithm):
             steps[one.kind] += trained
             train_s[one.kind] += train_seconds(one.wall_s, 1, _OVERHEAD_S)
     return {kind: steps[kind] / train_s[kind] for kind in steps}

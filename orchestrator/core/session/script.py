@@ -15,6 +15,7 @@ from jinja2 import Environment, StrictUndefined, Template, TemplateError
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.session.backend_types import Bundle
+from orchestrator.core.session.spec import read_ticket
 from orchestrator.kernel.wire import Ticket
 
 _LINE_CHARS = 120
@@ -142,9 +143,9 @@ def tickets_in(script: str) -> tuple[Ticket, ...]:
     _, _, rest = script[first.end() :].partition("\nCOMPANIONS = [\n")
     texts = (first[1], *(found[1] for found in _COMPANION.finditer(rest)))
     try:
-        return tuple(Ticket.from_json(ast.literal_eval(text)) for text in texts)
-    except (ValueError, SyntaxError, TypeError, KeyError):
-        return ()
+        return tuple(read_ticket(ast.literal_eval(text)) for text in texts)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        return ()  # `literal_eval` has these errors for a text that no script of ours holds
 
 
 @lru_cache(maxsize=4)  # all sessions of a campaign have the same code

@@ -8,6 +8,8 @@ from typing import Any
 
 from orchestrator.core.section.card import Profile, SectionCard
 from orchestrator.core.section.lineage import Lineage
+from orchestrator.kernel.reading.shapes import ANY, NUMBER, TABLE, both, fields, require
+from orchestrator.kernel.ticket_shape import TICKET
 from orchestrator.kernel.wire import FileEntry, Ticket, digest_of
 
 
@@ -68,6 +70,23 @@ class SessionSpec:
 def question_of(criteria: Mapping[str, Any], evaluation_scenarios: int | None) -> str:
     """Hex sha256 of criteria and number of scenarios: a verdict is valid for its own question only."""
     return digest_of({"criteria": dict(criteria), "evaluation_scenarios": evaluation_scenarios})
+
+
+def read_ticket(plain: Any) -> Ticket:
+    """The ticket of a session that was pushed, read from a sandbox, a kernel's source or the ledger.
+
+    Raises:
+        Unreadable: It is no such ticket.
+    """
+    require(TABLE, plain, "the ticket")
+    ticket = Ticket.from_json(plain)
+    require(PUSHED, plain, "the ticket")
+    return ticket
+
+
+_SPEC = fields({"deadline_s": NUMBER, **dict.fromkeys(("profile", "criteria", "lineage"), ANY)}, others=True)
+PUSHED = both(TICKET, fields({"spec": _SPEC}, others=True))
+"""Shape of a ticket that was pushed."""
 
 
 def write_ticket(

@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.kernel.checkpoint.card_shape import name_fault, read_object, shape_fault
-from orchestrator.kernel.checkpoint.resume_grade import EXACT, GRADES, WEIGHTS_ONLY, worst
+from orchestrator.kernel.checkpoint.card_shape import CARD, MAX_NAME_BYTES
+from orchestrator.kernel.checkpoint.resume_grade import EXACT, WEIGHTS_ONLY, worst
 from orchestrator.kernel.files.digests import first_fault
+from orchestrator.kernel.reading.json_text import Unreadable, read_object, shown
+from orchestrator.kernel.reading.shapes import require
 from orchestrator.kernel.wire import (
     CARD_SUFFIX,
     MODEL_SUFFIX,
@@ -137,33 +139,28 @@ class CheckpointCard:
         return plain
 
     @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> CheckpointCard:
+    def from_json(cls, plain: Mapping[str, Any], source: str = "the checkpoint card") -> CheckpointCard:
         """Read a card.
 
+        Args:
+            plain: Its JSON.
+            source: Name of its file, for the error.
+
         Raises:
-            ValueError: It is not a card of this version, or it contradicts itself.
+            Unreadable: It is not a card of this version, lists no file, or contradicts itself.
         """
         if plain.get("card_version") != CARD_VERSION:
-            raise ValueError(f"card version {plain.get('card_version')!r}, this code reads {CARD_VERSION}")
-        wrong_shape = shape_fault(plain)
-        if wrong_shape:
-            raise ValueError(f"not a checkpoint card: {wrong_shape}")
-        stated = plain.get("digest")
+            why = f"is {shown(plain.get('card_version'))}, this code reads {CARD_VERSION}"
+            raise Unreadable(source, why, "card_version")
+        require(CARD, plain, source)
         fields = {name: value for name, value in plain.items() if name != "digest"}
-        try:
-            fields["files"] = tuple(FileEntry(**entry) for entry in fields["files"])
-            fields["ancestry"] = tuple(Ancestor(**ancestor) for ancestor in fields["ancestry"])
-            card = cls(**fields)
-            unknown = {ancestor.continued for ancestor in card.ancestry} - set(GRADES)
-            digest = card.digest
-        except (KeyError, TypeError) as fault:
-            raise ValueError(f"not a checkpoint card: {fault}") from fault
-        if unknown:
-            raise ValueError(f"the card names an unknown resume grade: {', '.join(sorted(unknown))}")
-        if digest != stated:
-            raise ValueError("the card's content does not match the digest that it states")
+        fields["files"] = tuple(FileEntry(**entry) for entry in fields["files"])
+        fields["ancestry"] = tuple(Ancestor(**ancestor) for ancestor in fields["ancestry"])
+        card = cls(**fields)
+        if card.digest != plain["digest"]:
+            raise Unreadable(source, "the card's content does not match the digest that it states")
         if checkpoint_steps(card.stem) is not None and card.stem != checkpoint_stem(card.scenario, card.steps):
-            raise ValueError(f"the card of {card.stem} states {card.steps} steps of {card.scenario}")
+            raise Unreadable(source, f"the card of {card.stem} states {card.steps} steps of {card.scenario}")
         return card
 
 
@@ -171,13 +168,13 @@ def read_card(path: Path) -> CheckpointCard:
     """Read one card.
 
     Raises:
-        ValueError: The file is unreadable or damaged, or its name does not match its stem.
+        Unreadable: The file is damaged, or its name does not match its stem; a `ValueError`.
     """
     if path.is_symlink():
-        raise ValueError(f"{path.name} is a symbolic link; replace it by the file itself")
-    card = CheckpointCard.from_json(read_object(path))
+        raise Unreadable(path.name, "it is a symbolic link; replace it by the file itself")
+    card = CheckpointCard.from_json(read_object(path), path.name)
     if card.name != path.name:
-        raise ValueError(f"{path.name} is the card of {card.stem}")
+        raise Unreadable(path.name, f"it is the card of {card.stem}")
     return card
 
 
@@ -198,3 +195,14 @@ def card_fault(card: CheckpointCard, folder: Path) -> str | None:
         return first_fault(card.files, folder)
     except OSError as fault:
         return f"{Path(str(fault.filename)).name} cannot be read: {fault.strerror}"
+
+
+def name_fault(name: str, stem: str) -> str | None:
+    """Why this cannot be the name of a checkpoint file of this stem, None when it can."""
+    if "/" in name or "\\" in name or name in ("", ".", "..") or not name.isprintable():
+        return f"{name[:80]!r} is not a plain file name"
+    if len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
+        return f"the file name {name[:40]!r}... is too long"
+    if not name.startswith(stem):
+        return f"{name!r} is not a file of {stem}"
+    return None

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.kernel.reading.json_text import read_json, shown
+from orchestrator.kernel.reading.shapes import ANY, COUNT, FLAG, TEXT, fields, leaf, optional, require
 from orchestrator.kernel.wire import MODEL_SUFFIX, NORMALIZATION_SUFFIX
 
 NORMALIZATION_FORMAT = "VecNormalize"
@@ -111,19 +113,40 @@ class SavedNormalization:
         Raises:
             ValueError: It is not a statistics file of this version, or it contradicts itself.
         """
-        plain = json.loads(content.decode("utf-8"), parse_constant=_refuse)
-        if not isinstance(plain, dict) or plain.pop("format", None) != NORMALIZATION_FORMAT:
+        plain = read_json(content, "the statistics file")
+        if not isinstance(plain, dict) or plain.get("format") != NORMALIZATION_FORMAT:
             raise ValueError("it is not a statistics file")
-        version = plain.pop("version", None)
-        if version != NORMALIZATION_VERSION:
-            raise ValueError(f"statistics version {version!r}, this code reads {NORMALIZATION_VERSION}")
-        try:
-            numbers = {name: float(plain[name]) for name in (*_BOUNDS, "gamma", "epsilon")}
-            found = {name: plain[name] for name in ("obs_rms", "ret_rms")}
-            statistics = {name: None if rms is None else RunningStatistics(**rms) for name, rms in found.items()}
-            return cls(**{**plain, **numbers, **statistics})
-        except (KeyError, TypeError) as fault:
-            raise ValueError(f"it is not a statistics file: {fault}") from fault
+        if plain.get("version") != NORMALIZATION_VERSION:
+            raise ValueError(
+                f"statistics version {shown(plain.get('version'))}, this code reads {NORMALIZATION_VERSION}"
+            )
+        require(_SHAPE, plain, "the statistics file")
+        fields_of = {name: value for name, value in plain.items() if name not in ("format", "version")}
+        numbers = {name: float(plain[name]) for name in (*_BOUNDS, "gamma", "epsilon")}
+        found = {name: plain[name] for name in ("obs_rms", "ret_rms")}
+        statistics = {name: None if rms is None else RunningStatistics(**rms) for name, rms in found.items()}
+        return cls(**{**fields_of, **numbers, **statistics})
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a number that fits into a float; the reader refuses those that are not finite."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_NUMBER = leaf("a number", _is_number)
+_BOUND = leaf("a number or inf", lambda one: _is_number(one) or one == "inf")
+_STATISTICS = fields({"mean": ANY, "var": ANY, "count": optional(_NUMBER)})
+_SHAPE = fields(
+    {
+        "format": TEXT,
+        "version": COUNT,
+        "model_sha256": TEXT,
+        **dict.fromkeys(("norm_obs", "norm_reward"), FLAG),
+        **dict.fromkeys(_BOUNDS, _BOUND),
+        **dict.fromkeys(("gamma", "epsilon"), _NUMBER),
+        **dict.fromkeys(("obs_rms", "ret_rms"), optional(_STATISTICS)),
+    }
+)
 
 
 def normalization_path(model: Path) -> Path:
@@ -149,7 +172,7 @@ def read_normalization(model: Path) -> SavedNormalization:
         if len(content) > _LIMIT_BYTES:
             raise ValueError(f"it is larger than {_LIMIT_BYTES} bytes")
         saved = SavedNormalization.from_bytes(content)
-    except (ValueError, RecursionError) as fault:
+    except ValueError as fault:
         raise ValueError(f"{path.name} cannot be read: {fault}") from fault
     found = hashlib.sha256(model.read_bytes()).hexdigest()
     if found != saved.model_sha256:
@@ -182,7 +205,3 @@ def _numbers(value: Any) -> Iterator[float]:
         yield value
     else:
         raise ValueError(f"{value!r} is not a number")
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"it holds {constant}")

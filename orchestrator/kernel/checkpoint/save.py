@@ -7,8 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.kernel.checkpoint.card import Ancestor, CheckpointCard, card_fault, read_card
-from orchestrator.kernel.checkpoint.card_shape import name_fault
+from orchestrator.kernel.checkpoint.card import Ancestor, CheckpointCard, card_fault, name_fault, read_card
 from orchestrator.kernel.checkpoint.resume_grade import EXACT
 from orchestrator.kernel.files.atomic import make_folder, sync_folder, write_atomically, write_json
 from orchestrator.kernel.files.digests import file_entry, first_fault

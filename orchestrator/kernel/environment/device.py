@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.kernel.environment.machine import Machine
 from orchestrator.kernel.environment.subprocesses import Ran
 from orchestrator.kernel.outcome import SessionRefused
+from orchestrator.kernel.reading.json_text import Unreadable, read_json
 
 PROBE_LIMIT_S = 120.0
 PROBED = ("cuda", "auto")
@@ -84,7 +84,7 @@ def _answer(ran: Ran) -> dict[str, Any] | None:
     if ran.exit_code != 0 or not ran.out.strip():
         return None
     try:
-        plain = json.loads(ran.out.strip().splitlines()[-1])
-    except ValueError:
+        plain = read_json(ran.out.strip().splitlines()[-1])
+    except Unreadable:
         return None  # the caller shows the output in its refusal
     return plain if isinstance(plain, dict) and "gpu" in plain else None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
 from pathlib import Path
 
+from orchestrator.kernel.reading.json_text import read_object
 from orchestrator.kernel.session.boot import main
 from orchestrator.kernel.wire import member_folder
 
@@ -26,7 +26,7 @@ def run_member(place: Path) -> int:
         Exit code of the session.
     """
     threading.Thread(target=_leave_with_the_pack, daemon=True).start()
-    order = json.loads((place / ORDER_NAME).read_text(encoding="utf-8"))
+    order = read_object(place / ORDER_NAME)
     return main(
         order["ticket"],
         place / CODE,

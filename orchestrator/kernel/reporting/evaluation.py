@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, TypeGuard
 
-from orchestrator.kernel.files.strict_json import read_strict
+from orchestrator.kernel.reading.json_text import Unreadable, read_json
 from orchestrator.kernel.wire import REPORT_TAG
 
 EVALUATED = "evaluated"
@@ -18,8 +18,8 @@ def read_evaluation(line: str) -> tuple[int, float] | None:
     """Steps and score of an evaluation, from a line of the event file or of the log; None for any other line."""
     _, tag, body = line.partition(REPORT_TAG)
     try:
-        return evaluation_in(read_strict(body if tag else line))
-    except ValueError:
+        return evaluation_in(read_json(body if tag else line))
+    except Unreadable:
         return None
 
 

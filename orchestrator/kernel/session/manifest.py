@@ -9,9 +9,24 @@ from typing import Any
 
 from orchestrator.kernel.files.atomic import sync_tree, write_json
 from orchestrator.kernel.files.digests import file_entry
-from orchestrator.kernel.files.strict_json import read_strict
 from orchestrator.kernel.outcome import EXIT_CODES, KernelEnding, SectionOutcome, Verdict
-from orchestrator.kernel.session.manifest_shape import file_entries, require_shape
+from orchestrator.kernel.reading.json_text import Unreadable, read_object, shown
+from orchestrator.kernel.reading.shapes import (
+    COUNT,
+    FILE_ENTRY,
+    FLAG,
+    NUMBER,
+    TABLE,
+    TEXT,
+    TEXTS,
+    fields,
+    items,
+    mapping,
+    one_of,
+    optional,
+    require,
+    whole,
+)
 from orchestrator.kernel.wire import MANIFEST_NAME, WIRE_VERSION, FileEntry, Ticket
 
 ERROR_LIMIT_CHARS = 8_000
@@ -55,35 +70,39 @@ class Manifest:
         return {**plain, **outcome}
 
     @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> Manifest:
+    def from_json(cls, plain: Mapping[str, Any], source: str = MANIFEST_NAME) -> Manifest:
         """Read a manifest.
 
+        Args:
+            plain: Its JSON.
+            source: Name of its file, for the error.
+
         Raises:
-            ValueError: It is not a manifest of this wire version, or it contradicts itself.
+            Unreadable: It is not a manifest of this wire version, or it contradicts itself.
         """
         if plain.get("wire_version") != WIRE_VERSION:
-            raise ValueError(f"wire version {plain.get('wire_version')!r}, this code reads {WIRE_VERSION}")
-        require_shape(plain)
-        fields = dict(plain)
+            why = f"is {shown(plain.get('wire_version'))}, this code reads {WIRE_VERSION}"
+            raise Unreadable(source, why, "wire_version")
+        require(_SHAPE, plain, source)
+        ending, verdict = KernelEnding(plain["end_reason"]), plain["verdict"]
         try:
-            ending = KernelEnding(fields.pop("end_reason"))
-            verdict = fields.pop("verdict")
             outcome = SectionOutcome(
                 ending=ending,
                 verdict=None if verdict is None else Verdict(verdict),
-                verdict_reasons=tuple(fields.pop("verdict_reasons")),
-                claim=fields.pop("claim", None),
-                resume_reasons=tuple(fields.pop("resume_reasons")),
-                **{name: fields.pop(name) for name in _PLAIN_OUTCOME},
+                verdict_reasons=tuple(plain["verdict_reasons"]),
+                claim=plain.get("claim"),
+                resume_reasons=tuple(plain["resume_reasons"]),
+                **{name: plain[name] for name in _PLAIN_OUTCOME},
             )
-            for name in ("inputs", "files"):
-                fields[name] = file_entries(fields[name], name)
-            manifest = cls(outcome=outcome, **fields)
-        except (KeyError, TypeError) as fault:
-            raise ValueError(f"not a session manifest: {fault}") from fault
-        if manifest.exit_code != EXIT_CODES[ending]:
-            raise ValueError(f"exit code {manifest.exit_code} does not match the end reason {ending}")
-        return manifest
+        except ValueError as fault:
+            raise Unreadable(source, str(fault)) from fault
+        if plain["exit_code"] != EXIT_CODES[ending]:
+            raise Unreadable(
+                source, f"is {plain['exit_code']}, which does not match the end reason {ending}", "exit_code"
+            )
+        values: dict[str, Any] = {name: plain[name] for name in _PLAIN if name in plain}
+        values |= {name: tuple(FileEntry(**entry) for entry in plain[name]) for name in ("inputs", "files")}
+        return cls(outcome=outcome, **values)
 
 
 _PLAIN_OUTCOME = (
@@ -97,22 +116,47 @@ _PLAIN_OUTCOME = (
 )
 
 
+_PLAIN = ("stamp", "spec", "started_at", "ended_at", "exit_code", "error", "timings_s", "preflight", "wire_version")
+
+_SHAPE = fields(
+    {
+        "wire_version": COUNT,
+        "stamp": fields(
+            {},
+            {
+                **dict.fromkeys(("run_id", "nonce", "section", "lineage_id", "spec_digest", "bundle_digest"), TEXT),
+                **dict.fromkeys(("session", "attempt"), COUNT),
+            },
+            others=True,
+        ),
+        "spec": TABLE,
+        "started_at": TEXT,
+        "ended_at": TEXT,
+        "exit_code": whole(-255, 255),
+        "error": optional(TEXT),
+        "inputs": items(FILE_ENTRY),
+        "files": items(FILE_ENTRY),
+        "timings_s": mapping(NUMBER),
+        "end_reason": one_of([one.value for one in KernelEnding]),
+        "verdict": optional(one_of([one.value for one in Verdict])),
+        "verdict_reasons": TEXTS,
+        "resume_reasons": TEXTS,
+        **dict.fromkeys(("steps_start", "steps_done"), optional(COUNT)),
+        **dict.fromkeys(("resumed_from", "resume_grade"), optional(TEXT)),
+        **dict.fromkeys(("training", "summary", "runtime"), TABLE),
+    },
+    {"claim": optional(FLAG), "preflight": TABLE},
+)
+
+
 def read_manifest(output: Path) -> Manifest | None:
     """The manifest in an output folder, None if there is none.
 
     Raises:
-        ValueError: The manifest is damaged.
+        Unreadable: The manifest is damaged; a `ValueError`.
     """
     path = output / MANIFEST_NAME
-    if not path.is_file():
-        return None
-    try:
-        plain = read_strict(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as fault:
-        raise ValueError(f"{MANIFEST_NAME} cannot be read: {fault}") from fault
-    if not isinstance(plain, dict):
-        raise ValueError(f"{MANIFEST_NAME} is not a session manifest")
-    return Manifest.from_json(plain)
+    return Manifest.from_json(read_object(path)) if path.is_file() else None
 
 
 def write_manifest(

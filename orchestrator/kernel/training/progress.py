@@ -9,10 +9,12 @@ from typing import Any
 
 from orchestrator.kernel.files.atomic import write_text
 from orchestrator.kernel.files.storage import is_full
+from orchestrator.kernel.reading.json_text import read_bounded, read_lines
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.training.settings import whole_number
 
 PROGRESS_NAME = "progress.jsonl"
+_MOST_REPORT_BYTES = 1 << 30
 _RESERVED = frozenset({"at", "kind", "last", "self"})
 """Fields of every event; a number of the script with such a name is only in the file of reports."""
 
@@ -103,14 +105,14 @@ def _keep_before(path: Path, start: int, reported: int | None) -> None:
 
 def _lines_before(path: Path, start: int | None) -> list[str]:
     """The readable lines of a file of reports, of steps below `start` if it is given."""
-    lines = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-        try:
-            step = json.loads(line)["step"]
-            if start is None or step < start:
-                lines.append(line)
-        except (ValueError, KeyError, TypeError):
-            continue  # a line that a kill cut off
+    if not path.is_file():
+        return []
+    content = read_bounded(path, _MOST_REPORT_BYTES)
+    written, lines = content.split(b"\n"), []
+    for number, report in read_lines(content, path.name):
+        step = report.get("step") if isinstance(report, dict) else None  # not the line that a kill cut off
+        if isinstance(step, int) and (start is None or step < start):
+            lines.append(written[number - 1].decode("utf-8").rstrip("\r"))
     return lines
 
 

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from orchestrator import __version__
+from orchestrator.kernel.reading.shapes import (
+    ANY,
+    COUNT,
+    DIGEST,
+    TABLE,
+    TEXT,
+    fields,
+    items,
+    mapping,
+    objects_in,
+    text,
+    whole,
+)
 from orchestrator.kernel.wire import digest_of
 
 PROOFS = "proofs"
@@ -18,6 +30,23 @@ PROOFS = "proofs"
 PROOF_FORMAT = 1
 FACTS = ("grade", "cuts", "steps", "digest")
 """What a card holds of a proof."""
+
+RECORD = fields(
+    {
+        "format": whole(PROOF_FORMAT, PROOF_FORMAT),
+        "name": text(255),
+        "script": text(32_768),
+        "files": mapping(TEXT),
+        "conditions": TABLE,
+        "grade": TEXT,
+        "cuts": items(ANY),
+        "steps": COUNT,
+        "digest": DIGEST,
+        "proved_at": TEXT,
+    },
+    others=True,
+)
+"""Shape of a record; one of another shape or version proves nothing."""
 
 
 def conditions_of(settings: Mapping[str, Any], versions: Mapping[str, str], device: str) -> dict[str, Any]:
@@ -106,16 +135,16 @@ def proof_of_section(proven: Mapping[str, Any] | None, identity: Mapping[str, An
 
 def _records(folder: Path, script: Path) -> Iterator[dict[str, Any]]:
     """The readable records of this script; another script may have the same name in another folder."""
-    for path in sorted(folder.glob(f"{glob.escape(script.stem)}-*.json")):
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            fits = record["format"] == PROOF_FORMAT and Path(record["script"]).resolve() == script.resolve()
-            proof_facts(record)
-            usable = fits and isinstance(record["proved_at"], str) and record["digest"] == _digest(record)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            continue  # damaged, or of another version: it proves nothing
-        if usable:
+    for record in objects_in(folder, f"{glob.escape(script.stem)}-*.json", RECORD):
+        if _is_of(record, script) and record["digest"] == _digest(record):
             yield record
+
+
+def _is_of(record: Mapping[str, Any], script: Path) -> bool:
+    try:
+        return Path(record["script"]).resolve() == script.resolve()
+    except (OSError, ValueError, RuntimeError):  # not a path on this computer
+        return False
 
 
 def _digest(record: Mapping[str, Any]) -> str:
@@ -126,7 +155,7 @@ def _why_void(record: Mapping[str, Any], root: Path, conditions: Mapping[str, An
     for name, sha256 in record["files"].items():
         try:
             same = hashlib.sha256((root / name).read_bytes()).hexdigest() == sha256
-        except OSError:
+        except (OSError, ValueError):
             return f"{name} cannot be read"
         if not same:
             return f"{name} has changed"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.kernel.outcome import SessionRefused
+from orchestrator.kernel.reading.json_text import read_json
 
 FOLDER = "ORCHESTRATOR_FOLDER"
 TARGET = "ORCHESTRATOR_TARGET"
@@ -134,7 +135,7 @@ def _device(given: Any) -> str:
 
 
 def _object(given: Any) -> dict[str, Any]:
-    plain = json.loads(given) if isinstance(given, str) else given
+    plain = read_json(given, "the value") if isinstance(given, str) else given
     if not isinstance(plain, Mapping):
         raise ValueError("a JSON object is needed")
     json.dumps(dict(plain), allow_nan=False)

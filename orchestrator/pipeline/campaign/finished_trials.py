@@ -96,7 +96,7 @@ def _evaluation(
         if not record.evaluated or run is None or record.ticket["bundle_digest"] != code_digest:
             continue
         spec = record.ticket["spec"]
-        question = question_of(spec["criteria"], spec["evaluation_scenarios"])
+        question = question_of(spec["criteria"] or {}, spec.get("evaluation_scenarios"))
         if (record.steps_done or 0) != run.steps_done or question != trial.question:
             continue
         if record.run_id == run.run_id:

@@ -150,4 +150,4 @@ def _evaluation(
 def _asks_enough(record: SessionRecord, request: RunRequest) -> bool:
     """Whether a session had the criteria of today, and met at least as many scenarios as are asked for."""
     spec, least = record.ticket["spec"], request.card.profiles[request.profile].evaluation_scenarios
-    return spec["criteria"] == request.card.criteria_values and (spec["evaluation_scenarios"] or 0) >= (least or 0)
+    return spec["criteria"] == request.card.criteria_values and (spec.get("evaluation_scenarios") or 0) >= (least or 0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle  # only for the class of an error
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.outcome import SessionRefused
+from orchestrator.kernel.reading.archive import MOST_UNPACKED, open_archive
 from orchestrator.kernel.wire import MODEL_SUFFIX
 
 _POLICY = "policy.pth"
@@ -35,10 +35,10 @@ def read_adopted_policy(content: bytes, card: CheckpointCard, model: BaseAlgorit
     if hashlib.sha256(content).hexdigest() != card.sha256_of(MODEL_SUFFIX):
         raise SessionRefused(f"the adopted model {adopted.get('file')} does not have the sha256 in its card")
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with open_archive(content, "the adopted model", max(len(content), MOST_UNPACKED)) as archive:
             stream = io.BytesIO(archive.read(_POLICY))
         policy = torch.load(stream, map_location=model.device, weights_only=True)
-    except (zipfile.BadZipFile, pickle.UnpicklingError, KeyError, EOFError, RuntimeError, ValueError) as fault:
+    except (pickle.UnpicklingError, KeyError, EOFError, RuntimeError, ValueError) as fault:
         raise SessionRefused(
             f"{_POLICY} in the adopted model {adopted.get('file')} is damaged or holds more than tensors: {fault}"
         ) from fault

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from orchestrator.kernel.files.atomic import write_json
+from orchestrator.kernel.reading.json_text import Unreadable, read_object
+from orchestrator.kernel.reading.shapes import TEXTS, fits, mapping
 from orchestrator.kernel.training.kept_state.logs import Logs
 from orchestrator.sb3.logs.event_files import (
     OnePointPerStep,
@@ -128,10 +129,10 @@ class Curves:
         if not self._remembers or not self._begun.is_file():
             return {}
         try:
-            plain = json.loads(self._begun.read_text(encoding="utf-8"))
-            return {str(folder): [str(name) for name in names] for folder, names in plain.items()}
-        except (ValueError, AttributeError, TypeError):  # cut off by a kill
+            plain = read_object(self._begun)
+        except Unreadable:  # cut off by a kill
             return {}
+        return plain if fits(mapping(TEXTS), plain) else {}
 
     def _write_begun(self) -> None:
         if self._remembers and self._folders:

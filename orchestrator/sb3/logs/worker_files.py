@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,10 +9,14 @@ from typing import Any
 
 from stable_baselines3.common.vec_env import SubprocVecEnv
 
+from orchestrator.kernel.reading.json_text import read_json
+from orchestrator.kernel.reading.shapes import NUMBER, fields, fits
 from orchestrator.kernel.training.kept_state.logs import OpenFiles
 from orchestrator.kernel.training.kept_state.rules.recording import InProcess
 
 _ATTRIBUTE = "_orchestrator_files"
+_LONGEST_HEADER = 1 << 16
+_HEADER = fields({"t_start": NUMBER}, others=True)
 _Answer = tuple[dict[str, bytes], dict[str, str]]
 
 
@@ -44,9 +47,11 @@ def continue_clocks(files: OpenFiles) -> None:
             continue
         try:
             with Path(writer.file_handler.name).open(encoding="utf-8") as stream:
-                one.t_start = float(json.loads(stream.readline().removeprefix("#"))["t_start"])
-        except (OSError, ValueError, KeyError, TypeError):  # another writer, or a file without that line
+                first = read_json(stream.readline(_LONGEST_HEADER).removeprefix("#"))
+        except (OSError, ValueError):  # another writer
             continue
+        if fits(_HEADER, first):
+            one.t_start = float(first["t_start"])
 
 
 def _ask(env: SubprocVecEnv, change: _Answer | None, worker: int | None = None) -> list[_Answer]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import re
 import struct
+import tokenize
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +20,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from orchestrator.kernel.reading.archive import Archive, open_archive
+from orchestrator.kernel.reading.json_text import MAX_STATE_DEPTH, Unreadable, read_json, shown
 from orchestrator.kernel.training.kept_state.objects.places import without_places
 
 STATE_FORMAT = "validation_ch7.state"
@@ -82,17 +86,20 @@ def read_state(source: Path | IO[bytes]) -> dict[str, Any]:
         ValueError: The file is damaged, of another format or version, or its tree and arrays do not match.
         OSError: The file cannot be read.
     """
+    name = source.name if isinstance(source, Path) else "the state"
+    size_bytes = source.stat().st_size if isinstance(source, Path) else source.seek(0, os.SEEK_END)
     try:
-        with zipfile.ZipFile(source) as archive:
-            plain = json.loads(archive.read(TREE_MEMBER).decode("utf-8"))
+        with open_archive(source, name, size_bytes) as archive:  # it is not compressed
+            plain = read_json(archive.read(TREE_MEMBER), f"{TREE_MEMBER} in {name}", depth=MAX_STATE_DEPTH)
             if not isinstance(plain, dict) or plain.get("format") != STATE_FORMAT:
                 raise ValueError("it is not a state file")
             if plain.get("version") != STATE_VERSION:
-                raise ValueError(f"state version {plain.get('version')!r}, this code reads {STATE_VERSION}")
-            return _tree_of(plain["tree"], _read_arrays(archive))
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, struct.error) as fault:
-        name = source.name if isinstance(source, Path) else "the state"
-        raise ValueError(f"{name} cannot be read: {fault}") from fault
+                raise ValueError(f"state version {shown(plain.get('version'))}, this code reads {STATE_VERSION}")
+            return _tree_of(plain.get("tree"), _read_arrays(archive))
+    except Unreadable:
+        raise
+    except (ValueError, TypeError, RecursionError) as fault:
+        raise Unreadable(name, str(fault)) from fault
 
 
 def _tree_of(node: Any, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -105,13 +112,39 @@ def _tree_of(node: Any, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     return tree
 
 
-def _read_arrays(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
-    arrays: dict[str, np.ndarray] = {}
-    for name in archive.namelist():
-        if name.endswith(".npy"):
-            with archive.open(name) as stream:
-                arrays[name.removesuffix(".npy")] = np.lib.format.read_array(stream, allow_pickle=False)
-    return arrays
+def _read_arrays(archive: Archive) -> dict[str, np.ndarray]:
+    names = (name for name in archive if name.endswith(".npy"))
+    return {name.removesuffix(".npy"): _array(archive, name) for name in names}
+
+
+def _array(archive: Archive, name: str) -> np.ndarray:
+    """The array of a `.npy` member. Its shape must fit its bytes: numpy would reserve memory for whatever it states.
+
+    Raises:
+        ValueError: It is damaged, holds objects, or states another shape.
+    """
+    with archive.stream(name) as stream:
+        try:
+            version = np.lib.format.read_magic(stream)
+            shape, _, dtype = _HEADERS[version](stream)
+        except _ODD_HEADER as fault:
+            raise ValueError(f"{name} has no readable header: {fault}") from fault
+        if dtype.hasobject:
+            raise ValueError(f"{name} holds Python objects, which need allow_pickle")
+        stated, found = math.prod(shape) * dtype.itemsize, archive.sizes[name] - stream.tell()
+        if min(shape, default=0) < 0 or stated != found:
+            raise ValueError(f"{name} states {stated} bytes of numbers and holds {found}")
+        stream.seek(0)
+        array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
+    return array
+
+
+_ODD_HEADER = (
+    *(ValueError, LookupError, TypeError, ArithmeticError, RecursionError, MemoryError, SyntaxError),
+    tokenize.TokenError,
+)
+"""What numpy raises for the text of a header, which it reads as a Python literal."""
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def _member(name: str) -> zipfile.ZipInfo:
@@ -173,12 +206,15 @@ def _decode(node: Any, arrays: Mapping[str, np.ndarray], unused: set[str]) -> An
         return node
     if set(node) == {_ARRAY}:
         name = node[_ARRAY]
-        if name not in arrays:
-            raise ValueError(f"the array {name!r} is missing from the state file")
+        if not isinstance(name, str) or name not in arrays:
+            raise ValueError(f"the array {shown(name)} is missing from the state file")
         unused.discard(name)
         return arrays[name]
     if set(node) == {_FLOAT}:
-        return struct.unpack(">d", bytes.fromhex(node[_FLOAT]))[0]
+        content = bytes.fromhex(node[_FLOAT])
+        if len(content) != 8:
+            raise ValueError(f"{shown(node[_FLOAT])} is not the hex form of a number")
+        return struct.unpack(">d", content)[0]
     if set(node) == {_DICT}:
         return {key: _decode(item, arrays, unused) for key, item in node[_DICT]}
     return {key: _decode(item, arrays, unused) for key, item in node.items()}

@@ -16,6 +16,8 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from orchestrator.kernel.algorithms.registry import REGISTRY
 from orchestrator.kernel.checkpoint.normalization_file import RunningStatistics
 from orchestrator.kernel.files.atomic import write_bytes
+from orchestrator.kernel.reading.archive import MOST_UNPACKED, open_archive
+from orchestrator.kernel.reading.json_text import Unreadable
 from orchestrator.kernel.wire import MODEL_SUFFIX, NORMALIZATION_SUFFIX
 from orchestrator.sb3.algorithms.normalization import Normalization, normalization_of, returns_of, saved_normalization
 
@@ -142,11 +144,11 @@ def read_parameters(content: bytes, *, sha256: str, device: torch.device) -> dic
         raise ValueError(f"the model zip has the sha256 {found[:12]}, its card states {sha256[:12]}")
     parameters: dict[str, Any] = {}
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for name in archive.namelist():
+        with open_archive(content, "the model zip", max(len(content), MOST_UNPACKED)) as archive:
+            for name in archive:
                 if name.endswith(_TENSORS):
                     stream = io.BytesIO(archive.read(name))
                     parameters[name.removesuffix(_TENSORS)] = torch.load(stream, map_location=device, weights_only=True)
-    except (zipfile.BadZipFile, pickle.UnpicklingError) as fault:
+    except (Unreadable, pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as fault:
         raise ValueError(f"the model zip is damaged or holds more than tensors: {fault}") from fault
     return parameters

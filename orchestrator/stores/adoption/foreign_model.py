@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 import re
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,6 +12,9 @@ from orchestrator.core.checkpoint.adoption import ForeignModel
 from orchestrator.core.checkpoint.pickle_scan import NotReadable, imported_names
 from orchestrator.core.errors import BadInput
 from orchestrator.kernel.checkpoint.normalization_file import normalization_path, read_normalization
+from orchestrator.kernel.reading.archive import Archive, is_archive, open_archive
+from orchestrator.kernel.reading.json_text import read_json
+from orchestrator.kernel.reading.shapes import TABLE, require
 from orchestrator.stores.adoption.rl_zoo import algorithm_in, model_in, statistics_pickle
 from orchestrator.stores.checkpoint.sb3_zip import algorithm_of
 
@@ -24,7 +24,6 @@ MOST_UNPACKED = 2 << 30
 _MOST_DATA = 64_000_000
 _MOST_MEMBERS = 1000
 _DATA, _POLICY = "data", "policy.pth"
-_CHUNK = 1 << 20
 _TENSORS = re.compile(
     r"collections\.OrderedDict|torch\.\w+Storage|torch\.storage\.\w+Storage"
     r"|torch\._utils\._rebuild_(tensor|tensor_v2|parameter)"
@@ -80,60 +79,34 @@ def _read(path: Path) -> bytes:
 def _described(path: Path, content: bytes) -> Mapping[str, Any]:
     """The description in the zip, after every member was checked."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with open_archive(content, path.name, MOST_UNPACKED) as archive:
             _check_members(archive)
-            described = json.loads(_member(archive, _DATA, _MOST_DATA).decode("utf-8"))
-            policy = _member(archive, _POLICY, MOST_UNPACKED)
-        if not isinstance(described, dict):
-            raise ValueError(f"{_DATA} is not a JSON object")
+            described = read_json(archive.read(_DATA, _MOST_DATA), _DATA)
+            policy = archive.read(_POLICY)
+        require(TABLE, described, _DATA)
         if not ("policy_class" in described or "observation_space" in described):
             raise ValueError(f"{_DATA} does not describe a model")
         _check_tensors(policy)
-    except zipfile.BadZipFile as fault:
-        raise BadInput(f"{path} is not a zip file, or it is cut off: {fault}", remedy=_REMEDY) from fault
-    except (ValueError, RecursionError, NotImplementedError, RuntimeError, EOFError, OSError) as fault:
+    except ValueError as fault:
         raise BadInput(f"{path} is not a usable model of stable-baselines3: {fault}", remedy=_REMEDY) from fault
-    except Exception as fault:  # a damaged stream: zlib, bz2 and lzma have errors of their own
-        raise BadInput(f"{path} is damaged: {fault}", remedy=_REMEDY) from fault
-    return described
+    return dict(described)
 
 
-def _check_members(archive: zipfile.ZipFile) -> None:
-    members = archive.infolist()
-    names = [one.filename for one in members]
-    if len(members) > _MOST_MEMBERS:
-        raise ValueError(f"it has {len(members)} members")
+def _check_members(archive: Archive) -> None:
+    if len(archive.sizes) > _MOST_MEMBERS:
+        raise ValueError(f"it has {len(archive.sizes)} members")
     for wanted in (_DATA, _POLICY):
-        if wanted not in names:
+        if wanted not in archive:
             raise ValueError(f"it lacks the member {wanted}: it is another kind of file, or it is cut off")
-    if len(set(names)) < len(names):
-        raise ValueError("two of its members have the same name")
-    for one in members:
-        parts = PurePosixPath(one.filename.replace("\\", "/")).parts
-        if ".." in parts or one.filename.startswith(("/", "\\")) or ":" in one.filename:
-            raise ValueError(f"its member {one.filename[:80]!r} leads out of the file")
-        if one.flag_bits & 0x1:
-            raise ValueError("it is encrypted")
-    if (unpacked := sum(one.file_size for one in members)) > MOST_UNPACKED:
-        raise ValueError(f"it would unpack to {unpacked} bytes; a model has at most {MOST_UNPACKED}")
-
-
-def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
-    """A member's bytes, its checksum verified; the size that the zip states is not trusted."""
-    if archive.getinfo(name).file_size > most:
-        raise ValueError(f"its member {name} is larger than {most} bytes")
-    content = bytearray()
-    with archive.open(name) as stream:
-        while chunk := stream.read(_CHUNK):
-            content += chunk
-            if len(content) > most:
-                raise ValueError(f"its member {name} is larger than {most} bytes")
-    return bytes(content)
+    for name in archive:
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        if ".." in parts or name.startswith(("/", "\\")) or ":" in name:
+            raise ValueError(f"its member {name[:80]!r} leads out of the file")
 
 
 def _check_tensors(policy: bytes) -> None:
     """Refuse a policy file that names anything but tensors; its code stream is read, never executed."""
-    if not zipfile.is_zipfile(io.BytesIO(policy)):
+    if not is_archive(policy):
         raise ValueError(f"{_POLICY} is not a file of torch 1.6 or later")
     streams = list(_code_streams(policy))
     if not streams:
@@ -149,10 +122,10 @@ def _check_tensors(policy: bytes) -> None:
 
 
 def _code_streams(policy: bytes) -> Iterator[bytes]:
-    with zipfile.ZipFile(io.BytesIO(policy)) as inner:
-        for name in inner.namelist():
+    with open_archive(policy, _POLICY, MOST_UNPACKED) as inner:
+        for name in inner:
             if name.endswith(".pkl"):
-                yield _member(inner, name, _MOST_DATA)
+                yield inner.read(name, _MOST_DATA)
 
 
 def _statistics(zip_path: Path, notes: list[str]) -> bytes | None:

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.kernel.checkpoint.card_shape import read_object
 from orchestrator.kernel.files.atomic import write_json
 from orchestrator.kernel.files.digests import first_fault
+from orchestrator.kernel.reading.json_text import read_object
 from orchestrator.kernel.wire import FileEntry
 from orchestrator.stores.checkpoint.entries import entries_from, entries_to_json, is_plain_file
 from orchestrator.stores.checkpoint.volumes import ARCHIVE, free_name, move, volume_of, volumes
@@ -51,7 +51,7 @@ def read_replaced(models: Path, folder: str) -> tuple[FileEntry, ...]:
     if not is_plain_file(path):
         return ()
     try:
-        return entries_from(read_object(path).get("files"))
+        return entries_from(read_object(path), path.name)
     except ValueError:
         return ()  # then everything in the folder is kept
 

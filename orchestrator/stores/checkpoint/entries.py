@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from orchestrator.kernel.checkpoint.card import CheckpointCard, card_fault, read_card
-from orchestrator.kernel.checkpoint.card_shape import read_object
 from orchestrator.kernel.files.atomic import make_folder
 from orchestrator.kernel.files.digests import file_entry
+from orchestrator.kernel.reading.json_text import read_object
+from orchestrator.kernel.reading.shapes import COUNT, DIGEST, fields, items, leaf, require
 from orchestrator.kernel.wire import BEST_MODEL_CARD, CHECKPOINTS, FileEntry
 
 
@@ -64,15 +65,19 @@ def entries_to_json(entries: Iterable[FileEntry]) -> list[dict[str, Any]]:
     return [asdict(entry) for entry in entries]
 
 
-def entries_from(plain: Any) -> tuple[FileEntry, ...]:
+def entries_from(plain: Mapping[str, Any], source: str, key: str = "files") -> tuple[FileEntry, ...]:
     """Read such a list.
 
+    Args:
+        plain: The object that has the list.
+        source: Name of its file, for the error.
+        key: Key of the list.
+
     Raises:
-        ValueError: It is not one, or one of its paths leads out of the folder.
+        Unreadable: It is missing or no such list, or one of its paths leads out of the folder.
     """
-    if not isinstance(plain, list):
-        raise ValueError("a list of files is missing")
-    return tuple(_entry(one) for one in plain)
+    require(fields({key: ENTRIES}, others=True), plain, source)
+    return tuple(FileEntry(**one) for one in plain[key])
 
 
 def is_inner_path(text: str) -> bool:
@@ -87,17 +92,16 @@ def is_plain_name(text: object) -> bool:
     return isinstance(text, str) and is_inner_path(text) and "/" not in text and len(text.encode("utf-8")) < 200
 
 
-def _entry(plain: Any) -> FileEntry:
-    if not isinstance(plain, dict) or set(plain) != {"path", "size_bytes", "sha256"}:
-        raise ValueError("an entry is not the description of a file")
-    path, size_bytes, sha256 = plain["path"], plain["size_bytes"], plain["sha256"]
-    if not isinstance(path, str) or not is_inner_path(path):
-        raise ValueError(f"it names {str(path)[:80]!r}, which is not a path within the models directory")
-    if not isinstance(size_bytes, int) or isinstance(size_bytes, bool) or not isinstance(sha256, str):
-        raise ValueError(f"the size or the digest of {path[:80]} has the wrong type")
-    return FileEntry(path=path, size_bytes=size_bytes, sha256=sha256)
-
-
+ENTRIES = items(
+    fields(
+        {
+            "path": leaf("a path within the models directory", lambda one: isinstance(one, str) and is_inner_path(one)),
+            "size_bytes": COUNT,
+            "sha256": DIGEST,
+        }
+    )
+)
+"""Shape of such a list in a file."""
 _CHUNK_BYTES = 1 << 20
 
 

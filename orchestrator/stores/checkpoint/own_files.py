@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.kernel.checkpoint.card import CheckpointCard
-from orchestrator.kernel.checkpoint.card_shape import read_object
 from orchestrator.kernel.checkpoint.normalization_file import normalization_path
 from orchestrator.kernel.files.atomic import write_json
 from orchestrator.kernel.files.digests import file_entry, first_fault
+from orchestrator.kernel.reading.json_text import read_object
 from orchestrator.kernel.wire import (
     BEST_MODEL_FILES,
     METADATA_NAME,
@@ -145,4 +145,4 @@ def _inventory(models: Path) -> tuple[FileEntry, ...]:
     path = models.parent / INVENTORY
     if not is_plain_file(path):
         raise ValueError(f"{path.name} is not a file")
-    return entries_from(read_object(path).get("files"))
+    return entries_from(read_object(path), path.name)

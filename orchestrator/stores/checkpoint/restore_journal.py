@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from orchestrator.kernel.checkpoint.card_shape import read_object
+from orchestrator.kernel.reading.json_text import Unreadable, read_object, shown
+from orchestrator.kernel.reading.shapes import COUNT, TEXT, fields, leaf, one_of, require
 from orchestrator.kernel.wire import FileEntry
-from orchestrator.stores.checkpoint.entries import entries_from, entries_to_json, is_plain_name
+from orchestrator.stores.checkpoint.entries import ENTRIES, entries_from, entries_to_json, is_plain_name
 from orchestrator.stores.checkpoint.volumes import ARCHIVE, PARTS, STAGING_PREFIX
 
 VERSION = 2
@@ -63,31 +64,52 @@ def read_journal(path: Path, models_name: str) -> Change | EarlierSwap:
         models_name: Name of the models directory beside it.
 
     Raises:
-        ValueError: This program cannot have written it.
+        Unreadable: This program cannot have written it; a `ValueError`.
     """
     if path.is_symlink() or not path.is_file():
-        raise ValueError("it is not a file")
+        raise Unreadable(path.name, "it is not a file")
     plain = read_object(path)
     if set(plain) == {"target", "staged", "archive"}:
-        return _earlier(plain, models_name)
-    if set(plain) != {"version", "act", "folder", "place", "retire"} or plain["version"] != VERSION:
-        raise ValueError("it is not a journal of a restore")
-    if plain["act"] not in (STAGE, RESTORE, FRESH) or not is_plain_name(plain["folder"]):
-        raise ValueError(f"it names {str(plain['folder'])[:80]!r}")
-    place, retire = entries_from(plain["place"]), entries_from(plain["retire"])
+        require(_EARLIER, plain, path.name)
+        if plain["target"] != models_name:
+            raise Unreadable(path.name, f"is {shown(plain['target'])}, which is not the models directory", "target")
+        return EarlierSwap(staged=plain["staged"], archive=_in_archive(plain["archive"]))
+    require(_CHANGE, plain, path.name)
+    if plain["version"] != VERSION:
+        raise Unreadable(path.name, f"is {plain['version']}, this code reads {VERSION}", "version")
+    place, retire = (entries_from(plain, path.name, key) for key in ("place", "retire"))
     strange = [entry.path for entry in (*place, *retire) if PurePosixPath(entry.path).parent.as_posix() not in _PLACES]
     if strange:
-        raise ValueError(f"it names {strange[0][:80]!r}, where no restore writes")
+        raise Unreadable(path.name, f"it names {shown(strange[0])}, where no restore writes")
     return Change(act=plain["act"], folder=plain["folder"], place=place, retire=retire)
 
 
-def _earlier(plain: dict[str, Any], models_name: str) -> EarlierSwap:
-    target, staged, archive = plain["target"], plain["staged"], plain["archive"]
-    if target != models_name:
-        raise ValueError(f"it names {str(target)[:80]!r}, which is not the models directory")
-    if not is_plain_name(staged) or not staged.startswith(STAGING_PREFIX) or staged == STAGING_PREFIX:
-        raise ValueError(f"it names {str(staged)[:80]!r}, which is not a staging folder")
-    folder = archive.replace("\\", "/").removeprefix(f"{ARCHIVE}/") if isinstance(archive, str) else None
-    if folder == archive or not is_plain_name(folder):
-        raise ValueError(f"it names {str(archive)[:80]!r}, which is not in the archive")
-    return EarlierSwap(staged=staged, archive=str(folder))
+def _in_archive(path: str) -> str:
+    """Name of a folder of the archive, from its path."""
+    return path.replace("\\", "/").removeprefix(f"{ARCHIVE}/")
+
+
+def _is_archived(value: Any) -> bool:
+    return isinstance(value, str) and _in_archive(value) != value and is_plain_name(_in_archive(value))
+
+
+def _is_staged(value: Any) -> bool:
+    return is_plain_name(value) and value.startswith(STAGING_PREFIX) and value != STAGING_PREFIX
+
+
+_EARLIER = fields(
+    {
+        "target": TEXT,
+        "staged": leaf("a staging folder", _is_staged),
+        "archive": leaf("a folder in the archive", _is_archived),
+    }
+)
+_CHANGE = fields(
+    {
+        "version": COUNT,
+        "act": one_of((STAGE, RESTORE, FRESH)),
+        "folder": leaf("the name of a folder", is_plain_name),
+        "place": ENTRIES,
+        "retire": ENTRIES,
+    }
+)

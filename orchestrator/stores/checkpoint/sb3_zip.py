@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import base64
-import binascii
-import io
-import json
 import re
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,10 +11,18 @@ from typing import Any
 from orchestrator.core.checkpoint.inspection import ModelZip
 from orchestrator.core.checkpoint.pickle_scan import NotReadable, imported_names
 from orchestrator.core.errors import BadInput
+from orchestrator.kernel.reading.archive import Archive, is_archive, open_archive
+from orchestrator.kernel.reading.json_text import Unreadable, read_json
+from orchestrator.kernel.reading.shapes import ANY, COUNT, TABLE, TEXTS, fields, fits, optional, require
 
 _LIMIT_BYTES = 64_000_000
 """Limit for one member: the description of a model takes kilobytes, and a zip may state any size."""
 
+MOST_UNPACKED = 2 << 30
+"""Limit for all members; one after another is in memory."""
+
+_VERSIONS = "system_info.txt"
+_DESCRIPTION = fields({}, {"policy_class": ANY, "policy_kwargs": optional(TABLE)}, others=True)
 _SERIALIZED = ":serialized:"
 _COUNTERS = {"num_timesteps": "steps", "_n_updates": "updates", "_episode_num": "episodes", "n_envs": "environments"}
 _MARKS: Mapping[str, frozenset[str]] = {
@@ -38,70 +42,56 @@ def read_model_zip(path: Path) -> ModelZip:
     Raises:
         BadInput: It is not a model file.
     """
+    executes: dict[str, tuple[str, ...]] = {}
+    sealed: dict[str, str] = {}
     try:
-        with zipfile.ZipFile(path) as archive:
-            content = {name: _member(archive, name) for name in archive.namelist()}
-        described = json.loads(content["data"].decode("utf-8"))
-        if not isinstance(described, dict):
-            raise ValueError("its description is not an object")
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, NotImplementedError, RuntimeError) as fault:
+        with open_archive(path, path.name, MOST_UNPACKED) as archive:
+            described = read_json(archive.read("data", _LIMIT_BYTES), f"data in {path.name}")
+            require(_DESCRIPTION, described, f"data in {path.name}")
+            versions = _versions(archive.read(_VERSIONS, _LIMIT_BYTES) if _VERSIONS in archive else b"")
+            for place, stream in _pickled(described, archive):
+                try:
+                    executes[place] = imported_names(stream)
+                except NotReadable as fault:
+                    sealed[place] = str(fault)
+    except (OSError, Unreadable) as fault:
         raise BadInput(
             f"{path} cannot be read as a stable-baselines3 model: {fault}", remedy="Name a checkpoint's .zip file."
         ) from fault
-    executes: dict[str, tuple[str, ...]] = {}
-    sealed: dict[str, str] = {}
-    for place, stream in _pickled(described, content):
-        try:
-            executes[place] = imported_names(stream)
-        except NotReadable as fault:
-            sealed[place] = str(fault)
     return ModelZip(
         algorithm=algorithm_of(described),
         spaces={kind: _space(described.get(f"{kind}_space")) for kind in ("observation", "action")},
         network=(described.get("policy_kwargs") or {}).get("net_arch"),
-        counters={word: described[name] for name, word in _COUNTERS.items() if isinstance(described.get(name), int)},
-        versions=_versions(content),
+        counters={word: described[name] for name, word in _COUNTERS.items() if fits(COUNT, described.get(name))},
+        versions=versions,
         executes=executes,
         sealed=sealed,
-        acts_through=_texts(described.get("acts_through")),
+        acts_through=tuple(described["acts_through"]) if fits(TEXTS, described.get("acts_through")) else None,
     )
 
 
-def _texts(value: Any) -> tuple[str, ...] | None:
-    """A list of texts, None for anything else."""
-    return tuple(value) if isinstance(value, list) and all(isinstance(item, str) for item in value) else None
-
-
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    with archive.open(name) as stream:
-        content = stream.read(_LIMIT_BYTES + 1)  # the size in the zip's directory is not trusted
-    if len(content) > _LIMIT_BYTES:
-        raise ValueError(f"{name} is larger than {_LIMIT_BYTES} bytes")
-    return content
-
-
-def _pickled(described: Mapping[str, Any], content: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+def _pickled(described: Mapping[str, Any], archive: Archive) -> Iterator[tuple[str, bytes]]:
     """Everything that a plain `load` would unpickle, with its place in the file."""
     for name, value in described.items():
         if isinstance(value, dict) and _SERIALIZED in value:
             try:
                 yield f"data:{name}", base64.b64decode(str(value[_SERIALIZED]), validate=True)
-            except binascii.Error:
+            except ValueError:  # no base64, or no ASCII
                 yield f"data:{name}", b""  # reported as not readable
-    for name, member in content.items():
+    for name in archive:
         if name.endswith((".pth", ".pt", ".pkl")):
-            yield from _of_torch(name, member)
+            yield from _of_torch(name, archive.read(name, _LIMIT_BYTES))
 
 
 def _of_torch(name: str, member: bytes) -> Iterator[tuple[str, bytes]]:
     """A torch file is a zip around one pickled code stream; in older versions it is the stream itself."""
-    if not zipfile.is_zipfile(io.BytesIO(member)):
+    if not is_archive(member):
         yield name, member
         return
-    with zipfile.ZipFile(io.BytesIO(member)) as inner:
-        for entry in inner.namelist():
+    with open_archive(member, name, MOST_UNPACKED) as inner:
+        for entry in inner:
             if entry.endswith(".pkl"):
-                yield f"{name}:{entry.rpartition('/')[2]}", _member(inner, entry)
+                yield f"{name}:{entry.rpartition('/')[2]}", inner.read(entry, _LIMIT_BYTES)
 
 
 def algorithm_of(described: Mapping[str, Any]) -> str | None:
@@ -132,8 +122,7 @@ def _short(value: Any) -> str:
     return entries[0] if isinstance(value, str) and len(entries) > 1 and len(set(entries)) == 1 else text
 
 
-def _versions(content: Mapping[str, bytes]) -> dict[str, str]:
-    text = content.get("system_info.txt", b"").decode("utf-8", "replace")
-    stated = dict(re.findall(r"^- ([\w-]+): (.+)$", text, re.MULTILINE))
+def _versions(text: bytes) -> dict[str, str]:
+    stated = dict(re.findall(r"^- ([\w-]+): (.+)$", text.decode("utf-8", "replace"), re.MULTILINE))
     wanted = ("Python", "Stable-Baselines3", "PyTorch", "Numpy", "Gymnasium")
     return {name: stated[name].strip() for name in wanted if name in stated}

@@ -8,6 +8,9 @@ from dataclasses import fields
 from typing import Any
 
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
+from orchestrator.kernel.reading.json_text import read_json
+from orchestrator.kernel.reading.shapes import require
+from orchestrator.stores.ledger.row_shapes import PLANNED, RUN, SESSION
 
 _SESSION_COLUMNS = """(
     key TEXT PRIMARY KEY, lineage_id TEXT NOT NULL, planned_at TEXT NOT NULL, stage TEXT NOT NULL, row TEXT NOT NULL,
@@ -64,6 +67,8 @@ def migrate(connection: sqlite3.Connection) -> None:
             connection.execute(statement)
 
 
+_A_RUN, _A_SESSION, _AN_INTENT = "the row of a run", "the row of a session", "the event that planned a session"
+
 # Made once: `json.dumps` would make an encoder for every text.
 dump = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False).encode
 
@@ -75,16 +80,27 @@ def plain_row(record: RunRecord | SessionRecord) -> dict[str, Any]:
 
 
 def run_of(row: str) -> RunRecord:
-    """The run of a row."""
-    plain = json.loads(row)
+    """The run of a row.
+
+    Raises:
+        Unreadable: It is damaged.
+    """
+    plain = read_json(row, _A_RUN)
+    require(RUN, plain, _A_RUN)
     plain["walks"] = tuple((steps, after) for steps, after in plain.get("walks", ()))
     return RunRecord(**plain)
 
 
 def session_of(row: str, planned: str) -> SessionRecord:
-    """The session of a row; its ticket is in `planned`, the body of the event that planned it."""
-    plain = json.loads(row)
-    plain["stage"], plain["ticket"] = Stage(plain["stage"]), json.loads(planned)["ticket"]
+    """The session of a row; its ticket is in `planned`, the body of the event that planned it.
+
+    Raises:
+        Unreadable: One of them is damaged.
+    """
+    plain, intent = read_json(row, _A_SESSION), read_json(planned, _AN_INTENT)
+    require(SESSION, plain, _A_SESSION)
+    require(PLANNED, intent, _AN_INTENT)
+    plain["stage"], plain["ticket"] = Stage(plain["stage"]), intent["ticket"]
     for name in ("problems", "restored", "resume_reasons", "lacking"):
         plain[name] = tuple(plain.get(name, ()))
     plain["curve"] = tuple((steps, score) for steps, score in plain.get("curve", ()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from orchestrator.core.ledger.events import Event, EventKind, fold, fold_run, fo
 from orchestrator.core.ledger.records import RunRecord, SessionRecord
 from orchestrator.core.secret_search import masked_json
 from orchestrator.kernel.files.atomic import make_folder
+from orchestrator.kernel.reading.json_text import Unreadable, read_json
 from orchestrator.stores.ledger import sql
 from orchestrator.stores.ledger.errors import disk_full, unreadable
 from orchestrator.stores.ledger.schema import (
@@ -47,6 +47,8 @@ class SqliteLedger:
         self._mask = mask
         make_folder(path.parent)
         self._path = path
+        if path.is_dir():
+            raise unreadable(path, "it is a folder")
         self._durable: bool | None = None  # whether the last transaction was durable, None before the first
         # isolation_level None: transactions begin and end in `_transaction` only.
         self._connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
@@ -118,7 +120,7 @@ class SqliteLedger:
     def runs(self, lineage_id: str | None = None) -> Sequence[RunRecord]:
         """All runs, of one lineage if named, oldest first."""
         rows = self._rows(sql.ALL_RUNS) if lineage_id is None else self._rows(sql.RUNS_OF, lineage_id)
-        return [run_of(row) for (row,) in rows]
+        return [self._run_of(row) for (row,) in rows]
 
     def sessions(self, lineage_id: str | None = None) -> Sequence[SessionRecord]:
         """All sessions, of one lineage if named, oldest first."""
@@ -146,10 +148,13 @@ class SqliteLedger:
     def events(self) -> Sequence[Event]:
         """Every event, oldest first."""
         rows = self._connection.execute(sql.ALL_EVENTS)
-        return [
-            Event(kind=EventKind(kind), at=at, run_id=run_id, session=session, body=json.loads(body))
-            for kind, at, run_id, session, body in rows
-        ]
+        try:
+            return [
+                Event(kind=EventKind(kind), at=at, run_id=run_id, session=session, body=read_json(body, f"a {kind}"))
+                for kind, at, run_id, session, body in rows
+            ]
+        except ValueError as fault:  # an unknown kind, or no JSON
+            raise unreadable(self._path, str(fault)) from fault
 
     def rebuild(self) -> bool:
         """Rebuild all rows from the events; returns whether they already agreed."""
@@ -195,12 +200,21 @@ class SqliteLedger:
         return self._connection.execute(query, parameters)
 
     def _run(self, run_id: str) -> RunRecord | None:
-        return next((run_of(row) for (row,) in self._rows(sql.RUN, run_id)), None)
+        return next((self._run_of(row) for (row,) in self._rows(sql.RUN, run_id)), None)
+
+    def _run_of(self, row: str) -> RunRecord:
+        try:
+            return run_of(row)
+        except Unreadable as fault:
+            raise unreadable(self._path, str(fault)) from fault
 
     def _session_of(self, key: str, row: str, planned: str | None) -> SessionRecord:
         if planned is None:
             raise unreadable(self._path, f"the event that planned {key} is not there")
-        return session_of(row, planned)
+        try:
+            return session_of(row, planned)
+        except Unreadable as fault:
+            raise unreadable(self._path, f"{key}: {fault}") from fault
 
     def _store_run(self, record: RunRecord) -> None:
         row = dump(plain_row(record))

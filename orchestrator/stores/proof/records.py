@@ -10,9 +10,11 @@ from typing import Any
 from orchestrator.core.proof.record import ProofRecord, badge_svg
 from orchestrator.core.section.card import SectionCard
 from orchestrator.kernel.files.atomic import write_json, write_text
-from orchestrator.kernel.training.proof import PROOFS, proof_facts, record_name
+from orchestrator.kernel.reading.shapes import TEXT, fields, fits, mapping, objects_in
+from orchestrator.kernel.training.proof import PROOFS, RECORD, proof_facts, record_name
 
 _CODE = "code"
+_CONDITIONS = fields({"versions": mapping(TEXT), "device": TEXT}, others=True)
 
 
 def write_record(own: Path, record: ProofRecord) -> tuple[Path, Path]:
@@ -61,13 +63,10 @@ def proof_of_code(own: Path, card: SectionCard, code_digest: str) -> dict[str, A
         code_digest: Digest of its code.
     """
     for record in records_of(own, card.section):
-        try:
-            key = record["script"], record["files"], record["conditions"]["lineage"]
-            if key == ("", {_CODE: code_digest}, plain_lineage(card)):
-                conditions = record["conditions"]
-                return {**proof_facts(record), "versions": conditions["versions"], "device": conditions["device"]}
-        except (KeyError, TypeError, ValueError):
-            continue  # damaged: it proves nothing
+        conditions = record["conditions"]
+        key = record["script"], record["files"], conditions.get("lineage")
+        if key == ("", {_CODE: code_digest}, plain_lineage(card)) and fits(_CONDITIONS, conditions):
+            return {**proof_facts(record), "versions": conditions["versions"], "device": conditions["device"]}
     return None
 
 
@@ -90,12 +89,6 @@ def plain_lineage(card: SectionCard) -> dict[str, Any]:
 
 def records_of(own: Path, name: str) -> list[dict[str, Any]]:
     """All readable records of a name, newest first."""
-    records = []
-    for path in sorted((own / PROOFS).glob(f"{glob.escape(name)}-*.json")):
-        try:
-            plain = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(plain, dict) and plain.get("name") == name:
-            records.append(plain)
-    return sorted(records, key=lambda record: str(record.get("proved_at")), reverse=True)
+    found = objects_in(own / PROOFS, f"{glob.escape(name)}-*.json", RECORD)
+    records = [record for record in found if record["name"] == name]
+    return sorted(records, key=lambda record: str(record["proved_at"]), reverse=True)

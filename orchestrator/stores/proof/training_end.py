@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from orchestrator.core.errors import RunFailed
 from orchestrator.core.proof.ends import TracePoint, TrainingEnd
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
+from orchestrator.kernel.reading.archive import MOST_UNPACKED, Archive, is_archive, open_archive
+from orchestrator.kernel.reading.json_text import MAX_STATE_DEPTH, Unreadable, read_bounded, read_json, read_lines
 from orchestrator.kernel.training.kept_state.archive import read_archive
 from orchestrator.kernel.training.kept_state.comparison import file_name, node_digest, random_name
 from orchestrator.kernel.training.kept_state.objects.places import without_places
@@ -21,6 +23,7 @@ from orchestrator.kernel.wire import CHECKPOINTS, LOGS_SUFFIX, MODEL_SUFFIX, STA
 
 _TREE = "tree.json"
 _SB3_TREE = "state.json"
+_MOST_REPORT_BYTES = 1 << 30
 
 
 def newest_card(models_dir: Path, scenario: str) -> CheckpointCard | None:
@@ -61,7 +64,7 @@ def read_end(
             trace=points,
             conditions=conditions,
         )
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as fault:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:
         raise RunFailed(f"the results of the training in {models_dir} cannot be read: {fault}") from fault
 
 
@@ -89,16 +92,20 @@ def _kept_parts(path: Path) -> dict[str, str]:
 
 
 def _holds(path: Path, member: str) -> bool:
-    if not zipfile.is_zipfile(path):
+    if not is_archive(path):
         return False
-    with zipfile.ZipFile(path) as archive:
-        return member in archive.namelist()
+    with _opened(path) as archive:
+        return member in archive
+
+
+def _opened(path: Path) -> AbstractContextManager[Archive]:
+    return open_archive(path, path.name, MOST_UNPACKED)
 
 
 def _parts_of_script(model: Path, state: Path) -> dict[str, str]:
     digests = _kept_parts(model)
-    with zipfile.ZipFile(model) as archive:
-        for name in archive.namelist():
+    with _opened(model) as archive:
+        for name in archive:
             if name.startswith("files/"):
                 digests[file_name(name.removeprefix("files/"))] = hashlib.sha256(archive.read(name)).hexdigest()
     plain, state_buffers = read_archive(state)
@@ -109,12 +116,12 @@ def _parts_of_script(model: Path, state: Path) -> dict[str, str]:
 
 def _members(path: Path, suffix: str) -> dict[str, str]:
     """Digests inside a zip; of any other file, its digest under its suffix."""
-    if not zipfile.is_zipfile(path):
+    if not is_archive(path):
         return {suffix: hashlib.sha256(path.read_bytes()).hexdigest()}
-    with zipfile.ZipFile(path) as archive:
-        content = {name: archive.read(name) for name in archive.namelist()}
+    with _opened(path) as archive:
+        content = {name: archive.read(name) for name in archive}
     if _SB3_TREE in content:
-        return _sections(json.loads(content[_SB3_TREE])["tree"], content)
+        return _sections(read_json(content[_SB3_TREE], _SB3_TREE, depth=MAX_STATE_DEPTH)["tree"], content)
     return {f"{name} in the {suffix}": hashlib.sha256(data).hexdigest() for name, data in content.items()}
 
 
@@ -149,8 +156,10 @@ def _arrays(node: Any) -> Iterator[str]:
 def read_reports(path: Path) -> Iterator[dict[str, Any]]:
     """The reports in a file of `run.report`; none if there is no file."""
     if path.is_file():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            yield json.loads(line)
+        for _, report in read_lines(read_bounded(path, _MOST_REPORT_BYTES), path.name):
+            if isinstance(report, Unreadable):
+                raise report
+            yield report
 
 
 def _results(folder: Path) -> Iterator[tuple[str, str]]:
@@ -162,10 +171,9 @@ def _results(folder: Path) -> Iterator[tuple[str, str]]:
 def _trace(path: Path) -> tuple[dict[str, Any], tuple[TracePoint, ...]]:
     conditions: dict[str, Any] = {}
     points: list[TracePoint] = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-        try:
-            plain = json.loads(line)
-        except ValueError:
+    content = read_bounded(path, _MOST_REPORT_BYTES) if path.is_file() else b""
+    for _, plain in read_lines(content, path.name):
+        if isinstance(plain, Unreadable):
             continue  # a kill cut it off
         if "conditions" in plain:
             conditions = plain["conditions"]

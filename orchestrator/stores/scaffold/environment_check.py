@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import subprocess
 import sys
@@ -14,9 +13,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.core.zoo.environments import family_of, pip_words
+from orchestrator.kernel.reading.json_text import Unreadable, read_json
+from orchestrator.kernel.reading.shapes import TEXT, TEXTS, fields, fits, one_of
 
 _ROOT = Path(__file__).resolve().parents[3]
 _PROBE = "orchestrator.sb3.envs.probe"
+_ANSWER = fields({"found": one_of(("yes", "no", "broken"))}, {"why": TEXT, "near": TEXTS, "actions": TEXT}, others=True)
 _LIMIT_S = 120.0
 """Longest duration of the process. The slowest package, with torch, takes some 10 s."""
 
@@ -104,7 +106,7 @@ def _asked(env: str, modules: Sequence[str]) -> Mapping[str, Any] | None:
             return None
     lines = done.stdout.decode("utf-8", "replace").strip().splitlines()
     try:
-        answer = json.loads(lines[-1]) if done.returncode == 0 and lines else None
-    except ValueError:
+        answer = read_json(lines[-1]) if done.returncode == 0 and lines else None
+    except Unreadable:
         return None
-    return answer if isinstance(answer, dict) and answer.get("found") in ("yes", "no", "broken") else None
+    return answer if fits(_ANSWER, answer) else None

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from orchestrator.core.zoo.environments import pip_words
+from orchestrator.kernel.reading.json_text import read_json
+from orchestrator.kernel.reading.shapes import TEXT, fields, fits
 
 _INSTALLED = Path(__file__).resolve().parents[3]
 _PACKAGE = "orchestrator"
+_ORIGIN = fields({"url": TEXT}, {"vcs_info": fields({"vcs": TEXT, "commit_id": TEXT}, others=True)}, others=True)
 _PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==(\S+)")
 
 
@@ -60,8 +62,10 @@ def own_requirement() -> str | None:
     recorded = own.read_text("direct_url.json")
     if recorded is None:
         return f"{names[0]}=={own.version}"
-    plain = json.loads(recorded)
-    url, vcs = str(plain["url"]), plain.get("vcs_info")
+    plain = read_json(recorded, "direct_url.json")
+    if not fits(_ORIGIN, plain):
+        return None
+    url, vcs = plain["url"], plain.get("vcs_info")
     parts = urlsplit(url)
     if parts.scheme == "file" or ("@" in parts.netloc and parts.scheme != "ssh"):  # no password enters a project
         return None

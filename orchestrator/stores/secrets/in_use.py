@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import netrc
 import os
 import re
@@ -11,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from orchestrator.core.secret_search import NAMES_OF_SECRETS, SHORTEST, SecretValue
+from orchestrator.kernel.reading.json_text import Unreadable, read_json
 
 _WELL_KNOWN = frozenset(
     {
@@ -167,8 +167,8 @@ def _kaggle_files(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
 def _values_of(text: str) -> Iterator[str]:
     """Keys and tokens in a JSON object, also in a damaged one."""
     try:
-        plain = json.loads(text) if text else {}
-    except (ValueError, RecursionError):
+        plain = read_json(text) if text else {}
+    except Unreadable:
         yield from _JSON_FIELD.findall(text)
         return
     for name, value in plain.items() if isinstance(plain, dict) else ():

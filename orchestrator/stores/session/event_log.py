@@ -9,8 +9,9 @@ from typing import Any
 from orchestrator.core.errors import RunFailed
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.reporting.learning_curve import SessionCurve
-from orchestrator.kernel.files.strict_json import read_strict
-from orchestrator.kernel.reporting.evaluation import evaluation_in, read_evaluation
+from orchestrator.kernel.reading.json_text import Unreadable, read_bounded, read_lines
+from orchestrator.kernel.reading.shapes import COUNT, fits
+from orchestrator.kernel.reporting.evaluation import evaluation_in
 from orchestrator.kernel.reporting.trial_report import CurvePoint
 from orchestrator.kernel.wire import EVENTS_NAME
 
@@ -30,7 +31,7 @@ def session_curve(record: SessionRecord) -> SessionCurve | None:
     path = Path(record.results_dir) / EVENTS_NAME if record.results_dir else None
     events = list(_events(path)) if path is not None and path.is_file() else []
     _require_own(events, record, path)
-    seen = [event["steps"] for event in events if _is_count(event.get("steps"))]
+    seen = [event["steps"] for event in events if fits(COUNT, event.get("steps"))]
     return SessionCurve(
         steps_start=begun,
         steps_seen=max([begun, record.steps_done or 0, *seen]),
@@ -48,32 +49,32 @@ def _point(event: dict[str, Any], slug: str) -> CurvePoint | None:
     return CurvePoint(steps=read[0], score=read[1], measures=finite, session=slug)
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_STEPS
-
-
 def evaluations_in(folder: Path) -> tuple[tuple[int, float], ...]:
     """Evaluations that a session reported, oldest first: steps and score.
 
-    Damaged lines are skipped: the ledger records what can be read, also of a killed session.
+    Damaged lines are skipped, and so is a damaged file: the ledger records what can be read, also of a killed session.
     """
     path = folder / EVENTS_NAME
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
-    return tuple(point for line in lines if (point := read_evaluation(line)) is not None)
+    try:
+        content = read_bounded(path, MOST_EVENT_BYTES) if path.is_file() else b""
+    except Unreadable:
+        return ()
+    events = (event for _, event in read_lines(content, EVENTS_NAME) if isinstance(event, dict))
+    return tuple(point for event in events if (point := evaluation_in(event)) is not None)
 
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:
     """The events of a file; the last line may be incomplete if the session was killed."""
-    lines = path.read_bytes().split(b"\n")
-    for place, line in enumerate(lines):
-        try:
-            if line:
-                event = read_strict(line.decode("utf-8"))
-                if isinstance(event, dict):
-                    yield event
-        except ValueError as fault:
-            if place < len(lines) - 1:
-                raise RunFailed(f"{path}, line {place + 1}, is damaged: {fault}", remedy=_REMEDY) from fault
+    try:
+        content = read_bounded(path, MOST_EVENT_BYTES)
+    except Unreadable as fault:
+        raise RunFailed(str(fault), remedy=_REMEDY) from fault
+    last = content.count(b"\n") + 1
+    for number, event in read_lines(content, str(path)):
+        if isinstance(event, dict):
+            yield event
+        elif number < last:
+            raise RunFailed(str(event), remedy=_REMEDY) from event
 
 
 def _require_own(events: list[dict[str, Any]], record: SessionRecord, path: Path | None) -> None:
@@ -82,5 +83,6 @@ def _require_own(events: list[dict[str, Any]], record: SessionRecord, path: Path
         raise RunFailed(f"{path} was written by another session than {record.slug}", remedy=_REMEDY)
 
 
-_MOST_STEPS = 2**53
+MOST_EVENT_BYTES = 64 << 20
+"""A session stops to write events at 2 MB."""
 _REMEDY = "Download the session's outputs again with `fetch`."

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from array import array
 from pathlib import Path
 
 from orchestrator.core.diagnostics.resume_proof import End
 from orchestrator.core.errors import RunFailed
+from orchestrator.kernel.reading.json_text import read_object
+from orchestrator.kernel.reading.shapes import COUNT, PLAIN_NAME, TABLE, TEXT, fields, items, mapping, require
 from orchestrator.kernel.wire import PROOF_NAME, Ticket, models_path
 
 
@@ -20,17 +21,27 @@ def read_ends(folder: Path, ticket: Ticket) -> tuple[End, ...]:
     """
     metrics = models_path(folder, ticket.section_dir).parent / "metrics"
     try:
-        plain = json.loads((metrics / PROOF_NAME).read_text(encoding="utf-8"))
+        plain = read_object(metrics / PROOF_NAME)
+        require(_RESULT, plain, PROOF_NAME)
         if plain["stamp"] != ticket.stamp():
             raise RunFailed(f"{metrics / PROOF_NAME} was written by another session", remedy=_REMEDY)
         return tuple(
             End(name=row["name"], steps=row["steps"], items=row["items"], weights=_doubles(metrics / row["weights"]))
             for row in plain["ends"]
         )
-    except (OSError, ValueError, KeyError, TypeError) as fault:
+    except (OSError, ValueError) as fault:
         raise RunFailed(f"{folder} holds no readable proof result: {fault}", remedy=_REMEDY) from fault
 
 
+_RESULT = fields(
+    {
+        "stamp": TABLE,
+        "ends": items(
+            fields({"name": TEXT, "steps": COUNT, "items": mapping(TEXT), "weights": PLAIN_NAME}, others=True)
+        ),
+    },
+    others=True,
+)
 _REMEDY = "Read the session's log (kernel.log in that folder), then run the same command again."
 
 

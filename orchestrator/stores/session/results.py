@@ -94,12 +94,14 @@ class ResultsTree:
         survey = survey_checkpoints(root, scenario)
         faults = dict(survey.faults)
         own: list[CheckpointCard] = []
-        most_steps = _most_steps(folder, ticket)
+        least_steps, most_steps = _own_steps(folder, ticket)
         for card in survey.verified:
-            if not _of_session(card, ticket, root):
+            if not (own_stamp := _has_stamp(card, ticket)) and not _is_given(card, ticket, root):
                 faults[card.stem] = "it was saved by another session"
             elif card.steps > most_steps:
                 faults[card.stem] = f"it states {card.steps} steps, but the session can have done {most_steps} at most"
+            elif own_stamp and card.steps < least_steps:
+                faults[card.stem] = f"it states {card.steps} steps, but the session began at {least_steps}"
             else:
                 own.append(card)
         kept = tuple(own[:KEPT_CHECKPOINTS])
@@ -123,10 +125,10 @@ def _output_faults(manifest: Manifest, folder: Path) -> Iterator[str]:
             yield fault
 
 
-def _most_steps(folder: Path, ticket: Ticket) -> int:
-    """Upper bound of the steps of a session's checkpoints: from its manifest, else its target plus one rollout.
+def _own_steps(folder: Path, ticket: Ticket) -> tuple[int, int]:
+    """Bounds of the steps of a session's checkpoints: from its manifest, else up to its target plus one rollout.
 
-    Without a target there is no bound.
+    Without a target there is no upper bound.
     """
     given = [checkpoint_steps(PurePosixPath(entry.path).stem) or 0 for entry in ticket.inputs]
     try:
@@ -135,15 +137,16 @@ def _most_steps(folder: Path, ticket: Ticket) -> int:
         manifest = None
     own = manifest is not None and manifest.stamp.get("nonce") == ticket.nonce
     if manifest is not None and own and manifest.outcome.steps_done is not None:
-        return max(manifest.outcome.steps_done, *given, 0)
+        return manifest.outcome.steps_start or 0, max(manifest.outcome.steps_done, *given, 0)
     target = ticket.spec["target_steps"]
-    return MOST_WHOLE if target is None else max(int(target), *given, 0) + _ROLLOUT_STEPS
+    return 0, MOST_WHOLE if target is None else max(int(target), *given, 0) + _ROLLOUT_STEPS
 
 
-def _of_session(card: CheckpointCard, ticket: Ticket, root: Path) -> bool:
-    stamp = ticket.stamp()  # includes the lineage
-    if all(card.stamp.get(name) == value for name, value in stamp.items()):
-        return True
+def _has_stamp(card: CheckpointCard, ticket: Ticket) -> bool:
+    return all(card.stamp.get(name) == value for name, value in ticket.stamp().items())  # includes the lineage
+
+
+def _is_given(card: CheckpointCard, ticket: Ticket, root: Path) -> bool:
     # Its inputs are accepted too, of any lineage: a training may start from the weights of another one.
     given = {(entry.path, entry.sha256) for entry in ticket.inputs}
     entry = file_entry(root / CHECKPOINTS / card.name, root)

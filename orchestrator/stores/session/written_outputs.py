@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Any
 from orchestrator.core.autopsy.evidence import LOG_NAME, Line, Outputs
 from orchestrator.core.autopsy.subject import Candidate, slug_in
 from orchestrator.core.session.pack import own_lines
-from orchestrator.kernel.files.strict_json import read_strict
+from orchestrator.kernel.pack.record import exit_code_in_pack
+from orchestrator.kernel.reading.json_text import Unreadable, read_json
 from orchestrator.kernel.session.manifest import Manifest, read_manifest
-from orchestrator.kernel.wire import EVENTS_NAME, PACK_NAME, member_folder
+from orchestrator.kernel.wire import EVENTS_NAME, PACK_NAME
 
 _TAIL_BYTES = 256_000
 _TAIL_LINES = 400
@@ -36,7 +36,7 @@ def read_outputs(folder: Path, shown: str, log: Path | None = None, member: int 
         manifest_fault=fault,
         events=tuple(_events(folder / EVENTS_NAME)),
         log=_log(log or folder / LOG_NAME, member),
-        exit_code=None if member is None else _code_in_pack(folder.parent / PACK_NAME, member),
+        exit_code=None if member is None else exit_code_in_pack(folder.parent / PACK_NAME, member),
     )
 
 
@@ -86,7 +86,7 @@ def _changed_at(folder: Path) -> str:
 def _manifest(folder: Path) -> tuple[Manifest | None, str]:
     try:
         return read_manifest(folder), ""
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as fault:
+    except (OSError, Unreadable) as fault:
         return None, str(fault)
 
 
@@ -94,8 +94,8 @@ def _events(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Line number and event; lines that are none are skipped."""
     for number, line in _lines(path, _EVENTS_BYTES):
         try:
-            event = read_strict(line)
-        except (ValueError, RecursionError):
+            event = read_json(line)
+        except Unreadable:
             continue
         if isinstance(event, dict) and number is not None:
             yield number, event
@@ -130,11 +130,3 @@ def log_tail(lines: Iterator[str]) -> tuple[Line, ...]:
     """The last lines of a log that comes from a backend."""
     numbered = [Line(number=number, text=text) for number, text in enumerate(lines, 1)]
     return tuple(one for one in numbered if one.text.strip())[-_TAIL_LINES:]
-
-
-def _code_in_pack(path: Path, member: int) -> int | None:
-    try:
-        code = json.loads(path.read_text(encoding="utf-8"))["members"][member_folder(member)]["exit_code"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return code if isinstance(code, int) and not isinstance(code, bool) else None

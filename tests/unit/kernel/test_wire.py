@@ -77,5 +77,5 @@ def test_a_ticket_is_read_back_and_a_changed_spec_is_detected() -> None:
 
 
 def test_another_wire_version_is_refused() -> None:
-    with pytest.raises(ValueError, match="wire version"):
+    with pytest.raises(ValueError, match="wire_version is 2, this code reads 1"):
         Ticket.from_json({**make_ticket().to_json(), "wire_version": 2})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from orchestrator.backends.kaggle.client.connection import Connection, request_of
 from orchestrator.backends.kaggle.client.errors import ServiceFault, clean
@@ -71,8 +71,8 @@ class KaggleApi(Streams):
         )
         answer = self._connection.ask("push", lambda: self._kernels.save_kernel(request))
         invalid = {
-            "dataset": tuple(answer.invalid_dataset_sources or ()),
-            "kernel": tuple(answer.invalid_kernel_sources or ()),
+            "dataset": tuple(map(str, answer.invalid_dataset_sources or ())),
+            "kernel": tuple(map(str, answer.invalid_kernel_sources or ())),
         }
         return SaveAnswer(
             ref=answer.ref or "",
@@ -86,10 +86,16 @@ class KaggleApi(Streams):
         from kagglesdk.kernels.types.kernels_api_service import ApiGetKernelSessionStatusRequest
 
         request = request_of(ApiGetKernelSessionStatusRequest, user_name=owner, kernel_slug=slug)
-        try:
-            answer = self._query("state", lambda: self._kernels.get_kernel_session_status(request))
-        except KeyError as unknown:  # raised by the SDK's enum parser
-            return str(unknown.args[0]), ""
+
+        def call() -> Any:
+            try:
+                return self._kernels.get_kernel_session_status(request)
+            except KeyError as unknown:  # raised by the SDK's enum parser
+                return str(unknown.args[0])
+
+        answer = self._query("state", call)
+        if isinstance(answer, str):
+            return answer, ""
         status = answer.status.name if isinstance(answer.status, enum.Enum) else str(answer.status)
         return status, answer.failure_message or ""
 
@@ -139,7 +145,7 @@ class KaggleApi(Streams):
             )
             answer = self._query("kernels", lambda: self._kernels.list_kernels(request))  # noqa: B023 called at once
             for kernel in answer.kernels or ():
-                owner, _, slug = kernel.ref.rpartition("/")
+                owner, _, slug = str(kernel.ref).rpartition("/")
                 if owner.rpartition("/")[2].lower() == self.account.lower():
                     yield slug
             token = answer.next_page_token or ""

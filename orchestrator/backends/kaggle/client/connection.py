@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -13,12 +12,15 @@ from requests.adapters import HTTPAdapter
 from orchestrator.backends.kaggle.client.credentials import CredentialForm, Credentials
 from orchestrator.backends.kaggle.client.errors import ServiceFault, http_date, retry_after_s
 from orchestrator.core.secret_search import SecretValue, masked
+from orchestrator.kernel.reading.json_text import Unreadable, read_json, shown
 
 CONNECT_S = 15.0
 READ_S = 60.0
 """Longest silence of the service in seconds. The SDK sets no limit, so a dead connection would never end."""
 MOST_ANSWER_BYTES = 128 << 20
 """Far above any answer of the API; the largest is the listing of outputs, which holds the log."""
+
+_MOST_MESSAGE_CHARS = 2_000
 
 Answer = TypeVar("Answer")
 
@@ -39,10 +41,13 @@ class BoundedAdapter(HTTPAdapter):
         if kwargs.get("timeout") is None:
             kwargs["timeout"] = (CONNECT_S, READ_S)
         response = super().send(request, *args, **kwargs)
-        is_json = "application/json" in (response.headers.get("Content-Type") or "")  # which the SDK reads as a whole
-        if not kwargs.get("stream") or response.is_redirect or is_json:
+        if not kwargs.get("stream") or response.is_redirect or _is_json(response):  # which the SDK reads as a whole
             response._content = read_bounded(response, MOST_ANSWER_BYTES)
         return response
+
+
+def _is_json(response: requests.Response) -> bool:
+    return "application/json" in (response.headers.get("Content-Type") or "")
 
 
 def read_bounded(response: requests.Response, most_bytes: int) -> bytes:
@@ -116,7 +121,7 @@ class Connection:
         self._renew = renew
         self._secret = "" if credentials is None else credentials.secret
         self.clock_skew_s: float | None = None
-        self.client: Any = KaggleClient(user_agent="orchestrator", response_processor=self._read_clock)
+        self.client: Any = KaggleClient(user_agent="orchestrator", response_processor=self._look_at)
         http = self.client.http_client()
         # The SDK creates its session at the first call and takes neither limits nor our choice among several
         # credentials; `_init_session` is what its `with` statement calls.
@@ -125,7 +130,14 @@ class Connection:
         self.session.auth = _auth(credentials)
         self.endpoint: str = http._get_request_url("", "").rstrip("/")
 
-    def _read_clock(self, response: requests.Response) -> None:
+    def _look_at(self, response: requests.Response) -> None:
+        """Read the clock of an answer, and check its JSON before the SDK, whose reader has no limits.
+
+        Raises:
+            Unreadable: It is JSON beyond the limits.
+        """
+        if _is_json(response) and response.ok:
+            read_json(response.content, "the answer", halves=True)
         date = http_date(response.headers.get("Date") or "")
         if date is not None:
             self.clock_skew_s = (self.now() - date).total_seconds()
@@ -151,13 +163,15 @@ class Connection:
 
     def _ask_once(self, act: str, call: Callable[[], Answer]) -> Answer:
         try:
-            return call()
+            answer = call()
+            require_typed(answer)
+            return answer
         except requests.HTTPError as fault:
             raise self.fault(act, fault.response, str(fault)) from None
         except requests.RequestException as fault:
             # Its text may hold the address, the proxy and their passwords, so only the type is reported.
             raise ServiceFault(act, status=None, message=type(fault).__name__) from None
-        except (ValueError, TypeError, AttributeError, RecursionError) as fault:
+        except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as fault:
             # What the SDK raises for a body that is not JSON, or is JSON of another shape than it expects.
             raise ServiceFault(act, status=None, message=f"unreadable answer ({type(fault).__name__})") from None
 
@@ -167,12 +181,12 @@ class Connection:
             return ServiceFault(act, status=None, message="no answer")
         status = response.status_code
         try:
-            plain = json.loads(response.text)
-        except (ValueError, RecursionError):
+            plain = read_json(response.text)
+        except Unreadable:
             plain = None  # an HTML page of a proxy: its status is enough
         if isinstance(plain, dict):
-            message = str(plain.get("message") or message)
-            code = plain.get("code")
+            stated, code = plain.get("message"), plain.get("code")
+            message = stated[:_MOST_MESSAGE_CHARS] if isinstance(stated, str) and stated else message
             status = code if isinstance(code, int) and 100 <= code < 600 and status < 400 else status
         else:
             message = response.reason or ""
@@ -184,6 +198,25 @@ class Connection:
             message=masked(message, own),
             retry_after_s=retry_after_s(response.headers.get("Retry-After"), self.now()),
         )
+
+
+def require_typed(answer: Any) -> None:
+    """Check the types of an answer's fields, which the SDK takes as they come; items of lists are left out.
+
+    Raises:
+        TypeError: A field has another type than the SDK declares.
+    """
+    for field in getattr(answer, "_fields", ()):
+        value, kind = getattr(answer, field.private_field_name), field.field_type
+        if value is None or value == field.default_value:
+            continue
+        kind = _CONTAINERS.get(type(field.serializer).__name__, kind)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise TypeError(f"{field.field_name} is {shown(value)}")
+        require_typed(value)
+
+
+_CONTAINERS: Mapping[str, type] = {"ListSerializer": list, "MapSerializer": dict}
 
 
 def request_of(kind: Callable[[], Any], **fields: Any) -> Any:

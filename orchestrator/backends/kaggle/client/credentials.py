@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -17,11 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.errors import RemoteUnavailable
+from orchestrator.kernel.reading.json_text import Unreadable, read_bounded, read_json
+from orchestrator.kernel.reading.shapes import TEXT, fields, optional, require
 
 REMEDY = (
     "Create an API token on https://www.kaggle.com/settings and save it as ~/.kaggle/access_token, "
     "or set KAGGLE_API_TOKEN; the older kaggle.json and `kaggle auth login` work too."
 )
+
+
+_MOST_BYTES = 1 << 20
+_STORED = fields({}, dict.fromkeys(("username", "key", "refresh_token"), optional(TEXT)), others=True)
 
 
 class CredentialForm(StrEnum):
@@ -126,8 +131,8 @@ def _oauth(home: Path) -> Credentials | None:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig", errors="replace").strip()
-    except OSError:
+        return read_bounded(path, _MOST_BYTES).decode("utf-8-sig", "replace").strip()
+    except Unreadable:
         return ""
 
 
@@ -136,7 +141,8 @@ def _json(path: Path) -> dict[str, Any]:
     if not text:
         return {}
     try:
-        plain = json.loads(text)
-    except ValueError as fault:
-        raise RemoteUnavailable(f"{path} is not JSON ({fault})", remedy=REMEDY) from fault
-    return plain if isinstance(plain, dict) else {}
+        plain = read_json(text, str(path))
+        require(_STORED, plain, str(path))
+    except Unreadable as fault:
+        raise RemoteUnavailable(str(fault), remedy=REMEDY) from fault
+    return dict(plain)

@@ -46,7 +46,7 @@ class DatasetsApi:
                 if fault.status in (403, 404):  # 403: a private name that does not exist
                     return None
                 raise
-            found |= {file.name: file.total_bytes for file in page.dataset_files or ()}
+            found |= {str(file.name): file.total_bytes for file in page.dataset_files or ()}
             token = page.next_page_token or ""
             if not token:
                 return found
@@ -57,11 +57,15 @@ class DatasetsApi:
         from kagglesdk.datasets.types.dataset_api_service import ApiGetDatasetStatusRequest
 
         request = request_of(ApiGetDatasetStatusRequest, owner_slug=self.account, dataset_slug=slug)
-        try:
-            answer = self._query("dataset state", lambda: self._datasets.get_dataset_status(request))
-        except KeyError as unknown:  # raised by the SDK's enum parser: not READY, so the caller waits
-            return str(unknown.args[0])
-        return str(answer.status.name)
+
+        def call() -> Any:
+            try:
+                return self._datasets.get_dataset_status(request)
+            except KeyError as unknown:  # raised by the SDK's enum parser: not READY, so the caller waits
+                return str(unknown.args[0])
+
+        answer = self._query("dataset state", call)
+        return answer if isinstance(answer, str) else str(getattr(answer.status, "name", answer.status))
 
     def upload(self, path: Path, name: str) -> str:
         """Send one file; returns the token by which a dataset version refers to it.

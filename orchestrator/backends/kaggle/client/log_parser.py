@@ -7,11 +7,11 @@ equal events give equal lines, so a reader can count lines to find its place.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from orchestrator.backends.kaggle.client.errors import ServiceFault
+from orchestrator.kernel.reading.json_text import Unreadable, read_json
 
 _END_OF_LOG = "END_OF_LOG"
 """End mark of the stream: `_LOG_STREAM_END_SENTINEL` in kaggle 2.2.5."""
@@ -25,18 +25,24 @@ class LineAssembler:
 
     def feed(self, event: Mapping[str, Any]) -> Iterator[str]:
         """The lines that this event completes."""
-        name = str(event.get("stream_name") or "")
-        text = self._partial.pop(name, "") + str(event.get("data") or "")
+        name, data = event.get("stream_name"), event.get("data")
+        name = name if isinstance(name, str) else ""
+        text = self._partial.pop(name, "") + (data if isinstance(data, str) else "")
         *whole, rest = text.split("\n")
         if rest:
             self._partial[name] = rest
         for line in whole:
-            yield line.rstrip("\r")
+            yield _whole(line)
 
     def rest(self) -> Iterator[str]:
         """The last lines without a line end, once the log has ended."""
         for name in list(self._partial):
-            yield self._partial.pop(name).rstrip("\r")
+            yield _whole(self._partial.pop(name))
+
+
+def _whole(line: str) -> str:
+    """A whole line: its halves of surrogate pairs are joined, and one without its other half is replaced."""
+    return line.rstrip("\r").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def assemble(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -51,13 +57,18 @@ def lines_of_log(text: str) -> list[str]:
     """Lines of a stored log: a JSON array of events, or plain text."""
     if text.lstrip().startswith("["):
         try:
-            events = json.loads(text)
-        except (ValueError, RecursionError):
+            events = _read(text)
+        except Unreadable:
             events = None  # plain text whose first line begins with a bracket, as ours do
         if isinstance(events, list) and all(isinstance(event, dict) for event in events):
             return list(assemble(events))
     # Not `splitlines`, which also splits at characters such as U+0085 and U+2028.
     return [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")] if text else []
+
+
+def _read(text: str) -> Any:
+    """JSON in which an event may end between the halves of a surrogate pair."""
+    return read_json(text, halves=True)
 
 
 def ends_stream(line: str) -> bool:
@@ -74,8 +85,8 @@ def event_of_sse(line: str) -> Mapping[str, Any] | None:
         return None
     payload = line.removeprefix("data:").removeprefix(" ")
     try:
-        event = json.loads(payload)
-    except (ValueError, RecursionError):
+        event = _read(payload)
+    except Unreadable:
         return {"data": payload + "\n"}
     return event if isinstance(event, dict) else {"data": payload + "\n"}
 

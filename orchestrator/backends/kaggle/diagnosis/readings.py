@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,10 +12,15 @@ from orchestrator.backends.kaggle.diagnosis.probe import CHECKPOINT, DONE, REPOR
 from orchestrator.backends.kaggle.diagnosis.probe_dataset import WHEEL, ProbeFiles
 from orchestrator.backends.kaggle.diagnosis.watching import Watched
 from orchestrator.core.diagnostics.health_check import Check
+from orchestrator.kernel.reading.json_text import Unreadable, read_json
+from orchestrator.kernel.reading.shapes import COUNT, NUMBER, TEXT, TEXTS, fields, mapping, require
 
 _CPUS, _MEMORY_GB = 4, 28.0
 """What the plans of packed sessions assume of a machine: 4 logical CPUs, about 31 GB."""
 _REPORT_IT = "Please report this line."
+_REPORT_SHAPE = fields(
+    {"found": mapping(TEXT), "mounts": TEXTS, "cpus": COUNT, "memory_gb": NUMBER, "python": TEXT}, others=True
+)
 _LATEST = timedelta(minutes=30)
 
 
@@ -26,10 +30,11 @@ def report_in(lines: Sequence[str]) -> Mapping[str, Any] | None:
         word, _, text = line.partition(" ")
         if word == REPORT:
             try:
-                found = json.loads(text)
-            except ValueError:
+                found = read_json(text, REPORT)
+                require(_REPORT_SHAPE, found, REPORT)
+            except Unreadable:
                 return None
-            return found if isinstance(found, dict) else None
+            return dict(found)
     return None
 
 

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import zipfile
-import zlib
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -14,6 +10,8 @@ from orchestrator.backends.kaggle.client.api import KaggleApi
 from orchestrator.backends.kaggle.client.errors import ServiceFault
 from orchestrator.backends.kaggle.session.download import MOST_BYTES, PARTIAL_SUFFIX
 from orchestrator.kernel.files.storage import is_full
+from orchestrator.kernel.reading.archive import Archive, open_archive
+from orchestrator.kernel.reading.json_text import Unreadable
 from orchestrator.kernel.session.container import opened_id
 from orchestrator.kernel.wire import MANIFEST_NAME, FileEntry, parse_report
 
@@ -26,9 +24,6 @@ UNDESCRIBED_BYTES = 2 << 30
 """Largest file that is fetched although neither a manifest nor a card describes it."""
 _MEMBER_BYTES = 4096
 """More than a zip needs for a member besides its content."""
-
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
-"""What `zipfile` raises for damaged, encrypted or unknown members."""
 
 
 def session_id_in(lines: Collection[str]) -> int | None:
@@ -56,9 +51,9 @@ def fetch_zip(
     try:
         if not _downloaded(api, session_id, archive, _most_bytes(wanted, promised)):
             return frozenset()
-        with zipfile.ZipFile(archive) as opened:
+        with open_archive(archive, archive.name, MOST_BYTES) as opened:
             return frozenset(_extracted(opened, frozenset(wanted), promised, into))
-    except (ServiceFault, *_DAMAGED):
+    except (ServiceFault, Unreadable):
         return frozenset()
     except OSError as fault:
         if not is_full(fault):
@@ -87,31 +82,26 @@ def _downloaded(api: KaggleApi, session_id: int, archive: Path, most_bytes: int)
     return True
 
 
-def _extracted(
-    opened: zipfile.ZipFile, wanted: frozenset[str], promised: Mapping[str, FileEntry], into: Path
-) -> Iterator[str]:
-    members = [member for member in opened.infolist() if member.filename in wanted]
-    named = Counter(member.filename for member in members)
-    if sum(member.file_size for member in members) > MOST_BYTES:
-        return
-    for member in members:
-        path = member.filename
+def _extracted(opened: Archive, wanted: frozenset[str], promised: Mapping[str, FileEntry], into: Path) -> Iterator[str]:
+    for path, size_bytes in opened.sizes.items():
+        if path not in wanted:
+            continue
         if path in promised:
-            fits = member.file_size == promised[path].size_bytes
+            fits = size_bytes == promised[path].size_bytes
         else:
-            fits = member.file_size <= (MANIFEST_BYTES if path == MANIFEST_NAME else UNDESCRIBED_BYTES)
-        if named[path] == 1 and fits and _is_extracted(opened, member, into / path):
+            fits = size_bytes <= (MANIFEST_BYTES if path == MANIFEST_NAME else UNDESCRIBED_BYTES)
+        if fits and _is_extracted(opened, path, into / path):
             yield path
 
 
-def _is_extracted(opened: zipfile.ZipFile, member: zipfile.ZipInfo, place: Path) -> bool:
+def _is_extracted(opened: Archive, member: str, place: Path) -> bool:
     partial = place.with_name(f".member{PARTIAL_SUFFIX}")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        with opened.open(member) as source, partial.open("wb") as stream:
-            shutil.copyfileobj(source, stream)
+        with partial.open("wb") as stream:
+            stream.writelines(opened.chunks(member))
         os.replace(partial, place)
-    except _DAMAGED:
+    except Unreadable:
         partial.unlink(missing_ok=True)
         return False
     except OSError as fault:

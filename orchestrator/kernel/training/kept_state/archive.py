@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from orchestrator.kernel.reading.archive import open_archive
+from orchestrator.kernel.reading.json_text import MAX_STATE_DEPTH, Unreadable, read_json, shown
+
 FORMAT = 1
 _TREE = "tree.json"
 _FILES = "files/"
@@ -42,17 +45,17 @@ def read_archive(path: Path) -> tuple[dict[str, Any], list[bytes]]:
     """Description and buffers of a file.
 
     Raises:
-        ValueError: It is not such a file, or of another format.
+        Unreadable: It is not such a file, or of another format; a `ValueError`.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            tree = json.loads(archive.read(_TREE))
-            count = sum(name.endswith(".bin") and not name.startswith(_FILES) for name in archive.namelist())
-            buffers = [archive.read(_member(number)) for number in range(count)]
-    except (KeyError, zipfile.BadZipFile, RecursionError) as fault:
-        raise ValueError(f"{path.name} is not a checkpoint of a script: {fault}") from fault
-    if tree.get("format") != FORMAT:
-        raise ValueError(f"{path.name} has format {tree.get('format')!r}, this code reads {FORMAT}")
+    with open_archive(path, path.name, path.stat().st_size) as archive:  # it is not compressed
+        if _TREE not in archive:
+            raise Unreadable(path.name, "it is not a checkpoint of a script")
+        tree = read_json(archive.read(_TREE), f"{_TREE} in {path.name}", depth=MAX_STATE_DEPTH)
+        count = sum(name.endswith(".bin") and not name.startswith(_FILES) for name in archive)
+        buffers = [archive.read(_member(number)) for number in range(count)]
+    found = tree.get("format") if isinstance(tree, dict) else None
+    if found != FORMAT:
+        raise Unreadable(path.name, f"it has format {shown(found)}, this code reads {FORMAT}")
     return tree, buffers
 
 
@@ -66,22 +69,22 @@ def unpack_files(path: Path, folder: Path) -> bool:
         ValueError: A name in the archive leads out of the folder.
     """
     found = False
-    with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
+    with open_archive(path, path.name, path.stat().st_size) as archive:
+        for name in archive:
             if not name.startswith(_FILES):
                 continue
             inside = PurePosixPath(name.removeprefix(_FILES))
             of_windows = os.name == "nt" and ("\\" in name or ":" in name)  # elsewhere these are letters like others
-            if inside.is_absolute() or ".." in inside.parts or of_windows:
-                raise ValueError(f"{path.name} holds the file {name!r}, which leads out of its folder")
+            if inside.is_absolute() or ".." in inside.parts or of_windows or "\0" in name:
+                raise Unreadable(path.name, f"it holds the file {name!r}, which leads out of its folder")
             target = folder.joinpath(*inside.parts)
             found = True
             if name.endswith("/"):
                 target.mkdir(parents=True, exist_ok=True)
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
-            with archive.open(name) as source, target.open("wb") as stream:
-                while chunk := source.read(1 << 20):
+            with target.open("wb") as stream:
+                for chunk in archive.chunks(name):
                     stream.write(chunk)
     return found
 

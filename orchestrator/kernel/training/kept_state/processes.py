@@ -14,6 +14,7 @@ import weakref
 from multiprocessing.connection import wait
 from typing import Any
 
+from orchestrator.kernel.reading.json_text import MAX_STATE_DEPTH, read_json
 from orchestrator.kernel.training.kept_state.check.finding import Finding
 from orchestrator.kernel.training.kept_state.check.step_and_compare import check_environment
 from orchestrator.kernel.training.kept_state.comparison import node_digest
@@ -136,7 +137,7 @@ class ProcessAccess(InProcess):
 
     def _load(self, env: Any, saved: Any) -> tuple[str, Any]:
         text, buffers = saved
-        tree, decoder = json.loads(text), Decoder(buffers)
+        tree, decoder = read_json(text, depth=MAX_STATE_DEPTH), Decoder(buffers)
         decoder.part(tree["env"], 0, env)
         restore_random({**capture_random(), **decoder.decode(tree["random"])})
         return "done", None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from orchestrator.kernel.reading.json_text import MAX_STATE_DEPTH, read_json
 from orchestrator.kernel.training.kept_state.decoder import Decoder
 from orchestrator.kernel.training.kept_state.encoder import Encoder
 from orchestrator.kernel.training.kept_state.rules.recording import Recorder, Snapshot, recorder_of
@@ -48,4 +49,4 @@ def _captured(env: Any) -> Snapshot:
 def _restored(env: Any, snapshot: Snapshot) -> None:
     """Set such attributes; those that hide their state stay."""
     text, buffers = snapshot
-    Decoder(buffers).attributes(env, json.loads(text))
+    Decoder(buffers).attributes(env, read_json(text, depth=MAX_STATE_DEPTH))

@@ -19,7 +19,7 @@ RUN = RunRecord(
     target_steps=10,
     steps_start=0,
     steps_done=0,
-    started_at="t",
+    started_at="2026-01-01T00:00:00+00:00",
 )
 
 

@@ -69,7 +69,7 @@ def test_a_manifest_of_a_section_that_says_nothing_is_that_of_earlier_versions()
 @pytest.mark.parametrize("claim", ["no", 0, []])
 def test_a_manifest_with_another_type_is_damaged(claim: object) -> None:
     plain = manifest(SectionOutcome(ending=KernelEnding.FINISHED))
-    with pytest.raises(ValueError, match="'claim'"):
+    with pytest.raises(ValueError, match="claim must be true or false, not"):
         Manifest.from_json({**plain, "claim": claim})
 
 

@@ -13,7 +13,10 @@ import pytest
 from orchestrator.core.errors import BadInput
 from orchestrator.core.session.backend_types import Bundle
 from orchestrator.core.session.script import guard_size, render_kernel, ticket_in
+from orchestrator.kernel.wire import Ticket
 from tests.unit.kernel.makers import make_ticket
+
+TICKET = make_ticket(spec={"profile": "quick", "criteria": {}, "evaluation_scenarios": 4, "lineage": {"seed": 0}})
 
 GOLDEN = Path(__file__).resolve().parents[3] / "golden" / "kernel.py.txt"
 PLACEHOLDER = Bundle(
@@ -26,11 +29,15 @@ def _template(root: Path) -> str:
 
 
 def _render(
-    template: str, bundle: Bundle = PLACEHOLDER, title: str = "Section 7.6", inline_archive: bytes | None = None
+    template: str,
+    bundle: Bundle = PLACEHOLDER,
+    title: str = "Section 7.6",
+    inline_archive: bytes | None = None,
+    ticket: Ticket | None = None,
 ) -> str:
     return render_kernel(
         template,
-        ticket=make_ticket(),
+        ticket=ticket or make_ticket(),
         bundle=bundle,
         title=title,
         version="0.1.0",
@@ -94,8 +101,8 @@ def test_a_damaged_archive_stops_the_script_before_anything_runs(project_root: P
 
 
 def test_the_ticket_is_read_back_from_the_script(project_root: Path) -> None:
-    assert ticket_in(_render(_template(project_root))) == make_ticket()
-    assert ticket_in(_render(_template(project_root), inline_archive=b"checkpoints")) == make_ticket()
+    assert ticket_in(_render(_template(project_root), ticket=TICKET)) == TICKET
+    assert ticket_in(_render(_template(project_root), ticket=TICKET, inline_archive=b"checkpoints")) == TICKET
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from orchestrator.core.session.backend_types import Observation, SessionState
 from orchestrator.core.session.judgement import judge
-from orchestrator.kernel.files.strict_json import MAX_DEPTH, read_strict
 from orchestrator.kernel.outcome import KernelEnding, SectionOutcome
+from orchestrator.kernel.reading.json_text import MAX_DEPTH, read_json
 from orchestrator.kernel.session.manifest import Manifest, read_manifest, write_manifest
 from orchestrator.kernel.wire import MANIFEST_NAME, REPORT_TAG, parse_report
 from orchestrator.stores.session.results import ResultsTree
@@ -79,9 +79,9 @@ def test_any_field_may_have_any_value(tmp_path: Path, odd: Any) -> None:
 )
 def test_invalid_or_extreme_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
-        read_strict(text)
+        read_json(text)
     with pytest.raises(ValueError):
-        read_strict(f'{{"a": {text}}}')
+        read_json(f'{{"a": {text}}}')
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
@@ -103,11 +103,11 @@ def test_any_value_of_any_field_is_read_or_reported(tmp_path: Path, value: Any) 
 
 def test_ordinary_json_is_read_unchanged() -> None:
     value = {"a": [1, 2.5, None, True, "é\u2028"], "b": {}}
-    assert read_strict(json.dumps(value)) == value
+    assert read_json(json.dumps(value)) == value
     deepest: Any = 1
     for _ in range(MAX_DEPTH - 1):
         deepest = [deepest]
-    assert read_strict(json.dumps(deepest)) == deepest
+    assert read_json(json.dumps(deepest)) == deepest
 
 
 def test_a_manifest_is_read_as_written(tmp_path: Path) -> None:

@@ -17,6 +17,10 @@ from orchestrator.core.secret_search import SecretValue
 from orchestrator.stores.ledger.sql import OPEN_SESSIONS
 from orchestrator.stores.ledger.sqlite import SqliteLedger
 from orchestrator.stores.secrets.rules import masking
+from tests.unit.kernel.makers import make_ticket
+
+TICKET = make_ticket(spec={"profile": "quick", "criteria": {}, "lineage": {"seed": 0}}).to_json()
+OTHER = {**TICKET, "nonce": "m" * 32}
 
 
 @pytest.fixture
@@ -56,7 +60,7 @@ def _plan(session: int = 1, attempt: int = 1, run: str = "run", ticket: dict[str
         slug=f"slug-{session}-{attempt}",
         backend="local",
         nonce="n",
-        ticket=ticket or {"wire_version": 1},
+        ticket=ticket or TICKET,
     )
 
 
@@ -259,10 +263,10 @@ def test_a_ledger_of_an_earlier_version_is_migrated_and_stays_usable(tmp_path: P
         _event(EventKind.SESSION_JUDGED, second_key, end_reason="never_submitted", problems=[]),
         _event(EventKind.SESSION_CLOSED, second_key, restored=[], models_steps=0, unsubmitted=True),
     )
-    for event in (_start(), _plan(2), *lost, _plan(), _plan(2, ticket={"wire_version": 2}), *WHOLE_SESSION[:2]):
+    for event in (_start(), _plan(2), *lost, _plan(), _plan(2, ticket=OTHER), *WHOLE_SESSION[:2]):
         ledger.record(event)
     records = list(ledger.sessions())
-    assert [dict(record.ticket) for record in records] == [{"wire_version": 2}, {"wire_version": 1}]
+    assert [dict(record.ticket) for record in records] == [OTHER, TICKET]
     for statement in EARLIER[version]:
         ledger.connection.execute(statement)
     ledger.close()

@@ -75,7 +75,7 @@ def test_the_file_of_another_session_is_refused(tmp_path: Path) -> None:
 
 def test_damage_before_the_last_line_is_reported(tmp_path: Path) -> None:
     (tmp_path / EVENTS_NAME).write_text(json.dumps(STARTED) + '\n{"kind": \n' + json.dumps(MEASURED) + "\n")
-    with pytest.raises(RunFailed, match="line 2, is damaged"):
+    with pytest.raises(RunFailed, match="line 2, cannot be read"):
         session_curve(record(tmp_path))
 
 
@@ -104,6 +104,6 @@ def test_an_event_of_an_unexpected_shape_is_ignored(tmp_path: Path, line: str) -
 def test_a_line_that_is_no_json_is_reported_as_damage(tmp_path: Path, value: str) -> None:
     line = '{"kind": "evaluated", "steps": 5, "score": ' + value + "}\n"
     folder = write(tmp_path, STARTED, tail=line + json.dumps(MEASURED) + "\n")
-    with pytest.raises(RunFailed, match="line 2, is damaged"):
+    with pytest.raises(RunFailed, match="line 2, cannot be read"):
         session_curve(record(folder))
     assert evaluations_in(folder) == ((150, -20.5),)

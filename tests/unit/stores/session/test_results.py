@@ -114,6 +114,17 @@ def test_a_card_with_more_steps_than_its_session_can_have_done_is_refused(tmp_pa
     assert any("but the session can have done " in fault for fault in incoming.faults.values())
 
 
+def test_a_card_with_fewer_steps_than_its_session_began_with_is_refused(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    _commit(folder)
+    path = folder / MANIFEST_NAME
+    plain = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**plain, "steps_start": 15}), encoding="utf-8")
+    incoming = _tree(tmp_path).incoming(folder, TICKET)
+    assert [card.steps for card in incoming.verified] == [20]
+    assert list(incoming.faults.values()) == ["it states 10 steps, but the session began at 15"]
+
+
 def test_a_listed_name_that_is_impossible_on_this_computer_is_missing(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
     _commit(folder)

@@ -61,7 +61,7 @@ def test_the_order_of_credentials_is_that_of_the_client(tmp_path: Path) -> None:
 def test_half_a_key_is_ignored_and_a_damaged_file_is_reported(tmp_path: Path) -> None:
     assert forms({"KAGGLE_USERNAME": "ana"}, tmp_path) == []
     write(tmp_path / ".kaggle/kaggle.json", "{")
-    with pytest.raises(RemoteUnavailable, match=r"kaggle\.json is not JSON"):
+    with pytest.raises(RemoteUnavailable, match=r"kaggle\.json cannot be read: Expecting property name"):
         candidates({}, tmp_path)
 
 

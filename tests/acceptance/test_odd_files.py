@@ -1,0 +1,114 @@
+"""A damaged or hostile file of a project ends no command as an internal error; the fuzz of the readers goes further."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.main import main
+from orchestrator.core.errors import EXIT_OUR_BUG
+from tests.doubles.toy_section import make_toy_project
+
+DEEP = b"[" * 100_000
+NUMBER = b"1" * 9000
+SANDBOX = ".orchestrator/local/*"
+DATA = "validation_ch7/section_7_6_rl_performance/data"
+CAMPAIGN = "campaign: one\nbackend: local\ntrials:\n  main: {section: section_7_6, profile: quick, seeds: [0]}\n"
+LOOKS = (
+    *(("status", "--json"), ("why",), ("run", "section_7_6", "--quick", "--dry-run"), ("campaign", "status", "one")),
+    *(("report", "section_7_6"), ("campaign", "tick", "one")),
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with one finished run."""
+    root = make_toy_project(tmp_path_factory.mktemp("project"))
+    (root / "configs/campaigns").mkdir(parents=True)
+    (root / "configs/campaigns/one.yaml").write_text(CAMPAIGN, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ORCHESTRATOR_ROOT", str(root))
+        assert main(["run", "section_7_6", "--quick"]) == 0
+    return root
+
+
+def replace(pattern: str, content: bytes) -> Callable[[Path], None]:
+    def act(root: Path) -> None:
+        (path,) = root.glob(pattern) if "*" in pattern else [root / pattern]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    return act
+
+
+def folder(name: str) -> Callable[[Path], None]:
+    def act(root: Path) -> None:
+        (root / name).unlink(missing_ok=True)
+        (root / name).mkdir(parents=True)
+
+    return act
+
+
+def row(table: str, column: str, value: str) -> Callable[[Path], None]:
+    def act(root: Path) -> None:
+        with sqlite3.connect(root / ".orchestrator/ledger.sqlite") as connection:
+            connection.execute(f"UPDATE {table} SET {column} = json_set({column}, ?, json(?))", (value, '{"a": {}}'))
+        connection.close()
+
+    return act
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        replace(f"{SANDBOX}/exit.json", b'{"reason": [[1]]}'),
+        replace(f"{DATA}/models/checkpoints/*_40_steps.json", b'{"card_version": 1, "files": []}'),
+        row("events", "body", "$.ticket.spec"),
+        folder(".orchestrator/campaigns.lock"),
+        *(
+            pytest.param(damage, marks=pytest.mark.prove)
+            for damage in (
+                replace(f"{SANDBOX}/submitted.json", NUMBER),
+                replace(f"{SANDBOX}/ticket.json", b"\0" * 100),
+                replace(f"{DATA}/restore_journal.json", b'{"target": "../../x", "staged": "x", "archive": "y"}'),
+                replace(f"{DATA}/models/training_metadata.json", DEEP),
+                replace("validation_output/results/*/session_manifest.json", b'{"wire_version": 1, "started_at": 5}'),
+                replace(
+                    "validation_output/results/*/events.jsonl", b'{"kind": "progress", "eta_s": Infinity}\n' + DEEP
+                ),
+                replace(".orchestrator/proofs/section_7_6-abc.json", DEEP),
+                row("sessions", "row", "$.planned_at"),
+                row("runs", "row", "$.steps_done"),
+                folder(".orchestrator/ledger.sqlite"),
+                folder(f"{DATA}/models.lock"),
+            )
+        ),
+    ],
+    ids=range(15),
+)
+def test_no_command_ends_as_an_internal_error(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None]
+) -> None:
+    root = tmp_path / "project"
+    shutil.copytree(finished, root)
+    monkeypatch.setenv("ORCHESTRATOR_ROOT", str(root))
+    damage(root)
+    codes = {words: main(list(words)) for words in LOOKS}
+    assert EXIT_OUR_BUG not in codes.values(), codes
+    assert not (root / ".orchestrator/last_error.txt").exists()
+
+
+def test_a_damaged_row_of_the_ledger_is_named(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(finished, tmp_path / "project")
+    monkeypatch.setenv("ORCHESTRATOR_ROOT", str(tmp_path / "project"))
+    row("sessions", "row", "$.planned_at")(tmp_path / "project")
+    assert main(["cancel", "section_7_6"]) == 2
+    said = capsys.readouterr().err
+    assert "ledger.sqlite is not a readable ledger" in said
+    assert "planned_at must be an ISO time with its zone, not an object" in said

@@ -1,0 +1,38 @@
+"""Hostile bytes of every kind are read or refused with a message: no other exception, no control characters.
+
+`make prove-fuzz` does the same at length.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.fuzz.kinds import KINDS
+from tests.fuzz.mutation import mutated
+from tests.fuzz.trying import Tally, try_input
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_hostile_bytes_are_read_or_refused(name: str) -> None:
+    kind, tally = KINDS[name], Tally(name)
+
+    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.sampled_from(kind.seeds), st.randoms(use_true_random=False))
+    def draw(example: bytes, rng: Random) -> None:
+        try_input(kind, mutated(example, rng), tally)
+        assert not tally.crashes
+
+    draw()
+    assert tally.inputs >= 12
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_examples_themselves_are_accepted(name: str) -> None:
+    tally = Tally(name)
+    for example in KINDS[name].seeds:
+        try_input(KINDS[name], example, tally)
+    assert (tally.refused, tally.crashes) == (0, {})
