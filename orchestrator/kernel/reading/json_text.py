@@ -55,7 +55,8 @@ def read_json(text: str | bytes, source: str = "the text", *, depth: int = MAX_D
         text: The text; bytes are UTF-8.
         source: Name of the file or of the answer, for the error.
         depth: Most nested lists and objects.
-        halves: Whether to accept half a surrogate pair: a log may have been cut between the halves.
+        halves: Whether to accept half a surrogate pair: a log may have been cut between the halves, and Python keeps
+            bytes of a file name that are not UTF-8 so.
 
     Raises:
         Unreadable: The text is not such JSON.

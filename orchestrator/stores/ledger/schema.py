@@ -85,7 +85,7 @@ def run_of(row: str) -> RunRecord:
     Raises:
         Unreadable: It is damaged.
     """
-    plain = read_json(row, _A_RUN)
+    plain = read_json(row, _A_RUN, halves=True)
     require(RUN, plain, _A_RUN)
     plain["walks"] = tuple((steps, after) for steps, after in plain.get("walks", ()))
     return RunRecord(**plain)
@@ -97,7 +97,7 @@ def session_of(row: str, planned: str) -> SessionRecord:
     Raises:
         Unreadable: One of them is damaged.
     """
-    plain, intent = read_json(row, _A_SESSION), read_json(planned, _AN_INTENT)
+    plain, intent = (read_json(text, name, halves=True) for text, name in ((row, _A_SESSION), (planned, _AN_INTENT)))
     require(SESSION, plain, _A_SESSION)
     require(PLANNED, intent, _AN_INTENT)
     plain["stage"], plain["ticket"] = Stage(plain["stage"]), intent["ticket"]

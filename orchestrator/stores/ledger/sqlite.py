@@ -150,7 +150,13 @@ class SqliteLedger:
         rows = self._connection.execute(sql.ALL_EVENTS)
         try:
             return [
-                Event(kind=EventKind(kind), at=at, run_id=run_id, session=session, body=read_json(body, f"a {kind}"))
+                Event(
+                    kind=EventKind(kind),
+                    at=at,
+                    run_id=run_id,
+                    session=session,
+                    body=read_json(body, f"a {kind}", halves=True),
+                )
                 for kind, at, run_id, session, body in rows
             ]
         except ValueError as fault:  # an unknown kind, or no JSON

@@ -142,7 +142,7 @@ def test_without_a_home_folder_there_are_no_credentials(monkeypatch: pytest.Monk
 def test_a_binary_file_of_credentials_is_named(tmp_path: Path) -> None:
     (tmp_path / ".kaggle").mkdir()
     (tmp_path / ".kaggle/kaggle.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(RemoteUnavailable, match=r"kaggle\.json is not JSON"):
+    with pytest.raises(RemoteUnavailable, match=r"kaggle\.json cannot be read: "):
         candidates(environ={}, home=tmp_path)
 
 

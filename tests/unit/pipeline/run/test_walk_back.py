@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +20,7 @@ from orchestrator.stores.ledger.sqlite import SqliteLedger
 from orchestrator.stores.session.results import ResultsTree
 from tests.doubles.clock import FakeClock
 from tests.doubles.narrator import Listener
-from tests.unit.kernel.makers import SCENARIO, save
+from tests.unit.kernel.makers import SCENARIO, make_ticket, save
 
 
 class Killed(BaseException):
@@ -75,7 +74,8 @@ class WalkBackCase:
 
     def failed_session(self, number: int, entries: tuple[FileEntry, ...]) -> None:
         key = session_key("run", number, 1)
-        ticket = {"inputs": [asdict(entry) for entry in entries], "spec": {"target_steps": 100}}
+        plain = {"target_steps": 100, "profile": "quick", "criteria": {}, "lineage": {"seed": 0}}
+        ticket = make_ticket(inputs=entries, spec=plain).to_json()
         self._event(
             EventKind.SESSION_PLANNED,
             key,

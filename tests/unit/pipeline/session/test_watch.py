@@ -26,6 +26,7 @@ RUNNING = Observation(state=SessionState.RUNNING, native="RUNNING")
 UNKNOWN = Observation(state=SessionState.UNKNOWN, native="SOMETHING_NEW")
 ENDED = Observation(state=SessionState.ENDED, native="COMPLETE", exit_code=0)
 AWAY = OrchestratorError("HTTP 500", transient=True)
+SPEC = {"deadline_s": 600.0, "scenario": "s"}
 TICKET = Ticket(
     run_id="r",
     session=1,
@@ -34,8 +35,8 @@ TICKET = Ticket(
     section="s",
     section_dir="s",
     lineage_id="c" * 64,
-    spec={"deadline_s": 600.0},
-    spec_digest=digest_of({"deadline_s": 600.0}),
+    spec=SPEC,
+    spec_digest=digest_of(SPEC),
     bundle_digest="",
 )
 

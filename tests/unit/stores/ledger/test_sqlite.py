@@ -418,7 +418,14 @@ def test_what_a_session_said_is_masked_in_events_and_rows(tmp_path: Path) -> Non
         ledger.record(_plan())
         ledger.record(_event(EventKind.SESSION_SUBMITTED, key, handle="local://local/slug-1-1"))
         ledger.record(
-            _event(EventKind.SESSION_ENDED, key, native=f"ERROR: {secret}", exit_code=1, reason=secret.upper())
+            _event(
+                EventKind.SESSION_ENDED,
+                key,
+                native=f"ERROR: {secret}",
+                exit_code=1,
+                reason="crashed",
+                problems=[secret.upper()],
+            )
         )
         record = ledger.session(key)
         assert record is not None and record.native == "ERROR: [value of KAGGLE_KEY]" and ledger.rebuild()
