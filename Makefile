@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .PHONY: run test lint types floors unit verify prove prove-tests prove-campaign bench bench-peers bench-campaign \
-        bench-checkpoints bench-saves bench-resume bench-environments prove-algorithms clean help
+        bench-checkpoints bench-saves bench-resume bench-environments prove-algorithms prove-soak prove-mutants clean help
 
 help:
 	@echo "make run     train the quick section 7.6 on this computer (no account, no network after set-up)"
@@ -19,6 +19,8 @@ help:
 	@echo "make prove-algorithms   the same with thirteen algorithms and 26 environments; one: ALGORITHM=PPO (minutes)"
 	@echo "make prove-tests        long tests of exact resume for every algorithm (minutes)"
 	@echo "make prove-campaign     long campaign tests: 20 kills, 50 empty copies, any interleaving"
+	@echo "make prove-soak         a campaign of 72 virtual hours under random faults: nothing is lost, nothing grows (minutes)"
+	@echo "make prove-mutants      change the code on which safety stands and see that a test fails (minutes); one: ROOM=judgement"
 	@echo "make bench              measure environment, solver and learning on one core, beside the installed peers"
 	@echo "make bench-peers        install the peers (SUMO, sumo-rl, UXsim, RL Zoo, TorchRL), 4 GB, in environments of their own"
 	@echo "make bench-saves        measure saves of a full replay buffer of a million transitions (minutes)"
@@ -69,6 +71,12 @@ bench-campaign: $(VENV)/.ready-test
 prove-campaign: $(VENV)/.ready-test
 	PROVE_CAMPAIGN=1 $(BIN)/python -m pytest tests/acceptance/test_campaign.py tests/acceptance/test_full_disk.py tests/unit/pipeline/campaign
 
+prove-soak: $(VENV)/.ready-test
+	$(BIN)/python -m tests.soak $(SEEDS)
+
+prove-mutants: $(VENV)/.ready-mutants
+	$(BIN)/python -m tests.mutants $(ROOM)
+
 bench-checkpoints: $(VENV)/.ready-run
 	$(BIN)/python -m tests.bench.checkpoint_cost
 
@@ -115,6 +123,10 @@ $(VENV)/.ready-test: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) --no-compile -e '.[train,dev]'
 	@$(COMPILE)
 	@touch $@ $(VENV)/.ready-run
+
+$(VENV)/.ready-mutants: $(VENV)/.ready-test
+	$(PIP) --no-compile -e '.[mutants]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .venv-bootstrap $(PEERS)
