@@ -19,7 +19,7 @@ from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.core.session.script import tickets_in
 from orchestrator.core.session.settling import LONG_PAUSES_S
 from orchestrator.core.session.time_budget import Quota
-from orchestrator.kernel.wire import Ticket
+from orchestrator.kernel.wire import MANIFEST_NAME, Ticket
 from tests.doubles.clock import FakeClock
 from tests.soak.training import card_path, parts_of, train
 
@@ -30,6 +30,7 @@ _HIDDEN_S = 60.0
 """Longest time that a new kernel stays invisible: within the window that the program knows."""
 _LATE_S = sum(LONG_PAUSES_S) - 600.0
 """Longest delay of outputs: within the program's patience."""
+_SURELY_WROTE_S = 1800.0
 
 
 @dataclass(kw_only=True)
@@ -140,9 +141,9 @@ class Service:
             born_s=self.now_s,
             visible_s=self.now_s + (self.rng.uniform(0, _HIDDEN_S) if self.draws("hidden kernel") else 0.0),
             ends_s=ends_s,
-            whole_s=ends_s + (self.rng.uniform(0, _LATE_S) if self.draws("late outputs") else 0.0),
+            whole_s=ends_s + self._late_s(whole=(outputs / MANIFEST_NAME).exists(), lasted_s=done.lasted_s),
             granted_s=float(ticket.spec["deadline_s"]),
-            state="COMPLETE" if (outputs / "manifest.json").exists() else "ERROR",
+            state="COMPLETE" if (outputs / MANIFEST_NAME).exists() else "ERROR",
             finished=done.finished,
             steps=done.steps,
             progressed=done.steps > start,
@@ -150,6 +151,14 @@ class Service:
             folder=folder,
             files=tuple(sorted(path.relative_to(outputs).as_posix() for path in outputs.rglob("*") if path.is_file())),
         )
+
+    def _late_s(self, *, whole: bool, lasted_s: float) -> float:
+        """Seconds for which a kernel shows no outputs.
+
+        A short session that died and shows not even a log counts as one that wrote none: its outputs come at once.
+        """
+        late = self.draws("late outputs") and (whole or lasted_s > _SURELY_WROTE_S)
+        return self.rng.uniform(0, _LATE_S) if late else 0.0
 
     def _cut(self, ticket: Ticket, start: int) -> int | None:
         """After how many checkpoints a session is cut, None if it is not.
