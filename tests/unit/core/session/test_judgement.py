@@ -12,7 +12,7 @@ from orchestrator.core.session.end_reason import EFFECTS, Effect, EndReason
 from orchestrator.core.session.judgement import Judgement, as_asked, finite, judge, numbers_in
 from orchestrator.kernel.outcome import EXIT_CODES, KernelEnding, SectionOutcome, Verdict
 from orchestrator.kernel.session.manifest import Manifest
-from orchestrator.kernel.wire import FileEntry, Ticket
+from orchestrator.kernel.wire import MANIFEST_NAME, FileEntry, Ticket
 from tests.unit.kernel.makers import make_ticket
 
 
@@ -159,7 +159,7 @@ def test_without_a_manifest_the_reason_of_the_backend_comes_before_the_exit_code
 
 
 def test_a_manifest_that_could_not_be_fetched_was_not_left_unwritten() -> None:
-    lacking = ("manifest.json could not be fetched: HTTP 500", "kernel.log could not be fetched: HTTP 500")
+    lacking = (f"{MANIFEST_NAME} could not be fetched: HTTP 500", "kernel.log could not be fetched: HTTP 500")
     judgement = judge(make_ticket(), _ended(0), None, ("a fault",), lacking)
     assert judgement.problems == ("a fault", *lacking) and judgement.lacking == lacking
     other = judge(make_ticket(), _ended(0), None, (), lacking[1:])

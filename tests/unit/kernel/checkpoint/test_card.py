@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orchestrator.kernel.checkpoint import card as card_room
 from orchestrator.kernel.checkpoint import card_shape
 from orchestrator.kernel.checkpoint.card import Ancestor, CheckpointCard, card_fault, read_card
 from orchestrator.kernel.checkpoint.card_shape import name_fault, read_object, shape_fault
@@ -132,11 +132,14 @@ def test_files_beside_a_card_must_be_its_own_and_no_links(tmp_path: Path) -> Non
     assert "symbolic link" in str(card_fault(saved, folder))
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved = save(tmp_path, 10)
-    (tmp_path / "checkpoints" / f"{saved.stem}.zip").chmod(0)
-    assert "cannot be read" in str(card_fault(saved, tmp_path / "checkpoints"))
+
+    def refuse(entries: object, folder: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(folder / "x.zip"))
+
+    monkeypatch.setattr(card_room, "first_fault", refuse)
+    assert card_fault(saved, tmp_path / "checkpoints") == "x.zip cannot be read: Permission denied"
 
 
 BOUNDS: list[tuple[str, object, bool]] = [

@@ -92,7 +92,7 @@ def test_cards_are_put_in_place_last(models: Path, monkeypatch: pytest.MonkeyPat
 def test_an_interrupted_copy_is_discarded_without_a_word(models: Path) -> None:
     (models / "kept.txt").write_bytes(b"kept")
     entry = staged(models)
-    change = Change(act=STAGE, folder="s02", place=(entry, replace(entry, path="not/copied/yet.zip")))
+    change = Change(act=STAGE, folder="s02", place=(entry, replace(entry, path="checkpoints/not_copied_yet.zip")))
     assert recovered(models, change) is None
     assert tree(models) == {"kept.txt": b"kept"} and not list(models.parent.glob(".incoming-*"))
     assert not (models.parent / JOURNAL).exists()
