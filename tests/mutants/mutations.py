@@ -88,7 +88,11 @@ def _difference(before: str, after: str) -> tuple[str, str]:
 
 
 def _meaning(source: str) -> str:
-    """The program without annotations, which nothing evaluates; empty if it does not even parse."""
+    """The program without what changes no behaviour; empty if it does not even parse.
+
+    Left out: annotations, which nothing evaluates; the options of dataclasses, which mypy checks; and whether an
+    argument may be given by its place or by its name.
+    """
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
@@ -96,8 +100,14 @@ def _meaning(source: str) -> str:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             node.returns = None
+        elif isinstance(node, ast.arguments):
+            node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]
+            node.defaults += [one for one in node.kw_defaults if one is not None]
+            node.posonlyargs, node.kwonlyargs, node.kw_defaults = [], [], []
         elif isinstance(node, ast.arg):
             node.annotation = None
         elif isinstance(node, ast.AnnAssign):
             node.annotation = ast.Constant(None)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dataclass":
+            node.keywords = []
     return ast.dump(tree)

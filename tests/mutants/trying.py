@@ -75,8 +75,7 @@ def survivors(module: str, tests: Sequence[str], mutants: Sequence[Mutant], seen
 def _warm(tests: Sequence[str], folder: str) -> Iterator[float]:
     """Import what the tests import, keep the libraries, and forget our own modules; yields the CPU seconds."""
     began_s = time.process_time()
-    code = _tested(tests, folder)
-    if code:
+    if code := _tested(tests, folder):
         raise RuntimeError(f"pytest ends with {code} without a mutant: {' '.join(tests)}")
     for name in [name for name in sys.modules if name.partition(".")[0] in _OURS and not name.startswith(__package__)]:
         del sys.modules[name]
@@ -89,7 +88,7 @@ def _with(module: str, mutant: Mutant, tests: Sequence[str], folder: str) -> int
 
 
 def _tested(tests: Sequence[str], folder: str) -> int:
-    arguments = ("-x", "-q", "-p", "no:xdist", "-p", "no:terminal", "--hypothesis-seed=0", f"--basetemp={folder}/base")
+    arguments = ("-x", "-q", "-p", "no:xdist", "--hypothesis-seed=0", f"--basetemp={folder}/base")
     return int(pytest.main([*arguments, *tests]))
 
 
@@ -102,9 +101,13 @@ def _fork(act: Callable[[], int], spent_s: float) -> bool:
         limit_s = _BASE_CPU_S + int(_CPU_FACTOR * spent_s)
         resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s))
         signal.alarm(_LONGEST_S)
-        silence = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(silence, 1)
-        os.dup2(silence, 2)
+        _silence()
         code = act()
     finally:
         os._exit(code)
+
+
+def _silence() -> None:
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.dup2(null, 2)

@@ -74,13 +74,20 @@ def test_started_work_makes_a_chain_critical_and_opened_work_makes_it_less_so() 
     assert other.take() == trial(0)
 
 
+@pytest.mark.parametrize(("own_s", "first"), [(1.0, 0), (2.0, 1)])
+def test_no_more_than_all_open_work_can_have_started(own_s: float, first: int) -> None:
+    found = scheduler(trial(0, own_s=0.1, chain_s=0.1), trial(1, rank=3, own_s=own_s), open_s=10.0)
+    found.started(11.0)
+    found.opened(1.5)
+    taken = found.take()
+    assert taken is not None and taken.index == first
+
+
 def test_no_more_than_all_work_can_have_started() -> None:
-    found = scheduler(trial(0), trial(1, rank=3, chain_s=2.0), work_s=10.0, open_s=10.0)
+    found = scheduler(trial(0, own_s=0.1, chain_s=0.1), trial(1, rank=3, own_s=0.5, chain_s=0.5), work_s=10.0)
     found.started(1000.0)
-    found.opened(1.5)  # with a negative rest, this would not make the short trial less critical
     assert found.uninterrupted_s(trial(9)) == 0.0
-    assert found.take() == trial(1, rank=3, chain_s=2.0)
-    assert found.take() == trial(0)
+    assert order(found) == [1, 0]
 
 
 def test_a_trial_added_later_takes_its_place_in_every_order() -> None:
@@ -90,6 +97,10 @@ def test_a_trial_added_later_takes_its_place_in_every_order() -> None:
     assert len(found) == 3
     assert order(found) == [2, 1, 0]
     assert len(found) == 0 and found.take() is None
+    other = scheduler(trial(0, own_s=70.0), open_s=100.0)
+    other.add(trial(1, rank=3, own_s=99.0))
+    other.add(trial(2, rank=4, own_s=80.0))
+    assert order(other) == [1, 0, 2]
 
 
 def test_a_trial_keeps_its_slot_until_half_of_the_time_before_another_becomes_critical() -> None:
@@ -98,6 +109,12 @@ def test_a_trial_keeps_its_slot_until_half_of_the_time_before_another_becomes_cr
     assert found.uninterrupted_s(taken) == pytest.approx(min(150.0 - 50.0, 50.0 - 10.0) / 2)
     chained = scheduler(trial(0, rank=1, own_s=9.8, chain_s=98.0), slots=2, work_s=300.0, open_s=1000.0)
     assert chained.uninterrupted_s(taken) == pytest.approx((150.0 - 100.0) / 2)
+    two = (trial(0, rank=1, own_s=9.8, chain_s=49.0), trial(1, rank=1, own_s=4.9, chain_s=98.0))
+    both = scheduler(*two, slots=2, work_s=300.0, open_s=1000.0)
+    assert both.uninterrupted_s(taken) == pytest.approx((150.0 - 100.0) / 2)
+    assert scheduler(*two, slots=2, work_s=3000.0, open_s=100.0).uninterrupted_s(taken) == pytest.approx(
+        (50.0 - 10.0) / 2
+    )
     assert scheduler(trial(0, rank=1, chain_s=98.0), work_s=90.0).uninterrupted_s(taken) == 0.0
 
 
@@ -108,3 +125,6 @@ def test_a_new_trial_of_its_own_priority_and_seed_goes_first_and_without_others_
     assert scheduler(trial(0, rank=1)).uninterrupted_s(taken) > 0.0
     assert scheduler(trial(0, rank=2, started=True)).uninterrupted_s(taken) > 0.0
     assert scheduler(trial(0, rank=5, priority=1)).uninterrupted_s(taken) == 0.0
+    assert scheduler(trial(0, rank=1, started=True), trial(1, rank=2)).uninterrupted_s(taken) == 0.0
+    urgent = trial(9, rank=1, priority=1)
+    assert scheduler(trial(0, started=True)).uninterrupted_s(urgent) > 0.0

@@ -148,7 +148,8 @@ def test_the_numbers_of_a_summary_have_the_path_of_their_keys() -> None:
 def test_a_session_trained_the_steps_beyond_its_start(start: int | None, done: int, trained: int) -> None:
     judgement = Judgement(end_reason=EndReason.PAUSED, exit_code=0, steps_start=start, steps_done=done)
     assert judgement.trained_steps == trained
-    assert Judgement(end_reason=EndReason.CRASHED, exit_code=None).trained_steps == 0
+    nothing = Judgement(end_reason=EndReason.CRASHED, exit_code=None)
+    assert (nothing.trained_steps, nothing.no_claim, nothing.problems) == (0, False, ())
 
 
 def test_without_a_manifest_the_reason_of_the_backend_comes_before_the_exit_code() -> None:
