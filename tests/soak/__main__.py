@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import tracemalloc
 from pathlib import Path
 
 from tests.soak.computer import Plan
@@ -22,18 +21,18 @@ def main() -> int:
     parser.add_argument("seeds", nargs="*", type=int, default=[1], help="seeds of the faults")
     parser.add_argument("--hours", type=float, default=HOURS)
     parser.add_argument("--rate", type=float, default=RATE, help="share of calls, sessions and ticks that meet a fault")
+    parser.add_argument("--every-s", type=float, default=120.0, help="seconds between two ticks")
     parser.add_argument("--untraced", action="store_true", help="twice as fast, without the program's own memory")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         undisturbed = Soak(Path(folder), LONG, hours=0.0, seed=0, rate=0.0, sampled_every_h=1e9, every_s=600.0).run()
     print(f"undisturbed: {_figures(undisturbed)}", *undisturbed.wrongs, sep="\n  ")
     missed = bool(undisturbed.wrongs)
-    if not given.untraced:
-        tracemalloc.start()
     for seed in given.seeds:
         with tempfile.TemporaryDirectory() as folder:
-            soaked = Soak(Path(folder), LONG, hours=given.hours, seed=seed, rate=given.rate, say=_progress).run()
-        missed |= _report(seed, soaked, undisturbed)
+            soak = Soak(Path(folder), LONG, given.hours, seed, given.rate, every_s=given.every_s, say=_progress)
+            soak.traced = not given.untraced
+            missed |= _report(seed, soak.run(), undisturbed)
     return int(missed)
 
 

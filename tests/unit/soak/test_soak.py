@@ -12,7 +12,7 @@ SMALL = Plan(gpu_trials=2, cpu_trials=2, target_steps=100, session_s=900.0, quot
 
 
 def test_a_campaign_under_faults_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
-    soaked = Soak(tmp_path, SMALL, hours=3.0, seed=3, rate=0.08, every_s=120.0).run()
+    soaked = Soak(tmp_path, SMALL, hours=1.0, seed=3, rate=0.08, every_s=150.0).run()
     assert soaked.wrongs == []
     assert len(soaked.policies) == 4 and len(soaked.service.kernels) >= 20
     assert soaked.kills and sum(soaked.service.faults.values()) > 20

@@ -129,7 +129,7 @@ def test_lost_state_makes_a_checkpoint_statistical() -> None:
 
 def test_the_grades_equal_those_of_the_kernel() -> None:
     assert [grade.word for grade in sorted(Grade, reverse=True)] == list(GRADES)
-    assert [Grade.of(word).word for word in GRADES] == list(GRADES)
+    assert [Grade.of(word).word for word in GRADES] == list(GRADES) and list(Grade) == [0, 1, 2, 3]
     assert worse_grade("exact", "weights-only") == "weights-only" == worse_grade("weights-only", None)
 
 
@@ -216,6 +216,9 @@ def test_the_worse_of_an_unknown_and_a_known_grade_is_the_known_one() -> None:
 def test_a_digest_is_shown_with_its_first_twelve_digits() -> None:
     (reason,) = compare({**IDENTITY, "code_digest": "0123456789abcdef"}, INTENDED).reasons
     assert (reason.checkpoint, reason.current) == ("0123456789ab", "c" * 12)
+    for key, value in (("algorithm", "AnAlgorithmWithALongName"), ("network", [128, 128, 128, 128])):
+        (other,) = compare({**IDENTITY, key: value}, INTENDED).reasons
+        assert other.checkpoint == value
 
 
 def _card(
