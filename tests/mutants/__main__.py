@@ -10,8 +10,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.mutants import trying as trying_room
 from tests.mutants.mutations import Mutant, mutants_of
-from tests.mutants.trying import survivors
 
 ROOT = Path(__file__).resolve().parents[2]
 GOAL = 0.95
@@ -83,8 +83,9 @@ def _alive(room: Room, mutants: list[Mutant]) -> list[Mutant]:
         code = 1
         try:
             os.close(reading)
-            found = survivors(room.module, room.tests, mutants, _progress)
-            os.write(writing, " ".join(map(str, found)).encode())
+            trying = trying_room.Room(room.module, room.tests, mutants, _progress)
+            trying.try_all()
+            os.write(writing, " ".join(map(str, trying.alive)).encode())
             code = 0
         finally:
             sys.stderr.flush()

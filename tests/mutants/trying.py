@@ -1,26 +1,31 @@
-"""Runs the tests of a room on its mutants. Each mutant is a fork of one warm process: no interpreter starts again."""
+"""Runs the tests of a room on its mutants. Each mutant is a fork of one warm process: no interpreter starts again.
+
+A change within one function is made in the imported module, after the tests were collected. For any other change our
+own modules are imported again.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import signal
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_loader
 from types import CodeType
 
 import pytest
 
+from tests.mutants.in_place import changed_function, put_in_place
 from tests.mutants.mutations import Mutant
 
 _OURS = ("orchestrator", "validation_ch7", "tests", "conftest")
 _LONGEST_S = 300
-_BASE_CPU_S, _CPU_FACTOR = 10, 4
+_BASE_CPU_S, _CPU_FACTOR = 2.0, 3.0
+"""A mutant may take so many CPU seconds, and so many times those of the unchanged code; then it loops."""
 
 
 class Mutated(SourceFileLoader):
@@ -49,65 +54,132 @@ class Finder:
         return spec_from_loader(name, Mutated(name, self._mutant))
 
 
-def survivors(module: str, tests: Sequence[str], mutants: Sequence[Mutant], seen: Callable[[bool], None]) -> list[int]:
-    """Numbers of the mutants for which every test passes.
+class Room:
+    """The tests of one module, and which mutants they have let live.
 
     Args:
-        module: Name of the mutated module.
+        module: Name of the module.
         tests: Arguments for pytest.
         seen: Called after each mutant: whether it was killed.
-
-    Raises:
-        RuntimeError: A test fails although nothing is changed.
+        alive: Numbers of the mutants for which every test passes.
     """
-    with tempfile.TemporaryDirectory() as folder, _warm(tests, folder) as spent_s:
-        alive = []
-        if _fork(lambda: _tested(tests, folder), spent_s):
-            raise RuntimeError(f"the tests of {module} fail without a mutant: {' '.join(tests)}")
-        for number, mutant in enumerate(mutants):
-            if not (killed := _fork(lambda: _with(module, mutant, tests, folder), spent_s)):  # noqa: B023 called at once
-                alive.append(number)
-            seen(killed)
-        return alive
+
+    def __init__(
+        self, module: str, tests: Sequence[str], mutants: Sequence[Mutant], seen: Callable[[bool], None]
+    ) -> None:
+        self._module = module
+        self._tests = tests
+        self._mutants = mutants
+        self._seen = seen
+        self._later: list[int] = []
+        self._collected = False
+        self._limit_s = _LONGEST_S
+        self.alive: list[int] = []
+
+    def try_all(self) -> None:
+        """Try every mutant.
+
+        Raises:
+            RuntimeError: A test fails although nothing is changed.
+        """
+        os.fsync = lambda descriptor: None  # no power is cut here, and this process ends with the room
+        with tempfile.TemporaryDirectory() as folder:
+            arguments = (
+                "-x",
+                "-q",
+                "-p",
+                "no:xdist",
+                "--capture=no",
+                "--hypothesis-seed=0",
+                f"--basetemp={folder}/base",
+            )
+            self._pytest(arguments, [self])
+            if not self._collected:
+                raise RuntimeError(f"the tests cannot be collected: {' '.join(self._tests)}")
+            for name in [name for name in sys.modules if _is_ours(name)]:
+                del sys.modules[name]
+            for number in self._later:
+                finder = Finder(self._module, self._mutants[number])
+                self._count(number, _fork(lambda: self._afresh(finder, arguments), self._limit_s + 10))  # noqa: B023 called at once
+
+    def _afresh(self, finder: Finder, arguments: Sequence[str]) -> int:
+        sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
+        return self._pytest(arguments, [])
+
+    def _pytest(self, arguments: Sequence[str], plugins: list[object]) -> int:
+        return int(pytest.main([*arguments, *self._tests], plugins=plugins))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Run the collected tests once for each mutant, in place of once."""
+        self._collected = bool(session.items) and not session.testsfailed
+        before_s = _spent_by_children_s()
+        if _fork(lambda: _run(session)):
+            raise RuntimeError(f"a test of {self._module} fails without a mutant")
+        self._limit_s = math.ceil(_BASE_CPU_S + _CPU_FACTOR * (_spent_by_children_s() - before_s))
+        original = self._mutants[0].path.read_text(encoding="utf-8") if self._mutants else ""
+        for number, mutant in enumerate(self._mutants):
+            name = changed_function(original, mutant)
+            killed = None if name is None else self._killed(session, mutant, name)
+            if killed is None:
+                self._later.append(number)
+            else:
+                self._count(number, killed)
+        return True
+
+    def _killed(self, session: pytest.Session, mutant: Mutant, name: str) -> bool | None:
+        module = sys.modules.get(self._module)
+        if module is None or not put_in_place(module, mutant, name, dry=True):
+            return None
+
+        def act() -> int:
+            put_in_place(module, mutant, name)
+            return _run(session)
+
+        return _fork(act, self._limit_s)
+
+    def _count(self, number: int, killed: bool) -> None:
+        if not killed:
+            self.alive.append(number)
+        self._seen(killed)
 
 
-@contextmanager
-def _warm(tests: Sequence[str], folder: str) -> Iterator[float]:
-    """Import what the tests import, keep the libraries, and forget our own modules; yields the CPU seconds."""
-    began_s = time.process_time()
-    if code := _tested(tests, folder):
-        raise RuntimeError(f"pytest ends with {code} without a mutant: {' '.join(tests)}")
-    for name in [name for name in sys.modules if name.partition(".")[0] in _OURS and not name.startswith(__package__)]:
-        del sys.modules[name]
-    yield time.process_time() - began_s
+def _is_ours(name: str) -> bool:
+    return name.partition(".")[0] in _OURS and not name.startswith(str(__package__))
 
 
-def _with(module: str, mutant: Mutant, tests: Sequence[str], folder: str) -> int:
-    sys.meta_path.insert(0, Finder(module, mutant))  # type: ignore[arg-type]
-    return _tested(tests, folder)
+class _FirstFailure:
+    """Ends the process at the first failure."""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            os._exit(1)
 
 
-def _tested(tests: Sequence[str], folder: str) -> int:
-    arguments = ("-x", "-q", "-p", "no:xdist", "--hypothesis-seed=0", f"--basetemp={folder}/base")
-    return int(pytest.main([*arguments, *tests]))
+def _spent_by_children_s() -> float:
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
-def _fork(act: Callable[[], int], spent_s: float) -> bool:
+def _run(session: pytest.Session) -> int:
+    session.config.pluginmanager.register(_FirstFailure())
+    following = [*session.items[1:], None]
+    for item, after in zip(session.items, following, strict=True):
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+    return 0
+
+
+def _fork(act: Callable[[], int], limit_s: int = _LONGEST_S) -> bool:
     """Act in a process of its own; whether that failed, took too long or crashed."""
     if pid := os.fork():
         return os.waitpid(pid, 0)[1] != 0
     code = 1
     try:
-        limit_s = _BASE_CPU_S + int(_CPU_FACTOR * spent_s)
         resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s))
         signal.alarm(_LONGEST_S)
-        _silence()
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
         code = act()
     finally:
         os._exit(code)
-
-
-def _silence() -> None:
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    os.dup2(null, 2)
