@@ -161,19 +161,21 @@ def test_a_fresh_start_in_a_linked_models_directory_stays_on_its_disk(models: Pa
     (models / "checkpoints").rmdir()
     models.rmdir()
     linked(models, tmp_path / "big")
-    (models / "mine.txt").write_bytes(b"mine")
+    for name in ("mine.txt", "!first.txt"):
+        (models / name).write_bytes(b"mine")
     (models / ".archive/s01").mkdir(parents=True)
     (models / ".archive/s01/b.zip").write_bytes(b"b")
     recovered(models, Change(act=FRESH, folder="f1"))
     assert models.is_symlink()
-    assert tree(tmp_path / "big") == {".archive/f1/mine.txt": b"mine", ".archive/s01/b.zip": b"b"}
+    archived = {f".archive/f1/{name}": b"mine" for name in ("mine.txt", "!first.txt")}
+    assert tree(tmp_path / "big") == {**archived, ".archive/s01/b.zip": b"b"}
 
 
 def test_a_linked_part_whose_target_lay_in_the_directory_gets_an_empty_target_again(models: Path) -> None:
     (models / "checkpoints").rmdir()
-    (models / "real").mkdir()
-    (models / "real/a.zip").write_bytes(b"a")
-    (models / "checkpoints").symlink_to(models / "real", target_is_directory=True)
+    (models / "real/deep").mkdir(parents=True)
+    (models / "real/deep/a.zip").write_bytes(b"a")
+    (models / "checkpoints").symlink_to(models / "real/deep", target_is_directory=True)
     recovered(models, Change(act=FRESH, folder="f1"))
     assert (models / "checkpoints").is_dir()
     found = tree(models.parent) | tree(models.parent / "archive")
@@ -278,6 +280,27 @@ def test_an_earlier_swap_moves_a_linked_directory_back_only_if_nothing_is_in_its
     save(models.parent / ".incoming-s02", 20)
     earlier(models)
     assert not models.is_symlink() and (models.parent / "archive/s02").is_symlink()
+
+
+def test_an_earlier_swap_after_its_first_rename_leaves_the_old_directory_in_the_archive(models: Path) -> None:
+    (models / "checkpoints/mine.zip").write_bytes(b"mine")
+    (models.parent / "archive").mkdir()
+    models.rename(models.parent / "archive/s02")
+    save(models.parent / ".incoming-s02", 20)
+    assert earlier(models) == "finished an interrupted restore"
+    assert (models.parent / "archive/s02/checkpoints/mine.zip").read_bytes() == b"mine"
+    assert not (models / "checkpoints/mine.zip").exists() and (models / "checkpoints").is_dir()
+
+
+def test_an_earlier_swap_of_a_linked_directory_puts_the_link_back(models: Path, tmp_path: Path) -> None:
+    (models / "checkpoints").rmdir()
+    models.rmdir()
+    (tmp_path / "disk").mkdir()
+    (models.parent / "archive").mkdir()
+    (models.parent / "archive/s02").symlink_to(tmp_path / "disk", target_is_directory=True)
+    save(models.parent / ".incoming-s02", 20)
+    earlier(models)
+    assert models.is_symlink() and list((tmp_path / "disk/checkpoints").glob("*_20_steps.zip"))
 
 
 def test_several_unfinished_copies_are_kept_under_free_names(models: Path) -> None:

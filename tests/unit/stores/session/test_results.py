@@ -12,7 +12,7 @@ import pytest
 from orchestrator.kernel.files.digests import file_entry
 from orchestrator.kernel.outcome import KernelEnding, SectionOutcome
 from orchestrator.kernel.session.manifest import write_manifest
-from orchestrator.kernel.wire import MANIFEST_NAME, Ticket, models_path
+from orchestrator.kernel.wire import MANIFEST_NAME, FileEntry, Ticket, models_path
 from orchestrator.stores.session.results import ResultsTree
 from tests.unit.kernel.makers import make_ticket, save
 
@@ -82,6 +82,11 @@ def test_checkpoints_of_another_session_are_refused(tmp_path: Path) -> None:
     incoming = _tree(tmp_path).incoming(folder, other)
     assert incoming.verified == ()
     assert set(incoming.faults.values()) == {"it was saved by another session"}
+
+
+@pytest.mark.parametrize("nonce", ["a" * 32, "z" * 32])
+def test_one_other_nonce_makes_another_session(tmp_path: Path, nonce: str) -> None:
+    assert _tree(tmp_path).incoming(_folder(tmp_path), replace(TICKET, nonce=nonce)).verified == ()
 
 
 def test_the_input_checkpoints_of_a_session_count(tmp_path: Path) -> None:
@@ -184,12 +189,25 @@ def test_a_manifest_bounds_the_steps_of_its_own_session_only(tmp_path: Path, ste
     save(models_path(folder, TICKET.section_dir), steps, ticket=TICKET)
     _commit(folder)
     assert _steps(tmp_path) == ([steps] if usable else [])
-    _commit(folder, replace(TICKET, nonce="m" * 32))
-    assert _steps(tmp_path) == [steps], "the manifest of another session says nothing"
+    for nonce in ("m" * 32, "z" * 32):
+        _commit(folder, replace(TICKET, nonce=nonce))
+        assert _steps(tmp_path) == [steps], "the manifest of another session says nothing"
     _commit(folder, steps_done=None)
     assert _steps(tmp_path) == [steps], "a manifest without steps says nothing"
     (folder / MANIFEST_NAME).write_text("<html>", encoding="utf-8")
     assert _steps(tmp_path) == [steps], "a damaged manifest says nothing"
+
+
+def test_a_session_that_did_no_step_has_no_checkpoint(tmp_path: Path) -> None:
+    folder = _folder_of(tmp_path)
+    models = models_path(folder, TICKET.section_dir)
+    save(models, 1, ticket=TICKET)
+    _commit(folder, steps_done=0)
+    assert _steps(tmp_path) == []
+    best = (FileEntry(path="best_model/best_model.zip", size_bytes=1, sha256="0" * 64),)
+    plain = json.loads((folder / MANIFEST_NAME).read_text("utf-8"))
+    (folder / MANIFEST_NAME).write_text(json.dumps({**plain, "inputs": []}), encoding="utf-8")
+    assert _steps(tmp_path, replace(TICKET, inputs=best)) == []
 
 
 def test_a_session_may_return_the_checkpoint_that_it_was_given_though_it_did_fewer_steps(tmp_path: Path) -> None:
