@@ -64,7 +64,7 @@ def mutants_of(path: Path) -> list[Mutant]:
     for name in OPERATORS:
         for occurrence, (line, place) in enumerate(_positions(source, name)):
             changed = mutate_code(source, get_operator(f"core/{name}")(), occurrence)
-            if changed is None or changed in found or _meaning(changed) == meaning:
+            if changed is None or changed in found or _meaning(changed) in ("", meaning):
                 continue
             before, after = _difference(source, changed)
             found[changed] = Mutant(path=path, line=line, place=place, before=before, after=after, source=changed)
@@ -88,12 +88,13 @@ def _difference(before: str, after: str) -> tuple[str, str]:
 
 
 def _meaning(source: str) -> str:
-    """The program without what changes no behaviour; empty if it does not even parse.
+    """The program without what changes no behaviour; empty if it is not even Python.
 
     Left out: annotations, which nothing evaluates; the options of dataclasses, which mypy checks; and whether an
     argument may be given by its place or by its name.
     """
     try:
+        compile(source, "mutant", "exec", dont_inherit=True)
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
         return ""

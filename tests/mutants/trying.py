@@ -73,6 +73,7 @@ class Room:
         self._seen = seen
         self._later: list[int] = []
         self._collected = False
+        self._tried = 0
         self._limit_s = _LONGEST_S
         self.alive: list[int] = []
 
@@ -96,6 +97,8 @@ class Room:
             self._pytest(arguments, [self])
             if not self._collected:
                 raise RuntimeError(f"the tests cannot be collected: {' '.join(self._tests)}")
+            if self._tried + len(self._later) < len(self._mutants):
+                raise RuntimeError(f"not every mutant of {self._module} was tried")
             for name in [name for name in sys.modules if _is_ours(name)]:
                 del sys.modules[name]
             for number in self._later:
@@ -141,6 +144,7 @@ class Room:
     def _count(self, number: int, killed: bool) -> None:
         if not killed:
             self.alive.append(number)
+        self._tried += 1
         self._seen(killed)
 
 

@@ -132,6 +132,15 @@ def test_across_disks_a_file_is_copied_and_then_removed(tmp_path: Path, monkeypa
     assert (tmp_path / "disk/b").read_bytes() == b"x" and not (tmp_path / "a").exists()
 
 
+def test_across_disks_a_link_stays_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "target").write_bytes(b"x")
+    (tmp_path / "a").symlink_to(tmp_path / "target")
+    refuse_renames(monkeypatch, errno.EXDEV, tmp_path / "a")
+    move(tmp_path / "a", tmp_path / "disk/b")
+    assert (tmp_path / "disk/b").readlink() == tmp_path / "target" and (tmp_path / "target").read_bytes() == b"x"
+    assert not (tmp_path / "a").is_symlink()
+
+
 def test_across_disks_a_folder_is_not_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").mkdir()
     refuse_renames(monkeypatch, errno.EXDEV, tmp_path / "a")
