@@ -169,8 +169,9 @@ def test_without_a_verified_checkpoint_nothing_is_restored() -> None:
 
 
 def test_damaged_checkpoints_beside_a_verified_one_are_reported() -> None:
-    around = Around(incoming(NEW, faults={"x": "it is damaged"}), inventory(OLD))
+    around = Around(incoming(NEW, card(15), faults={"x": "it is damaged"}), inventory(OLD))
     assert around.restore(ticket(*files(OLD))) and list(around.said) == ["walked_back", "restored"]
+    assert f"{NEW.stem}.zip" in " ".join(around.said["walked_back"])
 
 
 @pytest.mark.parametrize("steps", [20, 30])
@@ -199,8 +200,9 @@ def test_checkpoints_that_the_user_put_in_place_meanwhile_stay() -> None:
 def test_an_earlier_checkpoint_of_the_session_itself_may_be_in_place() -> None:
     own = card(15)
     assert Around(incoming(NEW), inventory(own, OLD)).restore(ticket(*files(OLD)))
-    almost = card(15, {**make_ticket().stamp(), "nonce": "x"})
-    assert Around(incoming(NEW), inventory(almost, OLD)).restore(ticket(*files(OLD))) == ()
+    for nonce in ("a", "x"):
+        almost = card(15, {**make_ticket().stamp(), "nonce": nonce})
+        assert Around(incoming(NEW), inventory(almost, OLD)).restore(ticket(*files(OLD))) == ()
 
 
 def test_files_beside_the_checkpoints_are_no_other_checkpoints() -> None:
@@ -238,7 +240,7 @@ def test_a_recovered_session_that_descends_from_what_is_in_place_continues_it() 
     given, pushed = ticket(*files(OLD)), record(recovered=False, models_steps=1)
     for waits, recovered, restored in ((True, True, True), (True, False, False), (False, False, True)):
         sessions = [replace(pushed, recovered=recovered), replace(pushed, key="run/s09a1", models_steps=99)]
-        around = Around(incoming(newer), inventory(there), waits=waits, sessions=sessions)
+        around = Around(incoming(newer, OLD), inventory(there), waits=waits, sessions=sessions)
         assert bool(around.restore(given)) is restored, (waits, recovered)
     assert Around(incoming(newer), inventory(there), waits=False).restore(given) == (), "the ledger does not know it"
     stranger = Around(incoming(NEW), inventory(there), waits=False, sessions=[pushed])
@@ -284,6 +286,7 @@ def test_steps_of_recovered_sessions_that_are_not_in_place_are_no_fresh_start() 
     assert "2 session(s)" in str(both) and "up to 50 steps" in str(both) and "x-s02" in str(both)
     given = make_ticket(inputs=files(card(70))).to_json()
     assert "up to 70 steps" in str(lost(replace(trained, ticket=given)))
+    assert "up to 1 steps" in str(lost(replace(trained, steps_done=1)))
 
 
 def test_without_recovered_steps_a_fresh_start_is_one() -> None:
@@ -293,6 +296,7 @@ def test_without_recovered_steps_a_fresh_start_is_one() -> None:
     assert lost(trained, fresh=True) is None
     assert lost(record(recovered=False, steps_done=40)) is None
     assert lost(replace(trained, steps_done=0)) is None
+    assert lost(replace(trained, steps_done=0, ticket=make_ticket(inputs=(BEST,)).to_json())) is None
     assert lost(replace(trained, stage=Stage.SUBMITTED)) is None
     assert lost(replace(trained, models_steps=40)) is None
 
