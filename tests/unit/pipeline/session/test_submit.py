@@ -328,6 +328,8 @@ def test_a_wait_until_a_moment_ends_a_minute_after_it_and_is_reported_once() -> 
     assert here.listener.lines == ["Waiting until 2026-01-01 00:33 UTC: spent"]
     wait_out(here.context, NotYet("spent", until=until), "spent")
     assert len(here.listener.lines) == 1 and slept[4:] == [60.0]
+    wait_out(here.context, NotYet("spent", until=here.clock.now() + timedelta(seconds=0.5)), "spent")
+    assert slept[5:] == [0.5, 60.0]
 
 
 def test_the_deadline_of_a_session_is_within_the_quota_of_a_command_that_waits() -> None:
@@ -351,7 +353,7 @@ def test_the_deadline_of_a_session_is_within_the_quota_of_a_command_that_waits()
 ENTRY = FileEntry(path="checkpoints/a.zip", size_bytes=1, sha256="a" * 64)
 
 
-def carried(record: SessionRecord, *, faults: tuple[str, ...] = (), held: bool = True) -> Handle | None:
+def carried(*records: SessionRecord, faults: tuple[str, ...] = (), held: bool = True) -> Handle | None:
     """The session that the files in place can be taken from."""
     card = load_card(PROJECT_ROOT / "configs/sections", "section_7_6")
     path = f"{card.directory}/data/models/{ENTRY.path}"
@@ -369,7 +371,7 @@ def carried(record: SessionRecord, *, faults: tuple[str, ...] = (), held: bool =
     )
     context = SimpleNamespace(
         backend=SimpleNamespace(name="far"),
-        ledger=SimpleNamespace(sessions=lambda lineage_id: [record]),
+        ledger=SimpleNamespace(sessions=lambda lineage_id: list(records)),
         results=SimpleNamespace(manifest=lambda folder: (manifest, faults)),
     )
     view = CheckpointInventory(root=Path("/m"), verified=(), faults={}, leftovers=(), entries=(ENTRY,))
@@ -388,6 +390,10 @@ def test_checkpoints_are_taken_from_a_session_whose_outputs_hold_them() -> None:
     assert carried(replace(record, swept=True)) is None
     assert carried(record, faults=("a.zip is missing",)) is None
     assert carried(record, held=False) is None
+    older = replace(record, handle="far://ana/x-s00")
+    assert carried(older, record) == HANDLE
+    for newer in (replace(record, backend="other"), replace(record, swept=True)):
+        assert carried(older, newer) == Handle.parse("far://ana/x-s00")
 
 
 def test_without_checkpoints_in_place_no_session_is_looked_at() -> None:
