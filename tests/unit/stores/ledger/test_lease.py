@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,31 @@ def test_a_program_that_has_lost_its_lease_takes_nothing_from_the_present_holder
     assert not second.lease.holds()
     for shell in (first, second, third):
         shell.ledger.close()
+
+
+def until(shell: Shell) -> datetime:
+    ((text,),) = shell.ledger.connection.execute("SELECT until FROM leases")
+    return datetime.fromisoformat(text)
+
+
+def test_a_release_ends_the_own_lease_and_no_other(shells: tuple[Shell, Shell], clock: FakeClock) -> None:
+    first, second = shells
+    assert first.lease.take()
+    first.lease.release()
+    assert until(first) == clock.now()
+    assert first.lease.take()
+    clock.sleep(LEASE_S)
+    assert second.lease.take()
+    first.lease.release()
+    assert until(second) == clock.now() + timedelta(seconds=LEASE_S)
+
+
+def test_a_held_lock_is_not_waited_for_and_its_folder_is_made(tmp_path: Path, clock: FakeClock) -> None:
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    lease = SqliteLease(ledger, tmp_path / "new/deep/campaigns.lock", clock.now)
+    assert lease.take() and lease._lock.timeout == 0
+    lease.release()
+    ledger.close()
 
 
 def test_refusals_are_stored_replaced_and_removed(shells: tuple[Shell, Shell]) -> None:
