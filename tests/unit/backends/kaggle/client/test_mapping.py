@@ -222,6 +222,7 @@ def test_a_date_without_a_zone_is_utc() -> None:
         (ServiceFault("push", status=500, message=""), OutcomeUnknown, None),
         (ServiceFault("push", status=409, message="Dataset is being created"), NotYet, 15.0),
         (ServiceFault("push", status=409, message="title in use"), BadInput, None),
+        (ServiceFault("push", status=410, message="Dataset is being created"), BadInput, None),
         (ServiceFault("push", status=401, message=""), ServiceFault, None),
         (ServiceFault("push", status=403, message=""), ServiceFault, None),
         (ServiceFault("push", status=400, message="Maximum batch GPU session count of 2 reached"), NotYet, 120.0),
