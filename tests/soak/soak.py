@@ -60,7 +60,7 @@ class Soak:
         rate: Share of calls, sessions and ticks that meet a fault.
         sampled_every_h: Virtual hours between two measurements.
         every_s: Seconds between two ticks; None for those of `campaign run`.
-        traced: Whether to trace the program's own memory over the second half, which takes twice the time.
+        traced: Whether to trace the program's own memory, which takes twice the time.
     """
 
     root: Path
@@ -76,6 +76,8 @@ class Soak:
     def run(self) -> Soaked:
         """Run the campaign to its end, then compare."""
         began_s = time.monotonic()
+        if self.traced:
+            tracemalloc.start()
         project, temporary = self.plan.project(self.root / "project"), self.root / "temporary"
         temporary.mkdir()
         rng = random.Random(self.seed)
@@ -112,8 +114,6 @@ class Soak:
         samples: list[Sample] = []
         over = False
         while not over or clock.slept_s < self.hours * 3600.0:
-            if self.traced and clock.slept_s >= self.hours * 1800.0 and not tracemalloc.is_tracing():
-                tracemalloc.start()
             if clock.slept_s / 3600.0 >= len(samples) * self.sampled_every_h:
                 samples.append(sample(clock.slept_s / 3600.0, computer.project, temporary, len(service.kernels)))
                 self.say(f"{clock.slept_s / 3600.0:5.1f} h: {len(service.kernels)} sessions, {ticks} ticks")
