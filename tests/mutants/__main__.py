@@ -83,6 +83,7 @@ def _alive(room: Room, mutants: list[Mutant]) -> list[Mutant]:
         code = 1
         try:
             os.close(reading)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # pytest's own report
             trying = trying_room.Room(room.module, room.tests, mutants, _progress)
             trying.try_all()
             os.write(writing, " ".join(map(str, trying.alive)).encode())
