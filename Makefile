@@ -8,19 +8,22 @@ PEERS := .bench-peers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: run test lint types floors unit verify prove prove-tests prove-kills prove-campaign prove-fuzz bench bench-peers bench-campaign \
-        bench-checkpoints bench-saves bench-resume bench-environments prove-algorithms clean help
+.PHONY: run test lint types floors unit verify prove prove-tests prove-algorithms prove-kills prove-fuzz prove-soak \
+        prove-mutants prove-campaign bench bench-peers bench-campaign bench-checkpoints bench-saves bench-resume \
+        bench-environments clean help
 
 help:
 	@echo "make run     train the quick section 7.6 on this computer (no account, no network after set-up)"
 	@echo "make test    lint, types, floors and all tests"
 	@echo "make verify  save, restore and resume a tiny real checkpoint"
-	@echo "make prove   train every algorithm without a cut and in cut sessions, and compare the results (minutes)"
-	@echo "make prove-algorithms   the same with thirteen algorithms and 26 environments; one: ALGORITHM=PPO (minutes)"
+	@echo "make prove   all proofs below but prove-mutants and prove-campaign, and section 7.6 cut and uncut (an hour or two)"
+	@echo "make prove-algorithms   train without a cut and in cut sessions, and compare: thirteen algorithms and 26 environments; one: ALGORITHM=PPO (minutes)"
 	@echo "make prove-tests        long tests of exact resume for every algorithm (minutes)"
 	@echo "make prove-kills        kill and cut the power at every point of every scenario; one: KILL=restore (minutes)"
 	@echo "make prove-campaign     long campaign tests: 20 kills, 50 empty copies, any interleaving"
 	@echo "make prove-fuzz         feed hostile bytes to every reader; one: KIND=events EACH=60 (minutes)"
+	@echo "make prove-soak         a campaign of 72 virtual hours under random faults: nothing is lost, nothing grows (minutes)"
+	@echo "make prove-mutants      change the code on which safety stands and see that a test fails (minutes); one: ROOM=judgement"
 	@echo "make bench              measure environment, solver and learning on one core, beside the installed peers"
 	@echo "make bench-peers        install the peers (SUMO, sumo-rl, UXsim, RL Zoo, TorchRL), 4 GB, in environments of their own"
 	@echo "make bench-saves        measure saves of a full replay buffer of a million transitions (minutes)"
@@ -35,7 +38,7 @@ run: $(VENV)/.ready-run
 verify: $(VENV)/.ready-run
 	$(BIN)/python -m orchestrator verify
 
-prove: prove-tests prove-algorithms prove-kills
+prove: prove-tests prove-algorithms prove-kills prove-fuzz prove-soak
 	$(BIN)/python -m orchestrator prove-resume section_7_6 --backend local --cuts 5
 
 prove-tests: $(VENV)/.ready-test
@@ -79,6 +82,11 @@ prove-campaign: $(VENV)/.ready-test
 # Guided by coverage where atheris is installed: .venv/bin/python -m pip install -c constraints.txt -e '.[fuzz]'
 prove-fuzz: $(VENV)/.ready-test
 	$(BIN)/python -m tests.fuzz $(if $(KIND),"$(KIND)") $(if $(EACH),--seconds $(EACH))
+prove-soak: $(VENV)/.ready-test
+	$(BIN)/python -m tests.soak $(SEEDS)
+
+prove-mutants: $(VENV)/.ready-mutants
+	$(BIN)/python -m tests.mutants $(ROOM)
 
 bench-checkpoints: $(VENV)/.ready-run
 	$(BIN)/python -m tests.bench.checkpoint_cost
@@ -126,6 +134,10 @@ $(VENV)/.ready-test: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) --no-compile -e '.[train,dev]'
 	@$(COMPILE)
 	@touch $@ $(VENV)/.ready-run
+
+$(VENV)/.ready-mutants: $(VENV)/.ready-test
+	$(PIP) --no-compile -e '.[mutants]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .venv-bootstrap $(PEERS)

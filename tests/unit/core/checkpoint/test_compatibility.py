@@ -9,10 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.core.checkpoint.compatibility import Grade, Intended, compare, worse_grade
+from orchestrator.core.checkpoint.compatibility import (
+    Compatibility,
+    Grade,
+    Intended,
+    Reason,
+    compare,
+    compare_checkpoint,
+    worse_grade,
+)
 from orchestrator.core.checkpoint.log_messages import RestoredFile, incompatibility, nothing_found, restoration
 from orchestrator.core.section.lineage import Lineage
+from orchestrator.kernel.checkpoint.card import Ancestor, CheckpointCard
 from orchestrator.kernel.checkpoint.resume_grade import GRADES, differences, worst
+from orchestrator.kernel.wire import FileEntry
 
 LINEAGE = Lineage(
     section="section_7_6",
@@ -119,7 +129,7 @@ def test_lost_state_makes_a_checkpoint_statistical() -> None:
 
 def test_the_grades_equal_those_of_the_kernel() -> None:
     assert [grade.word for grade in sorted(Grade, reverse=True)] == list(GRADES)
-    assert [Grade.of(word).word for word in GRADES] == list(GRADES)
+    assert [Grade.of(word).word for word in GRADES] == list(GRADES) and list(Grade) == [0, 1, 2, 3]
     assert worse_grade("exact", "weights-only") == "weights-only" == worse_grade("weights-only", None)
 
 
@@ -156,3 +166,93 @@ def test_the_checkpoint_lines_never_change() -> None:
         "[CHECKPOINT] No checkpoints found in validation_output/results/...",
         "[CHECKPOINT] This is normal for first run or if training didn't reach checkpoint threshold",
     )
+
+
+OWN = replace(LINEAGE, section="wind", own={"gusts": 3})
+OF_OWN = replace(INTENDED, lineage=OWN)
+
+
+def test_the_own_keys_of_a_card_without_them_are_equal_only_in_the_same_training() -> None:
+    identity = {**IDENTITY, "section": "wind"}
+    assert compare(identity, OF_OWN, lineage_id=OWN.id).grade is Grade.EXACT
+    for lineage_id in (None, "0" * 64):
+        comparison = compare(identity, OF_OWN, lineage_id=lineage_id)
+        assert [(one.label, one.grade) for one in comparison.reasons] == [("Setting gusts", Grade.WEIGHTS_ONLY)]
+
+
+def test_own_keys_that_were_changed_or_removed_are_differences() -> None:
+    identity = {**IDENTITY, "section": "wind", "own": {"gusts": 4}}
+    changed = compare(identity, OF_OWN, lineage_id=OWN.id)
+    assert [str(one) for one in changed.reasons] == ["Setting gusts: checkpoint=4, current=3"]
+    removed = compare(identity, replace(INTENDED, lineage=replace(LINEAGE, section="wind")))
+    assert [str(one) for one in removed.reasons] == ["Setting gusts: checkpoint=4, current=None"]
+
+
+def test_a_part_that_neither_card_nor_training_has_is_no_difference() -> None:
+    for nothing in (None, {}, ()):
+        bare = replace(INTENDED, lineage=replace(LINEAGE, environment=nothing))
+        identity = {name: value for name, value in IDENTITY.items() if name != "environment"}
+        assert compare(identity, replace(bare, lineage=replace(LINEAGE, environment={}))).grade is Grade.EXACT
+
+
+def test_the_grade_is_the_lowest_and_reasons_below_a_floor_are_those_under_it() -> None:
+    reasons = tuple(Reason(label=grade.word, checkpoint=1, current=2, grade=grade) for grade in list(Grade)[:3])
+    comparison = Compatibility(reasons=reasons, left_to_kernel=("spaces",))
+    assert comparison.grade is Grade.REFUSE and Compatibility(reasons=()).grade is Grade.EXACT
+    assert comparison.below(Grade.STATISTICAL) == tuple(str(one) for one in reasons[:2])
+    assert comparison.to_json() == {
+        "grade": "refuse",
+        "reasons": [{"reason": f"{one.label}: checkpoint=1, current=2", "grade": one.label} for one in reasons],
+        "left_to_kernel": ["spaces"],
+    }
+
+
+def test_the_worse_of_an_unknown_and_a_known_grade_is_the_known_one() -> None:
+    assert worse_grade(None, None) is None
+    assert worse_grade(None, "exact") == "exact" == worse_grade("exact", None)
+    assert worse_grade("statistical", "exact") == "statistical"
+
+
+def test_a_digest_is_shown_with_its_first_twelve_digits() -> None:
+    (reason,) = compare({**IDENTITY, "code_digest": "0123456789abcdef"}, INTENDED).reasons
+    assert (reason.checkpoint, reason.current) == ("0123456789ab", "c" * 12)
+    for key, value in (("algorithm", "AnAlgorithmWithALongName"), ("network", [128, 128, 128, 128])):
+        (other,) = compare({**IDENTITY, key: value}, INTENDED).reasons
+        assert other.checkpoint == value
+
+
+def _card(
+    identity: dict[str, Any], *, adopted: bool = False, state: bool = True, trained: bool = False
+) -> CheckpointCard:
+    stem = "x_checkpoint_10_steps"
+    return CheckpointCard(
+        stem=stem,
+        scenario="x",
+        steps=10,
+        files=tuple(
+            FileEntry(path=stem + suffix, size_bytes=1, sha256="a" * 64)
+            for suffix in (".zip", *([".state.npz"] if state else []))
+        ),
+        identity=identity,
+        stamp={"lineage_id": OWN.id, "session": 1},
+        saved_at="",
+        ancestry=(Ancestor(steps=1, digest="b" * 64),) if trained else (),
+        adopted={"file": "mine.zip"} if adopted else None,
+    )
+
+
+def test_a_card_is_compared_with_its_state_and_its_lineage() -> None:
+    identity = {**IDENTITY, "section": "wind"}
+    assert compare_checkpoint(_card(identity), OF_OWN).grade is Grade.EXACT
+    assert compare_checkpoint(_card(identity, state=False), OF_OWN).grade is Grade.WEIGHTS_ONLY
+    assert compare_checkpoint(_card(identity, adopted=True, trained=True), OF_OWN).grade is Grade.EXACT
+
+
+def test_an_adopted_model_is_refused_only_by_what_its_card_states() -> None:
+    adopted = compare_checkpoint(_card({"seed": 7, "algorithm": "DQN"}, adopted=True), INTENDED)
+    assert [str(one) for one in adopted.reasons] == [
+        "State: checkpoint=weights adopted from mine.zip, current=full state"
+    ]
+    assert (adopted.grade, adopted.left_to_kernel) == (Grade.WEIGHTS_ONLY, ("spaces", "network"))
+    refused = compare_checkpoint(_card({"algorithm": "PPO"}, adopted=True), INTENDED)
+    assert [one.label for one in refused.reasons] == ["Algorithm", "State"] and refused.grade is Grade.REFUSE

@@ -9,10 +9,10 @@ import pytest
 
 from orchestrator.core.session.backend_types import Observation, SessionState
 from orchestrator.core.session.end_reason import EFFECTS, Effect, EndReason
-from orchestrator.core.session.judgement import Judgement, as_asked, judge
+from orchestrator.core.session.judgement import Judgement, as_asked, finite, judge, numbers_in
 from orchestrator.kernel.outcome import EXIT_CODES, KernelEnding, SectionOutcome, Verdict
 from orchestrator.kernel.session.manifest import Manifest
-from orchestrator.kernel.wire import FileEntry, Ticket
+from orchestrator.kernel.wire import MANIFEST_NAME, FileEntry, Ticket
 from tests.unit.kernel.makers import make_ticket
 
 
@@ -125,3 +125,96 @@ def test_the_early_end_of_a_session_that_was_asked_to_stop_is_no_failure_and_is_
         assert asked is EndReason.STOPPED
     elif EFFECTS[end] is not Effect.TRY_AGAIN:
         assert asked is end  # finished, failed, refused: its own account stands
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (3, 3.0),
+        (-0.5, -0.5),
+        (True, None),
+        ("1.5", None),
+        (None, None),
+        ([1.0], None),
+        (float("nan"), None),
+        (float("inf"), None),
+        (float("-inf"), None),
+        (10**400, None),
+    ],
+)
+def test_only_finite_numbers_are_numbers(value: object, number: float | None) -> None:
+    assert finite(value) == number
+    assert isinstance(finite(value), float) is (number is not None)
+
+
+def test_the_numbers_of_a_summary_have_the_path_of_their_keys() -> None:
+    summary = {"delay_s": 20, "ours": {"delay_s": 17.5, "of": {"queue": 3}}, "note": "x", "bad": float("nan")}
+    assert dict(numbers_in(summary)) == {"delay_s": 20.0, "ours.delay_s": 17.5, "ours.of.queue": 3.0}
+
+
+@pytest.mark.parametrize(("start", "done", "trained"), [(10, 40, 30), (None, 40, 40), (40, 40, 0), (40, 10, 0)])
+def test_a_session_trained_the_steps_beyond_its_start(start: int | None, done: int, trained: int) -> None:
+    judgement = Judgement(end_reason=EndReason.PAUSED, exit_code=0, steps_start=start, steps_done=done)
+    assert judgement.trained_steps == trained
+    nothing = Judgement(end_reason=EndReason.CRASHED, exit_code=None)
+    assert (nothing.trained_steps, nothing.no_claim, nothing.problems) == (0, False, ())
+
+
+def test_without_a_manifest_the_reason_of_the_backend_comes_before_the_exit_code() -> None:
+    full = EXIT_CODES[KernelEnding.DISK_FULL]
+    assert judge(make_ticket(), _ended(full, EndReason.WALL_LIMIT), None, ()).end_reason is EndReason.WALL_LIMIT
+    unknown = judge(make_ticket(), _ended(None), None, ())
+    assert (unknown.end_reason, unknown.exit_code) == (EndReason.CRASHED, None)
+
+
+def test_a_manifest_that_could_not_be_fetched_was_not_left_unwritten() -> None:
+    lacking = (f"{MANIFEST_NAME} could not be fetched: HTTP 500", "kernel.log could not be fetched: HTTP 500")
+    judgement = judge(make_ticket(), _ended(0), None, ("a fault",), lacking)
+    assert judgement.problems == ("a fault", *lacking) and judgement.lacking == lacking
+    other = judge(make_ticket(), _ended(0), None, (), lacking[1:])
+    assert other.problems == ("the session wrote no manifest", lacking[1])
+
+
+def test_outputs_that_could_not_be_fetched_leave_the_verdict() -> None:
+    ticket = make_ticket()
+    summary = {"delay_s": 20.0}
+    outcome = replace(_manifest(ticket).outcome, summary=summary, training={"best_model_score": 2})
+    manifest = _manifest(ticket, outcome=outcome, timings_s={"wall": 12.5}, started_at="2026-01-02T03:04:05+00:00")
+    judgement = judge(ticket, _ended(None), manifest, (), ("loss.png could not be fetched",))
+    assert (judgement.verdict, judgement.numbers, judgement.score) == (Verdict.SUPPORTED, summary, 2.0)
+    assert judgement.problems == judgement.lacking == ("loss.png could not be fetched",)
+    assert (judgement.exit_code, judgement.wall_s, judgement.target_steps) == (0, 12.5, 40)
+    assert (judgement.started_at, judgement.ended_at) == ("2026-01-02T03:04:05+00:00", None)
+    damaged = judge(ticket, _ended(0), manifest, ("metrics.csv does not have its sha256",))
+    assert (damaged.numbers, damaged.verdict, damaged.end_reason) == (None, None, EndReason.FINISHED)
+
+
+def test_a_paused_session_has_no_numbers_and_makes_no_claim() -> None:
+    ticket = make_ticket()
+    outcome = SectionOutcome(ending=KernelEnding.PAUSED, steps_done=20, claim=False, summary={"delay_s": 20.0})
+    judgement = judge(ticket, _ended(0), _manifest(ticket, KernelEnding.PAUSED, outcome=outcome), ())
+    assert (judgement.numbers, judgement.no_claim, judgement.end_reason) == (None, False, EndReason.PAUSED)
+
+
+def test_a_finished_section_that_draws_no_conclusion_has_numbers_and_no_verdict() -> None:
+    ticket = make_ticket()
+    outcome = SectionOutcome(ending=KernelEnding.FINISHED, steps_done=40, claim=False, summary={"delay_s": 20.0})
+    judgement = judge(ticket, _ended(0), _manifest(ticket, outcome=outcome), ())
+    assert (judgement.no_claim, judgement.verdict, judgement.numbers) == (True, None, {"delay_s": 20.0})
+    damaged = judge(ticket, _ended(0), _manifest(ticket, outcome=outcome), ("metrics.csv is missing",))
+    assert (damaged.no_claim, damaged.numbers) == (False, None)
+
+
+def test_the_backends_reason_for_an_end_that_contradicts_the_manifest_is_kept() -> None:
+    ticket = make_ticket()
+    judgement = judge(ticket, _ended(137, EndReason.WALL_LIMIT), _manifest(ticket), ())
+    assert (judgement.end_reason, judgement.exit_code, judgement.no_claim) == (EndReason.WALL_LIMIT, 137, False)
+    assert judgement.problems == ("the process ended with 137, its manifest says 0",)
+
+
+def test_the_same_files_in_another_order_are_the_same_inputs() -> None:
+    files = tuple(FileEntry(path=f"checkpoints/{name}.zip", size_bytes=1, sha256=name * 64) for name in "ab")
+    ticket = make_ticket(inputs=files)
+    assert judge(ticket, _ended(0), _manifest(ticket, inputs=files[::-1]), ()).end_reason is EndReason.FINISHED
+    changed = (files[0], replace(files[1], sha256="c" * 64))
+    assert judge(ticket, _ended(0), _manifest(ticket, inputs=changed), ()).end_reason is EndReason.STALE_RESULTS

@@ -41,6 +41,26 @@ def test_without_a_limit_there_is_no_deadline() -> None:
     assert not deadline.reached
 
 
+def test_the_reserve_without_measured_actions_is_small_and_a_deadline_is_reached_at_its_reserve() -> None:
+    clock = FakeClock()
+    clock.sleep(1000.0)
+    deadline = SoftDeadline(20.0, monotonic=clock.monotonic, started_s=1000.0)
+    assert (deadline.elapsed_s, deadline.remaining_s, deadline.reserve_s) == (0.0, 20.0, 2.0)
+    clock.sleep(18.0)
+    assert (deadline.remaining_s, deadline.reached) == (2.0, True)
+    assert SoftDeadline(1000.0, monotonic=clock.monotonic, started_s=0.0).reserve_s == 5.0
+    assert SoftDeadline(None, monotonic=clock.monotonic, started_s=0.0).reserve_s == 0.0
+    deadline.measured("save", 0.5)
+    assert deadline.reserve_s == 0.75 + 2.0
+    assert deadline.totals_s == {"save": 0.5}
+    deadline.measured("evaluate", -1.0)
+    assert deadline.reserve_s == 0.75 + 2.0, "a clock that was set back does not shorten the reserve"
+    deadline.measured("evaluate", 1.0)
+    assert deadline.totals_s.pop("evaluate") == 0.0
+    deadline.totals_s.clear()
+    assert deadline.totals_s["save"] == 0.5
+
+
 def test_a_signal_only_sets_the_stop_flag() -> None:
     stop, before = StopFlag(), signal.getsignal(signal.SIGTERM)
     interrupt = signal.getsignal(signal.SIGINT)

@@ -26,7 +26,7 @@ RUNNING = Observation(state=SessionState.RUNNING, native="RUNNING")
 UNKNOWN = Observation(state=SessionState.UNKNOWN, native="SOMETHING_NEW")
 ENDED = Observation(state=SessionState.ENDED, native="COMPLETE", exit_code=0)
 AWAY = OrchestratorError("HTTP 500", transient=True)
-SPEC = {"deadline_s": 600.0, "scenario": "s"}
+SPEC = {"deadline_s": 600.0, "scenario": "s", "target_steps": 40}
 TICKET = Ticket(
     run_id="r",
     session=1,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from orchestrator.stores.ledger.lease import LEASE_S, SqliteLease
+from orchestrator.stores.ledger.lease import LEASE_S, SqliteLease, SqliteRefusals
 from orchestrator.stores.ledger.sqlite import SqliteLedger
 from tests.conftest import PROJECT_ROOT
 from tests.doubles.clock import FakeClock
@@ -67,3 +69,86 @@ def test_a_killed_holder_does_not_block_the_next(tmp_path: Path, clock: FakeCloc
     shell = Shell(tmp_path, clock)
     assert shell.lease.take() and shell.lease.holds()
     shell.ledger.close()
+
+
+def test_the_lease_lasts_a_quarter_of_an_hour_and_not_a_moment_longer(
+    shells: tuple[Shell, Shell], clock: FakeClock
+) -> None:
+    first, second = shells
+    assert first.lease.take()
+    clock.sleep(899.5)
+    assert not second.lease.take()
+    clock.sleep(0.5)
+    assert second.lease.take()
+
+
+def test_a_released_lease_is_free_and_a_lease_that_was_never_taken_is_not_held(shells: tuple[Shell, Shell]) -> None:
+    first, second = shells
+    first.lease.release()  # nothing to release
+    assert not first.lease.holds()
+    assert first.lease.take()
+    first.lease.release()
+    assert not first.lease.holds()
+    assert second.lease.take()
+    first.lease.release()
+    assert second.lease.holds(), "the release of an earlier holder takes nothing from the present one"
+
+
+def test_a_program_that_has_lost_its_lease_takes_nothing_from_the_present_holder(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    first, second = Shell(tmp_path, clock), Shell(tmp_path, clock)
+    assert first.lease.take()
+    clock.sleep(LEASE_S)
+    assert second.lease.take()
+    first.lease.release()
+    assert second.lease.holds()
+    third = Shell(tmp_path, clock)
+    assert third.lease.take(), "the lock is free, so its last holder has ended"
+    assert not second.lease.holds()
+    for shell in (first, second, third):
+        shell.ledger.close()
+
+
+def until(shell: Shell) -> datetime:
+    ((text,),) = shell.ledger.connection.execute("SELECT until FROM leases")
+    return datetime.fromisoformat(text)
+
+
+def test_a_release_ends_the_own_lease_and_no_other(shells: tuple[Shell, Shell], clock: FakeClock) -> None:
+    first, second = shells
+    assert first.lease.take()
+    first.lease.release()
+    assert until(first) == clock.now()
+    assert first.lease.take()
+    clock.sleep(LEASE_S)
+    assert second.lease.take()
+    first.lease.release()
+    assert until(second) == clock.now() + timedelta(seconds=LEASE_S)
+
+
+def test_a_held_lock_is_not_waited_for_and_its_folder_is_made(tmp_path: Path, clock: FakeClock) -> None:
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    lease = SqliteLease(ledger, tmp_path / "new/deep/campaigns.lock", clock.now)
+    assert lease.take() and lease._lock.timeout == 0
+    lease.release()
+    ledger.close()
+
+
+def test_refusals_are_stored_replaced_and_removed(shells: tuple[Shell, Shell]) -> None:
+    first, second = (SqliteRefusals(shell.ledger) for shell in shells)
+    assert first.reasons() == {}
+    first.store("a", "")
+    first.store("a", "no GPU")
+    first.store("b", "bad card")
+    assert second.reasons() == {"a": "no GPU", "b": "bad card"}
+    second.store("a", "too long")
+    second.store("b", "")
+    second.store("c", "")
+    assert first.reasons() == {"a": "too long"}
+
+
+def test_a_broken_table_of_refusals_is_not_taken_for_an_empty_one(shells: tuple[Shell, Shell]) -> None:
+    shells[0].ledger.connection.execute("CREATE TABLE refusals (other TEXT)")
+    with pytest.raises(sqlite3.OperationalError, match="no such column"):
+        SqliteRefusals(shells[0].ledger).reasons()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kagglesdk.kernels.types.kernels_enums import KernelWorkerStatus
 
-from orchestrator.backends.kaggle.client.errors import ServiceFault, clean, retry_after_s
+from orchestrator.backends.kaggle.client.errors import ServiceFault, clean, http_date, retry_after_s
 from orchestrator.backends.kaggle.client.log_parser import (
     LineAssembler,
     assemble,
@@ -20,10 +22,17 @@ from orchestrator.backends.kaggle.client.log_parser import (
 )
 from orchestrator.backends.kaggle.client.mapping import STATES, SaveAnswer, observation
 from orchestrator.backends.kaggle.session.download import confined
-from orchestrator.backends.kaggle.session.push_errors import conflict, lost_sources, refusal
+from orchestrator.backends.kaggle.session.push_errors import (
+    conflict,
+    fault_of_push,
+    image_refused,
+    lost_sources,
+    refusal,
+)
 from orchestrator.core.errors import BadInput, NotYet, OutcomeUnknown
-from orchestrator.core.session.backend_types import SessionState
+from orchestrator.core.session.backend_types import Carrier, CheckpointSet, Push, SessionState
 from orchestrator.core.session.end_reason import EndReason
+from tests.unit.kernel.makers import make_ticket
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -107,7 +116,12 @@ def test_an_error_text_has_no_signature_and_no_control_character() -> None:
 
 @pytest.mark.parametrize(
     ("status", "transient", "undecided"),
-    [(None, True, True), (500, True, True), (503, True, True), (429, True, False), (404, False, False)],
+    [
+        *((None, True, True), (500, True, True), (502, True, True), (503, True, True), (504, True, True)),
+        *((501, False, True), (599, False, True)),
+        *((408, True, False), (425, True, False), (429, True, False)),
+        *((400, False, False), (404, False, False), (409, False, False), (499, False, False)),
+    ],
 )
 def test_each_http_status_is_transient_or_not_and_undecided_or_not(
     status: int | None, transient: bool, undecided: bool
@@ -122,6 +136,16 @@ def test_each_http_status_is_transient_or_not_and_undecided_or_not(
         ("120", 120.0),
         ("Mon, 23 Nov 2026 12:01:30 GMT", 90.0),
         ("Mon, 23 Nov 2026 11:00:00 GMT", 0.0),
+        ("Mon, 23 Nov 2026 12:01:30 -0000", 90.0),
+        ("Mon, 23 Nov 2026 14:01:30 +0200", 90.0),
+        ("Wed, 25 Nov 2026 12:00:00 GMT", 86_400.0),
+        (" 7 ", 7.0),
+        ("86401", 86_400.0),
+        ("99999999999999999999", 86_400.0),
+        ("1.5", None),
+        ("-5", None),
+        ("\u00b2", None),
+        ("Mon, 99 Nov 2026 12:00:00 GMT", None),
         ("soon", None),
         ("", None),
         (None, None),
@@ -172,3 +196,83 @@ def test_a_path_that_would_leave_its_folder_is_refused(path: str) -> None:
 def test_ordinary_paths_are_accepted() -> None:
     assert confined("section_7_6_rl_performance/data/models/x_1_steps.zip")
     assert confined("a..b/c é.txt")
+
+
+def test_a_fault_says_what_was_asked_what_came_and_what_to_do() -> None:
+    fault = ServiceFault("push", status=401, message="expired")
+    assert str(fault) == "Kaggle, push: HTTP 401, expired" and "create a new token" in fault.remedy
+    assert str(ServiceFault("log", status=500, message="")) == "Kaggle, log: HTTP 500"
+    lost = ServiceFault("push", status=None, message="")
+    assert str(lost) == "Kaggle, push: no answer" and "status.kaggle.com" in lost.remedy
+    remedies = {status: ServiceFault("x", status=status, message="").remedy for status in (400, 403, 404, 429, 500)}
+    assert len(set(remedies.values())) == 5 and "phone" in remedies[403] and "later" in remedies[429]
+
+
+def test_a_date_without_a_zone_is_utc() -> None:
+    assert http_date("Mon, 23 Nov 2026 12:00:00 -0000") == NOW == http_date("Mon, 23 Nov 2026 13:00:00 +0100")
+    assert http_date("") is None and http_date("no date") is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "wait_s"),
+    [
+        (ServiceFault("push", status=429, message="", retry_after_s=30.0), NotYet, 30.0),
+        (ServiceFault("push", status=429, message=""), NotYet, 60.0),
+        (ServiceFault("push", status=None, message=""), OutcomeUnknown, None),
+        (ServiceFault("push", status=500, message=""), OutcomeUnknown, None),
+        (ServiceFault("push", status=409, message="Dataset is being created"), NotYet, 15.0),
+        (ServiceFault("push", status=409, message="title in use"), BadInput, None),
+        (ServiceFault("push", status=410, message="Dataset is being created"), BadInput, None),
+        (ServiceFault("push", status=401, message=""), ServiceFault, None),
+        (ServiceFault("push", status=403, message=""), ServiceFault, None),
+        (ServiceFault("push", status=400, message="Maximum batch GPU session count of 2 reached"), NotYet, 120.0),
+        (ServiceFault("push", status=400, message=""), BadInput, None),
+    ],
+)
+def test_a_failed_push_is_waited_out_looked_up_or_refused(
+    fault: ServiceFault, kind: type[Exception], wait_s: float | None
+) -> None:
+    problem = fault_of_push(fault)
+    assert type(problem) is kind
+    assert getattr(problem, "wait_s", None) == wait_s
+    if fault.status == 400 and kind is BadInput:
+        assert str(problem) == "Kaggle refused the push: HTTP 400"
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("Dataset is still PROCESSING", NotYet),
+        ("dataset processed soon", NotYet),
+        ("it is not ready", NotYet),
+        ("it is not yet ready", NotYet),
+        ("the process of elimination", BadInput),
+    ],
+)
+def test_the_words_of_a_conflict_decide(words: str, kind: type[Exception]) -> None:
+    assert type(conflict(words)) is kind
+
+
+@pytest.mark.parametrize(("words", "wait_s"), [("MAXIMUM GPU SESSION COUNT", 120.0), ("Your quota was exceeded", None)])
+def test_limits_are_recognised_in_any_case_and_order(words: str, wait_s: float | None) -> None:
+    problem = refusal(SaveAnswer(ref="", version=None, error=words), "k", None)
+    assert isinstance(problem, NotYet) and (problem.wait_s, problem.until) == (wait_s, None)
+
+
+def test_a_refused_image_has_the_remedy_and_every_other_problem_stays_as_it_is() -> None:
+    push = Push(
+        slug="k",
+        owner="ana",
+        script="",
+        ticket=make_ticket(),
+        carrier=Carrier.INLINE,
+        checkpoints=CheckpointSet(root=Path(), entries=()),
+        settings={"docker_image": "gcr.io/old"},
+        keeps_image=True,
+    )
+    problem = image_refused(BadInput("no such image"), push)
+    assert "gcr.io/old" in str(problem) and "--new-image" in problem.remedy
+    wait = NotYet("full")
+    assert image_refused(wait, push) is wait
+    other = BadInput("no such image")
+    assert image_refused(other, replace(push, keeps_image=False)) is other

@@ -13,8 +13,14 @@ from orchestrator.kernel.outcome import Verdict
 from orchestrator.kernel.schema import read
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import EvaluationResult
 from validation_ch7.section_7_6_rl_performance.schema import Criteria
-from validation_ch7.section_7_6_rl_performance.verdict.statistics import Bootstrap
-from validation_ch7.section_7_6_rl_performance.verdict.verdict import Judgement, judge
+from validation_ch7.section_7_6_rl_performance.verdict.statistics import Bootstrap, Estimate
+from validation_ch7.section_7_6_rl_performance.verdict.verdict import (
+    Judgement,
+    _change,
+    _scope,
+    _training_faults,
+    judge,
+)
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.model.demand import Split
 
@@ -102,6 +108,43 @@ TRAINING_MISTAKES: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("facts", "sentence"), TRAINING_MISTAKES)
 def test_a_policy_that_was_not_trained_is_invalid(facts: dict[str, Any], sentence: str) -> None:
     assert_invalid(judged(results(), **facts), sentence)
+
+
+def training_faults(**facts: Any) -> str:
+    return " ".join(_training_faults({**TRAINING, **facts}))
+
+
+def test_one_update_is_a_training_and_digests_may_sort_in_any_order() -> None:
+    assert training_faults(gradient_updates=1) == "" and training_faults(gradient_updates=0.5) == ""
+    assert "made -1 gradient updates" in training_faults(gradient_updates=-1)
+    for before, after, evaluated in (("b", "a", "a"), ("b", "c", "a"), ("a", "b", "c"), ("b", "a", "c")):
+        facts = {"policy_digest_before": before, "policy_digest_after": after, "policy_digest_evaluated": evaluated}
+        assert training_faults(**facts) == ""
+
+
+def test_a_digest_is_shown_with_its_first_twelve_digits() -> None:
+    before = "0123456789abcdef"
+    for name in ("policy_digest_after", "policy_digest_evaluated"):
+        assert "(digest 0123456789ab)" in training_faults(policy_digest_before=before, **{name: before})
+
+
+@pytest.mark.parametrize(("trainings", "needs"), [(1, ""), (2, "needs 2"), (10, "needs 10")])
+def test_a_claim_about_the_algorithm_needs_the_trainings_of_the_card(trainings: int, needs: str) -> None:
+    scope = _scope(Criteria(baseline="fixed_time", min_delay_reduction_pct=10.0, min_trainings=trainings))
+    assert scope.endswith(f"{needs}.") and ("a claim about the algorithm" in scope) is bool(needs)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.0, "0.00 [-2.00, 2.00] % less"),
+        (0.5, "0.50 [-1.50, 2.50] % less"),
+        (-0.5, "0.50 [-1.50, 2.50] % more"),
+        (-1.5, "1.50 [-0.50, 3.50] % more"),
+    ],
+)
+def test_a_reduction_below_zero_is_said_as_more(value: float, words: str) -> None:
+    assert _change(Estimate(value=value, low=value - 2.0, high=value + 2.0)) == words
 
 
 def measure(name: str, measure_name: str, value: float) -> Callable[[Results], Results]:
