@@ -15,6 +15,10 @@ SCENARIO = "traffic_light_control"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
+PLANNED: Mapping[str, Any] = {"profile": "quick", "criteria": {}, "lineage": {"seed": 0}}
+"""What a ticket in a ledger has, too."""
+
+
 def make_ticket(
     *, spec: Mapping[str, Any] | None = None, inputs: tuple[FileEntry, ...] = (), bundle_digest: str = "b" * 64
 ) -> Ticket:

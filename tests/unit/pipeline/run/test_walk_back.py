@@ -20,7 +20,7 @@ from orchestrator.stores.ledger.sqlite import SqliteLedger
 from orchestrator.stores.session.results import ResultsTree
 from tests.doubles.clock import FakeClock
 from tests.doubles.narrator import Listener
-from tests.unit.kernel.makers import SCENARIO, make_ticket, save
+from tests.unit.kernel.makers import PLANNED, SCENARIO, make_ticket, save
 
 
 class Killed(BaseException):
@@ -74,8 +74,7 @@ class WalkBackCase:
 
     def failed_session(self, number: int, entries: tuple[FileEntry, ...]) -> None:
         key = session_key("run", number, 1)
-        plain = {"target_steps": 100, "profile": "quick", "criteria": {}, "lineage": {"seed": 0}}
-        ticket = make_ticket(inputs=entries, spec=plain).to_json()
+        ticket = make_ticket(inputs=entries, spec={**PLANNED, "target_steps": 100}).to_json()
         self._event(
             EventKind.SESSION_PLANNED,
             key,

@@ -23,7 +23,7 @@ from orchestrator.pipeline.session.restore import (
     restored_files,
     up_to_date,
 )
-from tests.unit.kernel.makers import SCENARIO, make_ticket
+from tests.unit.kernel.makers import PLANNED, SCENARIO, make_ticket
 
 ROOT, FOLDER = Path("/models"), Path("/results/ana_x-s02")
 BEST = FileEntry(path="best_model/best_model.zip", size_bytes=5, sha256="e" * 64)
@@ -37,7 +37,7 @@ def card(steps: int, stamp: Mapping[str, Any] | None = None, *parents: Checkpoin
         steps=steps,
         files=(FileEntry(path=f"{stem}.zip", size_bytes=steps, sha256=f"{steps:064x}"),),
         identity={},
-        stamp=stamp or make_ticket().stamp(),
+        stamp=stamp or make_ticket(spec=PLANNED).stamp(),
         saved_at="",
         ancestry=tuple(Ancestor(steps=one.steps, digest=one.digest) for one in parents),
     )
@@ -56,13 +56,13 @@ def incoming(*cards: CheckpointCard, **change: Any) -> FetchedCheckpoints:
     return replace(FetchedCheckpoints(root=FOLDER, verified=cards, entries=files(*cards)), **change)
 
 
-EARLIER = {**make_ticket().stamp(), "session": 1, "nonce": "e" * 32}
-OTHERS = {**make_ticket().stamp(), "session": 9, "nonce": "o" * 32}
+EARLIER = {**make_ticket(spec=PLANNED).stamp(), "session": 1, "nonce": "e" * 32}
+OTHERS = {**make_ticket(spec=PLANNED).stamp(), "session": 9, "nonce": "o" * 32}
 OLD, NEW = card(10, EARLIER), card(20)
 
 
 def ticket(*given: FileEntry) -> Ticket:
-    return make_ticket(inputs=given)
+    return make_ticket(spec=PLANNED, inputs=given)
 
 
 def record(**change: Any) -> SessionRecord:
@@ -75,7 +75,7 @@ def record(**change: Any) -> SessionRecord:
         slug="x-s01",
         backend="kaggle",
         nonce="n" * 32,
-        ticket=make_ticket().to_json(),
+        ticket=make_ticket(spec=PLANNED).to_json(),
         stage=Stage.CLOSED,
         planned_at="2026-01-01T00:00:00+00:00",
         handle="kaggle://ana/x-s01",
@@ -201,7 +201,7 @@ def test_an_earlier_checkpoint_of_the_session_itself_may_be_in_place() -> None:
     own = card(15)
     assert Around(incoming(NEW), inventory(own, OLD)).restore(ticket(*files(OLD)))
     for nonce in ("a", "x"):
-        almost = card(15, {**make_ticket().stamp(), "nonce": nonce})
+        almost = card(15, {**make_ticket(spec=PLANNED).stamp(), "nonce": nonce})
         assert Around(incoming(NEW), inventory(almost, OLD)).restore(ticket(*files(OLD))) == ()
 
 
@@ -284,7 +284,7 @@ def test_steps_of_recovered_sessions_that_are_not_in_place_are_no_fresh_start() 
     assert "kaggle" in str(lost(trained)) and "x-s01" in str(lost(trained))
     both = lost(trained, replace(trained, slug="x-s02", steps_done=None, steps_start=50))
     assert "2 session(s)" in str(both) and "up to 50 steps" in str(both) and "x-s02" in str(both)
-    given = make_ticket(inputs=files(card(70))).to_json()
+    given = make_ticket(spec=PLANNED, inputs=files(card(70))).to_json()
     assert "up to 70 steps" in str(lost(replace(trained, ticket=given)))
     assert "up to 1 steps" in str(lost(replace(trained, steps_done=1)))
 
@@ -296,7 +296,7 @@ def test_without_recovered_steps_a_fresh_start_is_one() -> None:
     assert lost(trained, fresh=True) is None
     assert lost(record(recovered=False, steps_done=40)) is None
     assert lost(replace(trained, steps_done=0)) is None
-    assert lost(replace(trained, steps_done=0, ticket=make_ticket(inputs=(BEST,)).to_json())) is None
+    assert lost(replace(trained, steps_done=0, ticket=make_ticket(spec=PLANNED, inputs=(BEST,)).to_json())) is None
     assert lost(replace(trained, stage=Stage.SUBMITTED)) is None
     assert lost(replace(trained, models_steps=40)) is None
 

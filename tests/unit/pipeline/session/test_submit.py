@@ -38,7 +38,7 @@ from orchestrator.stores.section.card_yaml import load_card
 from tests.conftest import PROJECT_ROOT
 from tests.doubles.clock import FakeClock
 from tests.doubles.narrator import Listener
-from tests.unit.kernel.makers import make_ticket
+from tests.unit.kernel.makers import PLANNED, make_ticket
 
 HANDLE = Handle(backend="far", owner="ana", slug="x-s01")
 VISIBLE_S = 20.0
@@ -139,7 +139,12 @@ class Here:
 def push() -> Push:
     checkpoints = CheckpointSet(root=Path(), entries=())
     return Push(
-        slug="x-s01", owner="ana", script="", ticket=make_ticket(), carrier=Carrier.NONE, checkpoints=checkpoints
+        slug="x-s01",
+        owner="ana",
+        script="",
+        ticket=make_ticket(spec=PLANNED),
+        carrier=Carrier.NONE,
+        checkpoints=checkpoints,
     )
 
 
@@ -226,7 +231,9 @@ def test_an_answer_that_named_no_session_is_refused_if_there_is_none() -> None:
 
 
 def confirm(here: Here, ago_s: float = 0.0) -> Handle | None:
-    return confirm_submission(here.context, make_ticket(), "x-s01", here.clock.now() - timedelta(seconds=ago_s))
+    return confirm_submission(
+        here.context, make_ticket(spec=PLANNED), "x-s01", here.clock.now() - timedelta(seconds=ago_s)
+    )
 
 
 def test_absence_is_believed_when_the_window_has_passed_before_the_look() -> None:
@@ -250,7 +257,7 @@ def test_a_session_under_another_name_is_found_after_the_window() -> None:
 
 
 def planned(here: Here) -> SessionRecord:
-    key = plan_session(here.context, make_ticket(), "x-s01", Carrier.NONE)
+    key = plan_session(here.context, make_ticket(spec=PLANNED), "x-s01", Carrier.NONE)
     record = here.ledger.session(key)
     assert record is not None
     return record
