@@ -100,7 +100,7 @@ class ResultsTree:
                 faults[card.stem] = "it was saved by another session"
             elif card.steps > most_steps:
                 faults[card.stem] = f"it states {card.steps} steps, but the session can have done {most_steps} at most"
-            elif own_stamp and card.steps < least_steps:
+            elif own_stamp and least_steps is not None and card.steps < least_steps:
                 faults[card.stem] = f"it states {card.steps} steps, but the session began at {least_steps}"
             else:
                 own.append(card)
@@ -125,21 +125,22 @@ def _output_faults(manifest: Manifest, folder: Path) -> Iterator[str]:
             yield fault
 
 
-def _own_steps(folder: Path, ticket: Ticket) -> tuple[int, int]:
+def _own_steps(folder: Path, ticket: Ticket) -> tuple[int | None, int]:
     """Bounds of the steps of a session's checkpoints: from its manifest, else up to its target plus one rollout.
 
     Without a target there is no upper bound.
     """
-    given = [checkpoint_steps(PurePosixPath(entry.path).stem) or 0 for entry in ticket.inputs]
+    stems = [PurePosixPath(entry.path).stem for entry in ticket.inputs]
+    given = [steps for stem in stems if (steps := checkpoint_steps(stem)) is not None]
     try:
         manifest = read_manifest(folder)
     except ValueError:
         manifest = None
     own = manifest is not None and manifest.stamp.get("nonce") == ticket.nonce
     if manifest is not None and own and manifest.outcome.steps_done is not None:
-        return manifest.outcome.steps_start or 0, max(manifest.outcome.steps_done, *given, 0)
+        return manifest.outcome.steps_start, max([manifest.outcome.steps_done, *given])
     target = ticket.spec["target_steps"]
-    return 0, MOST_WHOLE if target is None else max(int(target), *given, 0) + _ROLLOUT_STEPS
+    return None, MOST_WHOLE if target is None else max([int(target), *given]) + _ROLLOUT_STEPS
 
 
 def _has_stamp(card: CheckpointCard, ticket: Ticket) -> bool:

@@ -232,3 +232,33 @@ def test_each_value_of_a_card_has_its_type_and_range(key: str, value: object, fi
 def test_a_checkpoint_file_has_a_plain_short_name_that_starts_with_the_stem(name: str, fault: str | None) -> None:
     found = name_fault(name, STEM)
     assert (found is None) if fault is None else fault in str(found)
+
+
+def test_a_fault_of_a_name_shows_the_beginning_of_a_long_one() -> None:
+    assert name_fault("/" * 100, STEM) == f"'{'/' * 80}' is not a plain file name"
+    assert name_fault("x" * 300, STEM) == f"the file name '{'x' * 40}'... is too long"
+
+
+@pytest.mark.parametrize("block", ["stamp", "identity", "proof", "adopted"])
+def test_a_block_of_a_card_may_have_keys_of_a_later_version(block: str) -> None:
+    plain = card(proof=PROOF, adopted=ADOPTED).to_json()
+    require(CARD, {**plain, block: {**plain[block], "later": 1}}, "the card")
+
+
+@pytest.mark.parametrize(("count", "fits"), [(0, False), (1, True), (2, True)])
+def test_a_card_lists_at_least_one_file(count: int, fits: bool) -> None:
+    plain = card().to_json()
+    assert _fits({**plain, "files": plain["files"][:count]}) is fits
+
+
+@pytest.mark.parametrize(("length", "fits"), [(4096, True), (4097, False)])
+def test_a_word_of_a_card_has_a_longest_length(length: int, fits: bool) -> None:
+    assert _fits({**card().to_json(), "saved_at": "x" * length}) is fits
+
+
+def _fits(plain: dict[str, Any]) -> bool:
+    try:
+        require(CARD, plain, "the card")
+    except Unreadable:
+        return False
+    return True

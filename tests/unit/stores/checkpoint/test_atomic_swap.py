@@ -321,3 +321,12 @@ def test_folders_are_flushed_to_the_disk_after_a_change(models: Path, monkeypatc
     begin(models, change)
     finish(models, change, SCENARIO)
     assert flushed == [models, models / "checkpoints", models.parent]  # the last one: the journal is gone
+
+
+def test_folders_of_staged_copies_are_flushed_once_each(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[Path] = []
+    monkeypatch.setattr(atomic_swap, "sync_folder", flushed.append)
+    places = (staged(models, "checkpoints/a.zip"), staged(models, "checkpoints/b.zip"), staged(models, "c.zip"))
+    atomic_swap.sync_staged(models, Change(act=RESTORE, folder="s02", place=places))
+    folder = models.parent / ".incoming-s02"
+    assert sorted(flushed) == [folder, folder / "checkpoints"]

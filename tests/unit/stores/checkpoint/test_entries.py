@@ -55,7 +55,7 @@ def test_a_plain_name_is_short_and_has_no_folder() -> None:
 def test_a_list_of_files_is_read_as_it_was_written() -> None:
     entries = (FileEntry(**WHOLE), FileEntry(**{**WHOLE, "path": "b.zip", "size_bytes": 0}))
     assert entries_from({"files": json.loads(json.dumps(entries_to_json(entries)))}, "list.json") == entries
-    assert entries_from({"files": []}, "list.json") == ()
+    assert entries_from({"files": [], "later": 1}, "list.json") == ()
 
 
 @pytest.mark.parametrize(

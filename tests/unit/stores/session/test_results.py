@@ -120,6 +120,16 @@ def test_a_card_with_more_steps_than_its_session_can_have_done_is_refused(tmp_pa
     assert any("but the session can have done " in fault for fault in incoming.faults.values())
 
 
+def test_a_session_may_save_before_its_first_step(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    _commit(folder)
+    path = folder / MANIFEST_NAME
+    plain = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**plain, "steps_start": 10}), encoding="utf-8")
+    incoming = _tree(tmp_path).incoming(folder, TICKET)
+    assert [card.steps for card in incoming.verified] == [20, 10] and not incoming.faults
+
+
 def test_a_card_with_fewer_steps_than_its_session_began_with_is_refused(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
     _commit(folder)
