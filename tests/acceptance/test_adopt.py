@@ -81,6 +81,7 @@ def adopt(root: Path, *words: object) -> Answer:
     return orchestrate(root, "adopt", *map(str, words), "--json")
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("algorithm", first_cases(1, ["Own", "PPO", "DQN"]))
 def test_alone_the_cut_training_equals_the_straight_one_and_stays_weights_only(
     models: Path, tmp_path: Path, algorithm: str
@@ -133,6 +134,7 @@ def run(root: Path, *words: str) -> Answer:
     return orchestrate(root, "run", "mine", "--json", *words)
 
 
+@pytest.mark.prove
 def test_in_a_project_it_is_said_everywhere(models: Path, tmp_path: Path) -> None:
     root = project(tmp_path, "PPO")
     assert adopt(root, models / "ppo.zip", "--steps", 64).json["section"] == "mine"  # the only section

@@ -99,6 +99,7 @@ def _tick(root: Path, home: Path) -> Answer:
     return orchestrate(root, "campaign", "tick", "packed", "--backend", "kaggle", "--json", "--recover", **variables)
 
 
+@pytest.mark.prove
 def test_empty_working_copies_find_every_session_of_every_pack(
     tmp_path: Path, kaggle: LoopbackKaggle, alone: dict[str, bytes]
 ) -> None:

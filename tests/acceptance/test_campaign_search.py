@@ -59,6 +59,7 @@ def run(root: Path) -> dict[str, Any]:
     return answer.json
 
 
+@pytest.mark.prove
 def test_search_killed_and_without_ledger_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
     reference = project(tmp_path / "reference")
     planned = orchestrate(reference, "campaign", "plan", "look", "--json").json

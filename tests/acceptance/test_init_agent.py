@@ -15,6 +15,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     return install(build(copied_sources(root / "sources"), root / "wheel"), root / "venv")
 
 
+@pytest.mark.prove
 def test_an_agent_is_trained_and_resumed_without_a_line_of_code(full: Installed, tmp_path: Path) -> None:
     made = full.orchestrate(tmp_path, "init", ".", "--env", "CartPole-v1", "--section", "pole", "--json")
     assert made.code == 0, made.err

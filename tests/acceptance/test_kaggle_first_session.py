@@ -65,6 +65,7 @@ def test_every_doubt_is_a_row_and_most_are_decided(project: KaggleProject) -> No
     assert facts["machine"]["found"]
 
 
+@pytest.mark.prove
 def test_the_report_names_neither_user_nor_secret(project: KaggleProject) -> None:
     answer = orchestrate(project.root, "doctor", "--first-session", "--json", **loopback_variables())
     whole = json.dumps(answer.json)
@@ -96,6 +97,7 @@ def test_outputs_that_are_not_mounted_fail_their_row(project: KaggleProject, mon
     assert rows[Doubt.DATASET].good
 
 
+@pytest.mark.prove
 def test_a_dataset_that_is_never_ready_leaves_its_rows_open(project: KaggleProject) -> None:
     project.kaggle.settings.processing_looks = 10**6
     rows, _, _ = kaggle_first_session(lambda line: None, replace(SHORT, patience_s=8.0))

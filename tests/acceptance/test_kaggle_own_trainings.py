@@ -36,6 +36,7 @@ def _single_file(root: Path) -> Path:
     return make_script_project(root, PPO, CARD, "ppo.py")
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize(("make", "quick", "full"), first_cases(1, [(_single_file, 512, 1024), (_agent, 2048, 4096)]))
 def test_two_sessions_on_kaggle_end_with_the_bytes_of_two_here(
     tmp_path: Path, make: Callable[[Path], Path], quick: int, full: int

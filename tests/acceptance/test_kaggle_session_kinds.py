@@ -73,6 +73,7 @@ def test_with_the_weekly_quota_spent_cpu_sessions_go_on(project: KaggleProject) 
     assert machines(project) == [(False, None)] * 2
 
 
+@pytest.mark.prove
 def test_a_chain_stays_in_cpu_sessions_and_in_their_image(project: KaggleProject) -> None:
     set_behaviour(project.root, '{"1": {"do": "pause"}}')
     write_campaign(project, "sessions: {cpu: 1}", seeds=1)

@@ -31,7 +31,7 @@ def _folder(tmp_path: Path, name: str, script: str) -> Path:
 @pytest.mark.parametrize(
     ("script", "steps", "cuts", "save_every"),
     [
-        ("ppo.py", 1024, ["SIGTERM 128", "SIGKILL 640", "SIGTERM 768"], 256),
+        pytest.param("ppo.py", 1024, ["SIGTERM 128", "SIGKILL 640", "SIGTERM 768"], 256, marks=pytest.mark.prove),
         ("objects.py", 30, ["SIGTERM 5", "SIGKILL 14", "SIGKILL 25"], 4),
     ],
 )

@@ -65,7 +65,7 @@ def successful_output(answer: Answer) -> str:
     return answer.out + answer.err
 
 
-@pytest.mark.parametrize("where", PLACEMENTS)
+@pytest.mark.parametrize("where", first_cases(6, reversed(PLACEMENTS)))
 @pytest.mark.parametrize("beside_checkpoints", first_cases(1, [True, False]))
 def test_user_files_are_listed_before_and_after_a_run_and_kept(toy: Path, where: str, beside_checkpoints: bool) -> None:
     if beside_checkpoints:
@@ -205,7 +205,7 @@ JOURNALS: dict[str, bytes] = {
 }
 
 
-@pytest.mark.parametrize("journal", first_cases(4, reversed(JOURNALS)))
+@pytest.mark.parametrize("journal", first_cases(2, reversed(JOURNALS)))
 @pytest.mark.parametrize("words", [(), ("--fresh",)])
 def test_invalid_restore_journal_is_archived_and_reported(toy: Path, journal: str, words: tuple[str, ...]) -> None:
     successful_output(orchestrate(toy, *QUICK, "--target-steps", "20"))
@@ -248,26 +248,29 @@ def _changed(plain: dict[str, Any], **values: Any) -> str:
 
 @pytest.mark.parametrize(
     "make",
-    [
-        lambda plain: "[" * 100_000 + "]" * 100_000,
-        lambda plain: '{"identity": ' + '{"a": ' * 100_000 + "1" + "}" * 100_001,
-        lambda plain: _changed(plain, files=[]),
-        lambda plain: _changed(plain, identity=None),
-        lambda plain: _changed(plain, identity={"algorithm": 5, "seed": []}),
-        lambda plain: _changed(plain, saved_at=5),
-        lambda plain: _changed(plain, stamp=None),
-        lambda plain: _changed(plain, stamp={"lineage_id": plain["stamp"]["lineage_id"]}),
-        lambda plain: _changed(plain, stamp={**plain["stamp"], "session": "x"}),
-        lambda plain: _changed(plain, files=[{**plain["files"][0], "path": 5}]),
-        lambda plain: _changed(plain, files=[{**plain["files"][0], "path": "a" * 5000}]),
-        lambda plain: _changed(plain, files=[{**plain["files"][0], "path": "a\0b"}]),
-        lambda plain: _changed(plain, files=7),
-        lambda plain: _changed(plain, ancestry={"a": 1}),
-        lambda plain: _changed(plain, steps="40"),
-        lambda plain: _changed(plain, steps=1e999).replace("Infinity", "1e999"),
-        lambda plain: "5",
-        lambda plain: "",
-    ],
+    first_cases(
+        5,
+        [
+            lambda plain: _changed(plain, files=[]),
+            lambda plain: "[" * 100_000 + "]" * 100_000,
+            lambda plain: '{"identity": ' + '{"a": ' * 100_000 + "1" + "}" * 100_001,
+            lambda plain: _changed(plain, identity=None),
+            lambda plain: _changed(plain, identity={"algorithm": 5, "seed": []}),
+            lambda plain: _changed(plain, saved_at=5),
+            lambda plain: _changed(plain, stamp=None),
+            lambda plain: _changed(plain, stamp={"lineage_id": plain["stamp"]["lineage_id"]}),
+            lambda plain: _changed(plain, stamp={**plain["stamp"], "session": "x"}),
+            lambda plain: _changed(plain, files=[{**plain["files"][0], "path": 5}]),
+            lambda plain: _changed(plain, files=[{**plain["files"][0], "path": "a" * 5000}]),
+            lambda plain: _changed(plain, files=[{**plain["files"][0], "path": "a\0b"}]),
+            lambda plain: _changed(plain, files=7),
+            lambda plain: _changed(plain, ancestry={"a": 1}),
+            lambda plain: _changed(plain, steps="40"),
+            lambda plain: _changed(plain, steps=1e999).replace("Infinity", "1e999"),
+            lambda plain: "5",
+            lambda plain: "",
+        ],
+    ),
 )
 def test_faulty_card_makes_only_its_checkpoint_unusable(toy: Path, make: Any) -> None:
     successful_output(orchestrate(toy, *QUICK, "--target-steps", "20"))

