@@ -65,7 +65,6 @@ def test_every_doubt_is_a_row_and_most_are_decided(project: KaggleProject) -> No
     assert facts["machine"]["found"]
 
 
-@pytest.mark.prove
 def test_the_report_names_neither_user_nor_secret(project: KaggleProject) -> None:
     answer = orchestrate(project.root, "doctor", "--first-session", "--json", **loopback_variables())
     whole = json.dumps(answer.json)
