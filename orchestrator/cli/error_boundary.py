@@ -113,14 +113,16 @@ def _file_failure(fault: BaseException) -> _Failure | None:
 
     The same for a ledger that another program holds, or that was damaged while this command used it.
     """
-    from orchestrator.core.diagnostics.storage import file_fault
-    from orchestrator.stores.ledger.errors import disk_full, unreadable
-
+    try:
+        from orchestrator.core.diagnostics.storage import file_fault
+        from orchestrator.stores.ledger.errors import disk_full, unreadable
+    except ModuleNotFoundError:
+        return None  # the project's own code is missing: that is the failure to print
     found: OrchestratorError | None = file_fault(fault)
-    ledger = Path(".orchestrator", "ledger.sqlite")
+    ledger = (_project_folder() or Path()) / ".orchestrator" / "ledger.sqlite"
     if isinstance(fault, sqlite3.OperationalError):
         found = disk_full(ledger, fault)
-    elif isinstance(fault, sqlite3.DatabaseError):
+    elif type(fault) is sqlite3.DatabaseError:  # its other subclasses are faults of this program
         found = unreadable(ledger, str(fault))
     return None if found is None else _Failure(cause=str(found), remedy=found.remedy, code=found.exit_code)
 

@@ -187,7 +187,8 @@ def _read_sandbox(content: bytes, scratch: Path) -> bool:
         seen = backend.observe(handle)
         found = backend.read_all(slug)
         require_plain([seen.native, seen.exit_code, [one.ticket.to_json() for one in found]])
-        backend.find(TICKET, slug)
+        if read_json(scratch / slug / "submitted.json"):  # a damaged one is an error of the backend: see its test
+            backend.find(TICKET, slug)
         backend.recall(TICKET.lineage_id)
         usable.append(bool(read_json(scratch / slug / odd)))
     return any(usable)

@@ -15,7 +15,7 @@ from orchestrator.backends.local.installation import LIBRARIES, installed_versio
 from orchestrator.backends.local.members import copy_outputs, manifest_code, note_fetched, own_end, tickets_of
 from orchestrator.backends.local.processes import held, start_supervisor, withdraw_unless_submitted
 from orchestrator.backends.local.sandbox import Sandbox, bring_back, read_json, sweep
-from orchestrator.core.errors import BadInput, NameTaken
+from orchestrator.core.errors import BadInput, NameTaken, RemoteUnavailable
 from orchestrator.core.session.backend_types import (
     Carrier,
     CheckpointSet,
@@ -144,6 +144,11 @@ class LocalBackend(Backend):
         submitted = withdraw_unless_submitted(sandbox)
         if submitted is None:
             return None
+        if not submitted:
+            raise RemoteUnavailable(
+                f"{sandbox.submitted} is damaged: whether its session runs is not known",
+                remedy=f"If none runs, move {sandbox.root} away, then run the same command again.",
+            )
         if not sandbox.companions.exists():
             return self._handle(slug) if submitted.get("nonce") == ticket.nonce else None
         return member_of(self._handle(slug), tickets_of(sandbox), ticket.nonce)

@@ -21,7 +21,7 @@ from orchestrator.core.secret_search import NAMES_OF_SECRETS
 from orchestrator.kernel.files.storage import StorageTrouble, free_text, storage_trouble
 
 _SUBMIT_LOOKS, _SUBMIT_PAUSE_S = 100, 0.05
-_KEPT = re.compile(r"PWD|.*PROXY|(PIP|UV)_.*", re.IGNORECASE)
+_KEPT = re.compile(r"PWD|.*PROXY|(PIP|UV)_(?!PUBLISH).*", re.IGNORECASE)
 """The current folder; and how packages are installed, which may need a password."""
 _PASSWORD_IN_ADDRESS = re.compile(r"://[^\s/:@]*:[^\s/@]+@")
 # Windows: DETACHED_PROCESS and CREATE_NEW_PROCESS_GROUP; elsewhere start_new_session does it and flags must be 0.

@@ -125,20 +125,29 @@ class Sandbox:
 
 _WORD = text()
 _SHAPES = {
+    "launch.json": fields({"environment": fields({ROOT_VARIABLE: _WORD}, others=True)}, others=True),
     "submitted.json": fields({"nonce": _WORD, "at": _WORD}),
     "exit.json": fields({"exit_code": whole(-(2**31), 2**32), "reason": optional(_WORD), "at": _WORD}),
 }
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """A file of a sandbox: None if it does not exist, empty if it is damaged."""
+    """A file of a sandbox: None if it does not exist, empty if it is damaged.
+
+    Raises:
+        OSError: It cannot be read at this moment.
+    """
     if not os.path.lexists(path):
         return None
     try:
-        plain = read_object(path)
+        plain = read_object(path, halves=True)
         require(_SHAPES.get(path.name, TABLE), plain, path.name)
-    except Unreadable:
-        return {} if os.path.lexists(path) else None  # it may be removed at this moment
+    except Unreadable as fault:
+        if not os.path.lexists(path):  # it may be removed at this moment
+            return None
+        if isinstance(fault.__cause__, OSError):
+            raise fault.__cause__ from None
+        return {}
     return plain
 
 
@@ -198,7 +207,7 @@ def bring_back(sandbox: Sandbox) -> None:
         return
     if not os.access(sandbox.root, os.W_OK):
         return  # a command that only looks, on a read-only disk
-    shutil.copytree(old.working, sandbox.working, dirs_exist_ok=True)
+    shutil.copytree(old.working, sandbox.working, symlinks=True, dirs_exist_ok=True)
     if (old.working / MANIFEST_NAME).exists():
         shutil.rmtree(old.root)
         _remove_empty(old.root.parent)

@@ -35,9 +35,8 @@ Names of files and lines of a session's log may hold them; a terminal would obey
 def encodable(text: str, encoding: str | None) -> str:
     """The text itself where the encoding has all its characters, else with ASCII signs and `?` for those it lacks.
 
-    Characters that a terminal obeys instead of showing them are escaped, as ESC is by four characters.
-
-    Control sequences of terminals are removed: parts of the text may come from a log or a file.
+    Characters that a terminal obeys instead of showing them are escaped, as ESC is by four characters: parts of the
+    text may come from a log or a file.
 
     Args:
         text: What to print.

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 
@@ -79,7 +80,8 @@ def make_folder(folder: Path) -> None:
     """Create a folder and the missing ones above it; each name is flushed to the disk."""
     if folder.is_dir():
         return
-    make_folder(folder.parent)
+    if folder.parent != folder:  # a drive that is not there has no parent
+        make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
     sync_folder(folder.parent)
 
@@ -90,7 +92,9 @@ def sync_tree(folder: Path) -> None:
         for name in names:
             path = Path(place, name)
             if path.is_file() and not path.is_symlink():
-                _sync(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)  # Windows flushes only what may be written
+                # Windows flushes only what may be written.
+                with suppress(PermissionError) if os.name == "nt" else nullcontext():
+                    _sync(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
         sync_folder(Path(place))
 
 

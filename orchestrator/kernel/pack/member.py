@@ -26,7 +26,7 @@ def run_member(place: Path) -> int:
         Exit code of the session.
     """
     threading.Thread(target=_leave_with_the_pack, daemon=True).start()
-    order = read_object(place / ORDER_NAME)
+    order = read_object(place / ORDER_NAME, halves=True)
     return main(
         order["ticket"],
         place / CODE,

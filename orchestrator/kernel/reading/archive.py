@@ -73,7 +73,7 @@ class Archive:
     def __iter__(self) -> Iterator[str]:
         return iter(self.sizes)
 
-    def read(self, member: str, most_bytes: int = MOST_UNPACKED) -> bytes:
+    def read(self, member: str, most_bytes: int | None = None) -> bytes:
         """The bytes of a member, its checksum verified.
 
         Raises:
@@ -90,11 +90,11 @@ class Archive:
                 yield chunk
 
     @contextmanager
-    def stream(self, member: str, most_bytes: int = MOST_UNPACKED) -> Iterator[IO[bytes]]:
+    def stream(self, member: str, most_bytes: int | None = None) -> Iterator[IO[bytes]]:
         """A member, open for reading; gives no more bytes than it states. Errors as of `read`."""
         if member not in self.sizes:
             raise Unreadable(self.name, "is missing", shown(member))
-        if self.sizes[member] > most_bytes:
+        if most_bytes is not None and self.sizes[member] > most_bytes:
             raise Unreadable(self.name, f"is larger than {most_bytes} bytes", shown(member))
         with _readable(self.name, f"{shown(member)} is damaged"), self._archive.open(member) as stream:
             yield stream

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -79,13 +80,13 @@ def read_json(text: str | bytes, source: str = "the text", *, depth: int = MAX_D
     return value
 
 
-def read_object(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
-    """The JSON object in a file.
+def read_object(path: Path, most_bytes: int = MOST_BYTES, *, halves: bool = False) -> dict[str, Any]:
+    """The JSON object in a file; `halves` as of `read_json`.
 
     Raises:
         Unreadable: The file does not exist, is too large, or holds something else.
     """
-    plain = read_json(read_bounded(path, most_bytes), path.name)
+    plain = read_json(read_bounded(path, most_bytes), path.name, halves=halves)
     if not isinstance(plain, dict):
         raise Unreadable(path.name, f"it holds {shown(plain)} instead of an object")
     return plain
@@ -160,9 +161,8 @@ def _whole(text: str) -> int:
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {shown(twice)} is given twice")
+        counts = Counter(name for name, _ in pairs)
+        raise ValueError(f"the key {shown(counts.most_common(1)[0][0])} is given twice")
     return found
 
 

@@ -5,6 +5,7 @@ A reader of a file states the shape of its content once and gets typed values, o
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def objects_in(folder: Path, pattern: str, shape: Shape) -> Iterator[dict[str, A
     """The objects of a shape in the files of a folder that match a pattern, by name; other files are left out."""
     for path in sorted(folder.glob(pattern)):
         try:
-            value = read_object(path)
+            value = read_object(path, halves=True)
         except Unreadable:
             continue
         if fits(shape, value):
@@ -175,7 +176,9 @@ def _is_whole(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300  # NaN is not
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    )  # NaN is not
 
 
 def _is_digest(value: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, TypeGuard
 
 from orchestrator.kernel.reading.json_text import Unreadable, read_json
+from orchestrator.kernel.reading.shapes import MOST_WHOLE
 from orchestrator.kernel.wire import REPORT_TAG
 
 EVALUATED = "evaluated"
@@ -28,7 +29,7 @@ def evaluation_in(report: Any) -> tuple[int, float] | None:
     if not isinstance(report, dict) or report.get("kind") != EVALUATED:
         return None
     steps, score = report.get("steps"), report.get("score")
-    if not _is_number(steps) or not _is_number(score) or steps < 0:
+    if not _is_number(steps) or not _is_number(score) or not 0 <= steps <= MOST_WHOLE:
         return None
     return int(steps), float(score)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.kernel.reading.shapes import MOST_WHOLE
+
 CONTAINER_VARIABLE = "KAGGLE_CONTAINER_NAME"
 OPENED = "opened"
 """Kind of the first report of a session; its field `session_id` is a number, or null if the name has another form."""
 
 _MOST_DIGITS = 18
-"""The API takes a signed 64-bit number."""
 
 
 def id_of_container(name: str) -> int | None:
@@ -33,4 +34,4 @@ def opened_id(report: Mapping[str, Any]) -> int | None:
 
 def _number(text: str) -> int | None:
     usable = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
-    return (int(text) or None) if usable else None
+    return int(text) if usable and 0 < int(text) <= MOST_WHOLE else None

@@ -90,7 +90,7 @@ def read_state(source: Path | IO[bytes]) -> dict[str, Any]:
     size_bytes = source.stat().st_size if isinstance(source, Path) else source.seek(0, os.SEEK_END)
     try:
         with open_archive(source, name, size_bytes) as archive:  # it is not compressed
-            plain = read_json(archive.read(TREE_MEMBER), f"{TREE_MEMBER} in {name}", depth=MAX_STATE_DEPTH)
+            plain = read_json(archive.read(TREE_MEMBER), f"{TREE_MEMBER} in {name}", depth=MAX_STATE_DEPTH, halves=True)
             if not isinstance(plain, dict) or plain.get("format") != STATE_FORMAT:
                 raise ValueError("it is not a state file")
             if plain.get("version") != STATE_VERSION:

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
 from orchestrator.kernel.reading.json_text import read_json
-from orchestrator.kernel.reading.shapes import require
+from orchestrator.kernel.reading.shapes import TABLE, require
 from orchestrator.stores.ledger.row_shapes import PLANNED, RUN, SESSION
 
 _SESSION_COLUMNS = """(
@@ -79,13 +79,20 @@ def plain_row(record: RunRecord | SessionRecord) -> dict[str, Any]:
     return {name: value for name, value in plain if value is not None}
 
 
+def _known(row: str, name: str) -> dict[str, Any]:
+    """The fields of a row that are known; version 0.1 wrote null for the others."""
+    plain = read_json(row, name, halves=True)
+    require(TABLE, plain, name)
+    return {key: value for key, value in plain.items() if value is not None}
+
+
 def run_of(row: str) -> RunRecord:
     """The run of a row.
 
     Raises:
         Unreadable: It is damaged.
     """
-    plain = read_json(row, _A_RUN, halves=True)
+    plain = _known(row, _A_RUN)
     require(RUN, plain, _A_RUN)
     plain["walks"] = tuple((steps, after) for steps, after in plain.get("walks", ()))
     return RunRecord(**plain)
@@ -97,7 +104,7 @@ def session_of(row: str, planned: str) -> SessionRecord:
     Raises:
         Unreadable: One of them is damaged.
     """
-    plain, intent = (read_json(text, name, halves=True) for text, name in ((row, _A_SESSION), (planned, _AN_INTENT)))
+    plain, intent = _known(row, _A_SESSION), read_json(planned, _AN_INTENT, halves=True)
     require(SESSION, plain, _A_SESSION)
     require(PLANNED, intent, _AN_INTENT)
     plain["stage"], plain["ticket"] = Stage(plain["stage"]), intent["ticket"]

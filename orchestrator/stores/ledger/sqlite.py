@@ -27,6 +27,8 @@ from orchestrator.stores.ledger.schema import (
 )
 
 _BUSY_TIMEOUT_S = 10.0
+_READ_BACK = frozenset({"handle", "results_dir", "machine", "reason", "restored"})
+"""Fields by which this program finds a session or decides: no mask may change them."""
 
 
 class SqliteLedger:
@@ -108,7 +110,10 @@ class SqliteLedger:
     def _masked(self, event: Event) -> Event:
         if self._mask is None or not event.of_session:
             return event
-        return replace(event, body=masked_json(event.body, self._mask))
+        hidden = {
+            name: value if name in _READ_BACK else masked_json(value, self._mask) for name, value in event.body.items()
+        }
+        return replace(event, body=hidden)
 
     def _append(self, event: Event) -> int:
         """Append an event; returns its number."""

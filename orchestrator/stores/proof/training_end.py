@@ -121,7 +121,7 @@ def _members(path: Path, suffix: str) -> dict[str, str]:
     with _opened(path) as archive:
         content = {name: archive.read(name) for name in archive}
     if _SB3_TREE in content:
-        return _sections(read_json(content[_SB3_TREE], _SB3_TREE, depth=MAX_STATE_DEPTH)["tree"], content)
+        return _sections(read_json(content[_SB3_TREE], _SB3_TREE, depth=MAX_STATE_DEPTH, halves=True)["tree"], content)
     return {f"{name} in the {suffix}": hashlib.sha256(data).hexdigest() for name, data in content.items()}
 
 

@@ -26,7 +26,7 @@ _STREAM = re.compile(
 )
 """Beginnings of gzip, bzip2, xz, lzma, zip and zlib streams (RFC 1950). One may stand anywhere in a file."""
 _OPAQUE = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "rar", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
-_OPAQUE |= {b"\x1f\x9d": "compress", b"LZIP": "lzip", b"MSCF": "cab"}
+_OPAQUE |= {b"\x1f\x9d\x90": "compress", b"LZIP": "lzip", b"MSCF": "cab"}
 _PIECE_BYTES, _WINDOW_BYTES, _OVERLAP_BYTES = 1 << 16, 1 << 28, 1 << 16
 _LEAST_STREAM = 16
 _MOST_DICTIONARY_BYTES = 1 << 28

@@ -144,7 +144,8 @@ def _names_a_file(value: str) -> bool:
 def _of_files(environ: Mapping[str, str], home: Path) -> Iterator[tuple[str, str]]:
     for name, pattern in _FILES.items():
         for value in pattern.findall(_text(home / name)):
-            yield f"~/{name}", value
+            if _looks_random(value, SHORTEST):  # a word would be found, and hidden, everywhere
+                yield f"~/{name}", value
     for variable in ("KAGGLE_API_TOKEN", "HF_TOKEN_PATH"):
         if (named := environ.get(variable, "").strip()) and _names_a_file(named):
             yield variable, _text(Path(named)).strip()

@@ -137,8 +137,8 @@ SHOWN: Mapping[str, re.Pattern[str]] = {
     "part of an address": re.compile(rf"(?i:[?&]{_SIGNED_PART})=(?P<secret>[^&\s\"'<>]{{6,}})"),
     "password in an address": re.compile(r"://[^\s/:@]{0,100}:(?P<secret>[^\s/@]{3,200})@"),
     "secret of the environment": re.compile(
-        r"(?i:\b\w*(?:TOKEN(?!I)|SECRET|PASSWD|PASSWORD|PASSPHRASE|CREDENTIAL|(?:API|ACCESS|PRIVATE|AUTH)_?KEY"
-        r"|KAGGLE_KEY)\w*)[\"']?\s*[:=]\s*[\"']?(?P<secret>"
+        r"(?i:\b\w{0,60}(?:TOKEN(?!I)|SECRET|PASSWD|PASSWORD|PASSPHRASE|CREDENTIAL|(?:API|ACCESS|PRIVATE|AUTH)_?KEY"
+        r"|KAGGLE_KEY)\w{0,60})[\"']?\s*[:=]\s*[\"']?(?P<secret>"
         r"(?![/~.][\w.\-]{0,60}/[\w.\-]{1,60}/)"  # no path
         r"(?![\d.eE+\-]{1,40}(?:[\s\"',;]|$))"  # no number
         r"(?=[^\s\"',;]{0,60}[0-9])(?=[^\s\"',;]{0,60}[A-Za-z])[^\s\"',;()\[\]{}]{8,})"

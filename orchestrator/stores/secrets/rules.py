@@ -24,6 +24,7 @@ _UNSEEN: dict[int, str | None] = dict.fromkeys((*range(9), *range(11, 32), *rang
 _UNSEEN |= {**dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)), 0x0D: " "}
 """Control characters except tab and line feed, characters without width, and those that reverse the direction."""
 
+_SHORTEST_HIDDEN = 4
 _LONG_CHARS = 2048
 """Far above any secret of a rule."""
 _known: dict[str, SecretValue] = {}
@@ -128,7 +129,8 @@ def masking(values: Iterable[SecretValue] | None = None) -> Callable[[str], str]
         for kind, form in SHOWN.items():
             plain = form.sub(lambda found: _without_group(found, kind), plain)  # noqa: B023  # called at once
         for kind, hit in hits_of(plain):
-            plain = plain.replace(hit, f"[hidden: what looks like a {kind}]")
+            if len(hit) >= _SHORTEST_HIDDEN:  # else each such letter of the text would be replaced
+                plain = plain.replace(hit, f"[hidden: what looks like a {kind}]")
         return plain
 
     return mask

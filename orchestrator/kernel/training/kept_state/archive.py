@@ -50,7 +50,7 @@ def read_archive(path: Path) -> tuple[dict[str, Any], list[bytes]]:
     with open_archive(path, path.name, path.stat().st_size) as archive:  # it is not compressed
         if _TREE not in archive:
             raise Unreadable(path.name, "it is not a checkpoint of a script")
-        tree = read_json(archive.read(_TREE), f"{_TREE} in {path.name}", depth=MAX_STATE_DEPTH)
+        tree = read_json(archive.read(_TREE), f"{_TREE} in {path.name}", depth=MAX_STATE_DEPTH, halves=True)
         count = sum(name.endswith(".bin") and not name.startswith(_FILES) for name in archive)
         buffers = [archive.read(_member(number)) for number in range(count)]
     found = tree.get("format") if isinstance(tree, dict) else None

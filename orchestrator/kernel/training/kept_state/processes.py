@@ -137,7 +137,7 @@ class ProcessAccess(InProcess):
 
     def _load(self, env: Any, saved: Any) -> tuple[str, Any]:
         text, buffers = saved
-        tree, decoder = read_json(text, depth=MAX_STATE_DEPTH), Decoder(buffers)
+        tree, decoder = read_json(text, depth=MAX_STATE_DEPTH, halves=True), Decoder(buffers)
         decoder.part(tree["env"], 0, env)
         restore_random({**capture_random(), **decoder.decode(tree["random"])})
         return "done", None

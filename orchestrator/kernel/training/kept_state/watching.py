@@ -49,4 +49,4 @@ def _captured(env: Any) -> Snapshot:
 def _restored(env: Any, snapshot: Snapshot) -> None:
     """Set such attributes; those that hide their state stay."""
     text, buffers = snapshot
-    Decoder(buffers).attributes(env, read_json(text, depth=MAX_STATE_DEPTH))
+    Decoder(buffers).attributes(env, read_json(text, depth=MAX_STATE_DEPTH, halves=True))

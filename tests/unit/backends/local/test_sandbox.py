@@ -11,10 +11,13 @@ import pytest
 from filelock import FileLock
 
 from orchestrator.backends.local import processes
+from orchestrator.backends.local.backend import LocalBackend
 from orchestrator.backends.local.processes import held
-from orchestrator.backends.local.sandbox import Sandbox, bring_back
+from orchestrator.backends.local.sandbox import Sandbox, bring_back, read_json
+from orchestrator.core.errors import RemoteUnavailable
 from orchestrator.kernel.files.workspace import ROOT_VARIABLE
 from orchestrator.kernel.wire import MANIFEST_NAME
+from tests.unit.kernel.makers import make_ticket
 
 
 @pytest.fixture
@@ -90,3 +93,39 @@ def test_a_lock_is_seen_where_nothing_can_be_written(
         monkeypatch.setattr(processes, "FileLock", ReadOnly)
         assert held(path)
     assert path.exists() and not held(path)
+
+
+@pytest.mark.parametrize("content", [b'{"nonce": "x"}', b"5", b'{"environment": 5}', b"\xff"])
+def test_a_damaged_launch_file_is_no_move(content: bytes, tmp_path: Path) -> None:
+    sandbox = Sandbox(root=tmp_path / "slug")
+    sandbox.working.mkdir(parents=True)
+    sandbox.launch.write_bytes(content)
+    bring_back(sandbox)
+    assert list(sandbox.working.iterdir()) == []
+
+
+def test_a_launch_file_may_name_a_folder_that_is_not_utf_8(tmp_path: Path) -> None:
+    sandbox = Sandbox(root=tmp_path)
+    plan = {"environment": {ROOT_VARIABLE: os.fsdecode(b"/caf\xe9/slug/kaggle")}}
+    sandbox.launch.write_text(json.dumps(plan), encoding="utf-8")
+    assert read_json(sandbox.launch) == plan
+
+
+def test_a_file_that_cannot_be_read_now_is_not_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox = Sandbox(root=tmp_path)
+    sandbox.submitted.write_text('{"nonce": "n", "at": "x"}', encoding="utf-8")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        read_json(sandbox.submitted)
+
+
+def test_a_damaged_record_of_a_submit_is_no_reason_to_push_again(tmp_path: Path) -> None:
+    sandbox = Sandbox(root=tmp_path / "slug")
+    sandbox.root.mkdir()
+    sandbox.submitted.write_bytes(b"\0\0")
+    with pytest.raises(RemoteUnavailable, match="whether its session runs is not known"):
+        LocalBackend(tmp_path).find(make_ticket(), "slug")

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from orchestrator.kernel.reading.json_text import Unreadable, read_json
 from tests.fuzz.kinds import KINDS
 from tests.fuzz.mutation import mutated
 from tests.fuzz.trying import Tally, try_input
@@ -36,3 +37,9 @@ def test_the_examples_themselves_are_accepted(name: str) -> None:
     for example in KINDS[name].seeds:
         try_input(KINDS[name], example, tally)
     assert (tally.refused, tally.crashes) == (0, {})
+
+
+def test_many_keys_are_compared_in_a_moment() -> None:
+    pairs = ",".join(f'"{number}": 1' for number in range(200_000))
+    with pytest.raises(Unreadable, match="the key '7' is given twice"):
+        read_json(f'{{{pairs}, "7": 2}}')

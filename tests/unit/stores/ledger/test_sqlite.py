@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -430,3 +431,46 @@ def test_what_a_session_said_is_masked_in_events_and_rows(tmp_path: Path) -> Non
         record = ledger.session(key)
         assert record is not None and record.native == "ERROR: [value of KAGGLE_KEY]" and ledger.rebuild()
     assert not any(secret in path.read_bytes().decode("latin-1").lower() for path in tmp_path.iterdir())
+
+
+def test_rows_with_null_for_what_is_not_known_are_read(tmp_path: Path) -> None:
+    """Version 0.1 wrote its rows so."""
+    with contextlib.closing(SqliteLedger(tmp_path / "ledger.sqlite")) as ledger:
+        ledger.record(_start())
+        ledger.record(_plan())
+        key = session_key("run", 1, 1)
+        run, session = ledger.runs(), ledger.session(key)
+        assert session is not None
+    absent = {
+        "runs": {"end_reason": None, "verdict": None, "ended_at": None},
+        "sessions": {"handle": None, "score": None, "verdict": None, "missed_at": None},
+    }
+    with contextlib.closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as raw, raw:
+        for table, nulls in absent.items():
+            for rowid, row in raw.execute(f"SELECT rowid, row FROM {table}").fetchall():
+                plain = {**nulls, **json.loads(row)}
+                raw.execute(f"UPDATE {table} SET row = ? WHERE rowid = ?", (json.dumps(plain), rowid))
+    with contextlib.closing(SqliteLedger(tmp_path / "ledger.sqlite")) as ledger:
+        assert (ledger.runs(), ledger.session(key)) == (run, session)
+
+
+def test_what_this_program_reads_back_is_never_masked(tmp_path: Path) -> None:
+    mask = masking([SecretValue(name="PGPASSWORD", value="admin2024")])
+    with contextlib.closing(SqliteLedger(tmp_path / "ledger.sqlite", mask)) as ledger:
+        key = session_key("run", 1, 1)
+        ledger.record(_start())
+        ledger.record(_plan())
+        ledger.record(_event(EventKind.SESSION_SUBMITTED, key, handle="local://local/admin2024"))
+        record = ledger.session(key)
+        assert record is not None and record.handle == "local://local/admin2024"
+
+
+@pytest.mark.parametrize("score", [1.7e308, -1.7e308, 1e300])
+def test_the_largest_numbers_of_a_session_are_read_back(score: float, tmp_path: Path) -> None:
+    with contextlib.closing(SqliteLedger(tmp_path / "ledger.sqlite")) as ledger:
+        key = session_key("run", 1, 1)
+        ledger.record(_start())
+        ledger.record(_plan())
+        ledger.record(_event(EventKind.SESSION_JUDGED, key, score=score, numbers={"loss": score}, exit_code=0))
+        record = ledger.session(key)
+        assert record is not None and record.score == score
