@@ -145,10 +145,9 @@ class LocalBackend(Backend):
         if submitted is None:
             return None
         if not submitted:
-            raise RemoteUnavailable(
-                f"{sandbox.submitted} is damaged: whether its session runs is not known",
-                remedy=f"If none runs, move {sandbox.root} away, then run the same command again.",
-            )
+            why = f"{sandbox.submitted} is damaged: whether its session runs is not known"
+            remedy = f"If none runs, move {sandbox.root} away, then run the same command again."
+            raise RemoteUnavailable(why, remedy=remedy)
         if not sandbox.companions.exists():
             return self._handle(slug) if submitted.get("nonce") == ticket.nonce else None
         return member_of(self._handle(slug), tickets_of(sandbox), ticket.nonce)
