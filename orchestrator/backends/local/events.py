@@ -16,6 +16,8 @@ _RECENT_BYTES = 65_536
 def recent_events(path: Path) -> Sequence[Mapping[str, Any]]:
     """The events at the end of an event file; empty if it cannot be read now."""
     try:
+        if not path.is_file():  # a pipe would never end
+            return ()
         with path.open("rb") as stream:
             stream.seek(max(0, stream.seek(0, os.SEEK_END) - _RECENT_BYTES))
             content = stream.read(_RECENT_BYTES)

@@ -152,6 +152,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 _KEPT_SANDBOXES = 3
+_PLACE = (".orchestrator", "local")
 
 
 def sweep(root: Path) -> None:
@@ -174,7 +175,7 @@ def _fetched_ns(sandbox: Sandbox) -> int | None:
     """When its outputs were fetched, None if never."""
     try:
         return sandbox.fetched.stat().st_mtime_ns
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
@@ -209,15 +210,22 @@ def bring_back(sandbox: Sandbox) -> None:
         return  # a command that only looks, on a read-only disk
     shutil.copytree(old.working, sandbox.working, symlinks=True, dirs_exist_ok=True)
     if (old.working / MANIFEST_NAME).exists():
-        shutil.rmtree(old.root)
-        _remove_empty(old.root.parent)
+        shutil.rmtree(old.kaggle)
+        shutil.rmtree(old.scratch, ignore_errors=True)
+        _remove_empty(old.root)
 
 
 def _old_place(sandbox: Sandbox) -> Sandbox | None:
     """Where the sandbox was when its session started; None if it was not moved."""
     plan = read_json(sandbox.launch)
-    started = Path(str(plan["environment"][ROOT_VARIABLE])).parent if plan else sandbox.root
-    return None if started == sandbox.root or not started.is_dir() else Sandbox(root=started)
+    if not plan:
+        return None
+    kaggle = Path(plan["environment"][ROOT_VARIABLE])
+    old = Sandbox(root=kaggle.parent)
+    # Anything may be in that file: only the folder of this session in another project can be its old place.
+    is_a_place = kaggle.is_absolute() and ".." not in kaggle.parts and kaggle == old.kaggle
+    is_its_own = old.root.parts[-3:] == (*_PLACE, sandbox.root.name) and old.root != sandbox.root
+    return old if is_a_place and is_its_own and not kaggle.is_symlink() and old.root.is_dir() else None
 
 
 def _remove_empty(folder: Path) -> None:

@@ -20,7 +20,7 @@ MOST_BYTES = 64 << 20
 """Largest file: a manifest takes about 200 bytes for each output, a card about 150 for each ancestor."""
 _SUSPICIOUS = re.compile(r"\d{200}|[eE]\+?\d{3}")
 """In every number that is too large: otherwise it has under 200 digits and an exponent of at most 99."""
-_SHOWN_CHARS = 40
+_SHOWN_CHARS, _BEGINNING_CHARS = 40, 12
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movements
     r"|\x1b[\]PX^_][^\n]*?(?:\x07|\x1b\\|(?=\n)|$)"  # OSC, DCS, SOS, PM, APC: titles, links, anything up to their end
@@ -138,7 +138,8 @@ def shown(value: Any) -> str:
     """A value for a message: short, and on one line."""
     kinds = {dict: "an object", list: "a list", type(None): "null"}
     text = kinds.get(type(value)) or repr(value)
-    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}..."
+    # A long text may be a secret of which a mask would not find a part.
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_BEGINNING_CHARS]}..."
 
 
 def _refuse(constant: str) -> NoReturn:

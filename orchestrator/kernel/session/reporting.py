@@ -6,6 +6,7 @@ Progress is limited to a rate that falls during the session, because every poll 
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -47,6 +48,8 @@ class Reporter:
         limit_bytes: int = EVENTS_LIMIT_BYTES,
     ) -> None:
         make_folder(events_path.parent)
+        if os.path.lexists(events_path) and not events_path.is_file():  # to open a pipe would wait for ever
+            raise FileExistsError(errno.EEXIST, "it is no regular file", str(events_path))
         self._path = events_path
         self._stream: IO[str] | None = events_path.open("a", encoding="utf-8", newline="\n")
         self._complete_bytes = events_path.stat().st_size

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,8 @@ def restore_files(folder: Path, files: Mapping[str, bytes], *, others: set[str])
 
     Args:
         folder: The folder.
-        files: Name -> content at the checkpoint. What follows it in a file is of lost work and is cut off.
+        files: Name -> content at the checkpoint. What follows it in a file is of lost work and is cut off. A name that
+            no event file can have is left out: it could be a path to anywhere.
         others: Names of files that another training wrote; the rest is of sessions whose work is lost.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,6 +130,8 @@ def restore_files(folder: Path, files: Mapping[str, bytes], *, others: set[str])
         if path.name not in files and path.name not in others:
             path.unlink()
     for name, content in files.items():
+        if _MARK not in name or re.fullmatch(r"[\w.\-]+", name) is None:
+            continue
         path = folder / name
         if path.is_file() and path.read_bytes().startswith(content):
             os.truncate(path, len(content))

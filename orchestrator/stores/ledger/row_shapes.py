@@ -11,6 +11,7 @@ from orchestrator.kernel.reading.shapes import (
     COUNT,
     FLAG,
     NUMBER,
+    PLAIN_NAME,
     TEXT,
     TEXTS,
     fields,
@@ -45,7 +46,8 @@ RUN = fields(
 )
 SESSION = fields(
     {
-        **dict.fromkeys(("key", "run_id", "lineage_id", "slug", "backend", "nonce"), TEXT),
+        **dict.fromkeys(("key", "run_id", "lineage_id", "backend", "nonce"), TEXT),
+        "slug": PLAIN_NAME,
         **dict.fromkeys(("session", "attempt"), COUNT),
         "stage": one_of([one.value for one in Stage]),
         "planned_at": TIME,

@@ -114,6 +114,8 @@ def _log(path: Path, member: int | None) -> tuple[Line, ...]:
 def _lines(path: Path, most_bytes: int) -> Iterator[tuple[int | None, str]]:
     """The lines at the end of a file, with their numbers if the whole file is read."""
     try:
+        if not path.is_file():  # a pipe would never end
+            return
         with path.open("rb") as stream:
             size = stream.seek(0, 2)
             stream.seek(max(0, size - most_bytes))

@@ -140,7 +140,7 @@ class Checkpoints:
     def is_finished(self) -> bool:
         """Whether the script declared the training finished after it had saved the newest checkpoint."""
         path = self._context.models_dir / FINISHED_NAME
-        return self.parent is not None and path.is_file() and path.read_text("utf-8").strip() == self.parent.digest
+        return self.parent is not None and path.is_file() and path.read_bytes().strip() == self.parent.digest.encode()
 
     def mark_finished(self) -> None:
         """Record that the newest checkpoint is the last one of the training.

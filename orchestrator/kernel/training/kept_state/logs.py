@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from orchestrator.kernel.wire import CHECKPOINTS, LOGS_SUFFIX
 MOST_BYTES = 32 << 20
 """Logs of one checkpoint, before compression; what is beyond stays in the folder of its session only."""
 
+_MOST_UNPACKED = 8 * MOST_BYTES
 _SAMPLE_BYTES = 1 << 16
 
 
@@ -60,7 +61,7 @@ def read_logs(models_dir: Path, card: CheckpointCard) -> Logs | None:
         return None
     plain, packed = read_archive(models_dir / CHECKPOINTS / name)
     try:
-        buffers = [zlib.decompress(content) for content in packed]
+        buffers = list(_unpacked(packed))
         first = len(buffers) - len(plain["files"])
         files = {key: buffers[first + number] for number, (key, _) in enumerate(plain["files"])}
         return Logs(files=files, names=dict(plain["files"]), tree=plain["tree"], buffers=buffers[:first])
@@ -110,6 +111,18 @@ def _packed(content: bytes) -> bytes:
     """Compressed, unless its beginning shows that it is already, as a model's zip."""
     sample = content[:_SAMPLE_BYTES]
     return zlib.compress(content, 1 if len(zlib.compress(sample, 1)) < 0.9 * len(sample) else 0)
+
+
+def _unpacked(packed: Iterable[bytes]) -> Iterator[bytes]:
+    """The contents again; a small file of another program could unpack to more than the memory holds."""
+    left_bytes = _MOST_UNPACKED
+    for content in packed:
+        machine = zlib.decompressobj()
+        plain = machine.decompress(content, left_bytes + 1)
+        if len(plain) > left_bytes or not machine.eof:
+            raise ValueError(f"it is damaged, or unpacks to more than {_MOST_UNPACKED} bytes")
+        left_bytes -= len(plain)
+        yield plain
 
 
 def _name(file: Any) -> str:

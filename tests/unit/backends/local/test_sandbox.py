@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,12 @@ from filelock import FileLock
 
 from orchestrator.backends.local import processes
 from orchestrator.backends.local.backend import LocalBackend
+from orchestrator.backends.local.events import recent_events
 from orchestrator.backends.local.processes import held
-from orchestrator.backends.local.sandbox import Sandbox, bring_back, read_json
+from orchestrator.backends.local.sandbox import Sandbox, bring_back, read_json, sweep
 from orchestrator.core.errors import RemoteUnavailable
 from orchestrator.kernel.files.workspace import ROOT_VARIABLE
+from orchestrator.kernel.session.reporting import Reporter
 from orchestrator.kernel.wire import MANIFEST_NAME
 from tests.unit.kernel.makers import make_ticket
 
@@ -129,3 +132,37 @@ def test_a_damaged_record_of_a_submit_is_no_reason_to_push_again(tmp_path: Path)
     sandbox.submitted.write_bytes(b"\0\0")
     with pytest.raises(RemoteUnavailable, match="whether its session runs is not known"):
         LocalBackend(tmp_path).find(make_ticket(), "slug")
+
+
+@pytest.mark.parametrize("form", ["{victim}/kaggle", "../kaggle", "{victim}/../victim/.orchestrator/local/slug/kaggle"])
+def test_only_the_place_of_the_same_session_is_an_old_place(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person may have edited the file: nothing in another folder is copied or removed."""
+    victim = tmp_path / "victim"
+    for working in (victim / "kaggle/working", victim / ".orchestrator/local/slug/kaggle/working"):
+        working.mkdir(parents=True)
+        (working / MANIFEST_NAME).write_text("{}", encoding="utf-8")
+    (victim / "thesis.txt").write_text("mine", encoding="utf-8")
+    sandbox = Sandbox(root=victim / "kaggle/project/.orchestrator/local/slug")
+    sandbox.working.mkdir(parents=True)
+    plan = {"environment": {ROOT_VARIABLE: form.format(victim=victim)}}
+    sandbox.launch.write_text(json.dumps(plan), encoding="utf-8")
+    monkeypatch.chdir(victim / "kaggle")
+    before = sorted(victim.rglob("*"))
+    bring_back(sandbox)
+    assert sorted(victim.rglob("*")) == before
+
+
+def test_a_stray_file_among_the_sandboxes_blocks_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".DS_Store").write_bytes(b"x")
+    sweep(tmp_path)
+    assert (tmp_path / ".DS_Store").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+def test_a_pipe_in_place_of_the_events_holds_nothing_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "events.jsonl")
+    assert list(recent_events(tmp_path / "events.jsonl")) == []
+    with pytest.raises(FileExistsError):
+        Reporter(tmp_path / "events.jsonl", echo=print, now=lambda: datetime.now(UTC), monotonic=lambda: 0.0)

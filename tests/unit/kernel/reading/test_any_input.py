@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.kernel.reading.json_text import Unreadable, read_json
+from orchestrator.kernel.reading.json_text import Unreadable, read_json, shown
 from tests.fuzz.kinds import KINDS
 from tests.fuzz.mutation import mutated
 from tests.fuzz.trying import Tally, try_input
@@ -43,3 +43,8 @@ def test_many_keys_are_compared_in_a_moment() -> None:
     pairs = ",".join(f'"{number}": 1' for number in range(200_000))
     with pytest.raises(Unreadable, match="the key '7' is given twice"):
         read_json(f'{{{pairs}, "7": 2}}')
+
+
+def test_a_long_text_is_shown_by_its_first_characters_only() -> None:
+    """It may be a secret, and no mask would find a part of it."""
+    assert (shown("x" * 38), shown("x" * 39)) == (repr("x" * 38), f"'{'x' * 11}...")
