@@ -129,8 +129,11 @@ def masking(values: Iterable[SecretValue] | None = None) -> Callable[[str], str]
         for kind, form in SHOWN.items():
             plain = form.sub(lambda found: _without_group(found, kind), plain)  # noqa: B023  # called at once
         for kind, hit in hits_of(plain):
-            if len(hit) >= _SHORTEST_HIDDEN:  # else each such letter of the text would be replaced
-                plain = plain.replace(hit, f"[hidden: what looks like a {kind}]")
+            hidden = f"[hidden: what looks like a {kind}]"
+            if len(hit) >= _SHORTEST_HIDDEN:
+                plain = plain.replace(hit, hidden)
+            else:  # the prefix of a token, as `ghp`; a single letter of a password would be replaced everywhere
+                plain = re.sub(rf"\b{re.escape(hit)}_\w+", hidden, plain)
         return plain
 
     return mask
