@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.doubles import warm_python
 from tests.doubles.warm_python import run_python
 
 IMPORTED = ("json.tool", "numpy")
+
+AT_START = warm_python._ENVIRON
+"""Variables before any test: a fixture of another file may have set one that a library reads while it starts."""
 
 
 def ran(folder: Path, text: str, *words: str, timeout_s: float = 60.0, **variables: str) -> list[object]:
     """Exit code, output and errors of the script: warm, after a comparison with a new interpreter's."""
     (folder / "program.py").write_text(text, encoding="utf-8")
-    env = {**os.environ, **variables}
+    env = {**AT_START, **variables}
     runs = [
         run_python(["program.py", *words], cwd=folder, env=env, timeout_s=timeout_s, imported=imported)
         for imported in (IMPORTED, ())
@@ -60,7 +63,7 @@ def test_modules_and_seeds_are_those_of_a_new_process(tmp_path: Path) -> None:
     text = "import random, numpy; print(random.random(), numpy.random.random(), hash('text'))\n"
     (tmp_path / "program.py").write_text(text, encoding="utf-8")
     found = [
-        run_python(["program.py"], cwd=tmp_path, env=os.environ, timeout_s=60, imported=IMPORTED).stdout.split()
+        run_python(["program.py"], cwd=tmp_path, env=AT_START, timeout_s=60, imported=IMPORTED).stdout.split()
         for _ in range(4)
     ]
     assert [len(set(column)) for column in zip(*found, strict=True)] == [4, 4, 2]
@@ -79,7 +82,7 @@ def test_variables_of_the_interpreter_hold(tmp_path: Path) -> None:
 def test_it_is_a_process_that_can_be_killed_and_leaves_its_children(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text("import time; time.sleep(60)", encoding="utf-8")
     with pytest.raises(subprocess.TimeoutExpired):
-        run_python(["program.py"], cwd=tmp_path, env=os.environ, timeout_s=0.5, imported=IMPORTED)
+        run_python(["program.py"], cwd=tmp_path, env=AT_START, timeout_s=0.5, imported=IMPORTED)
     text = "import subprocess, sys; print(subprocess.call([sys.executable, '-c', 'raise SystemExit(5)']))"
     assert ran(tmp_path, text)[1] == b"5\n"
 
@@ -88,5 +91,5 @@ def test_it_is_a_process_that_can_be_killed_and_leaves_its_children(tmp_path: Pa
 def test_it_is_warm(tmp_path: Path) -> None:
     text = "import sys; print('json.tool' in sys.modules)\n"
     (tmp_path / "program.py").write_text(text, encoding="utf-8")
-    done = run_python(["program.py"], cwd=tmp_path, env=os.environ, timeout_s=60, imported=IMPORTED)
+    done = run_python(["program.py"], cwd=tmp_path, env=AT_START, timeout_s=60, imported=IMPORTED)
     assert done.stdout == b"True\n"
