@@ -138,7 +138,8 @@ class ValueMask:
         lowered = text.lower()
         for form, name in self._forms:
             if form in lowered:
-                text = re.sub(re.escape(form), lambda _: f"[value of {name}]", text, flags=re.IGNORECASE)  # noqa: B023
+                hidden = f"[value of {name}]"
+                text = re.sub(re.escape(form), lambda _: hidden, text, flags=re.IGNORECASE)  # noqa: B023 called at once
                 lowered = text.lower()
         return text
 

@@ -48,7 +48,7 @@ class Reporter:
         limit_bytes: int = EVENTS_LIMIT_BYTES,
     ) -> None:
         make_folder(events_path.parent)
-        if os.path.lexists(events_path) and not events_path.is_file():  # to open a pipe would wait for ever
+        if os.path.lexists(events_path) and not events_path.is_file():  # to open a pipe blocks
             raise FileExistsError(errno.EEXIST, "it is no regular file", str(events_path))
         self._path = events_path
         self._stream: IO[str] | None = events_path.open("a", encoding="utf-8", newline="\n")

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from orchestrator.kernel.files.atomic import write_text
+from orchestrator.kernel.files.atomic import write_bytes
 from orchestrator.kernel.files.storage import is_full
 from orchestrator.kernel.reading.json_text import read_bounded, read_lines
 from orchestrator.kernel.session.context import SessionContext
@@ -99,21 +99,24 @@ def _plain(value: Any) -> Any:
 
 def _keep_before(path: Path, start: int, reported: int | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    kept = _lines_before(path, None if reported is not None else start)[:reported]
-    write_text(path, "".join(f"{line}\n" for line in kept))
+    kept = _lines_before(path, start) if reported is None else _whole_lines(path)[:reported]
+    write_bytes(path, b"".join(line + b"\n" for line in kept))
 
 
-def _lines_before(path: Path, start: int | None) -> list[str]:
-    """The readable lines of a file of reports, of steps below `start` if it is given."""
-    if not path.is_file():
-        return []
-    content = read_bounded(path, _MOST_REPORT_BYTES)
-    written, lines = content.split(b"\n"), []
-    for number, report in read_lines(content, path.name):
-        step = report.get("step") if isinstance(report, dict) else None  # not the line that a kill cut off
-        if isinstance(step, int) and (start is None or step < start):
-            lines.append(written[number - 1].decode("utf-8").rstrip("\r"))
-    return lines
+def _whole_lines(path: Path) -> list[bytes]:
+    """The lines of a file of reports as they were written, without one that a kill cut off."""
+    return read_bounded(path, _MOST_REPORT_BYTES).split(b"\n")[:-1] if path.is_file() else []
+
+
+def _lines_before(path: Path, start: int) -> list[bytes]:
+    """The lines of a file of reports whose step is below `start`."""
+    lines = _whole_lines(path)
+    steps = {
+        number: report.get("step")
+        for number, report in read_lines(b"\n".join(lines), path.name)
+        if isinstance(report, dict)
+    }
+    return [line for number, line in enumerate(lines, 1) if isinstance(step := steps.get(number), int) and step < start]
 
 
 def left_message(saved_steps: int, target: int | None, *, unused_callback: bool = False) -> str:

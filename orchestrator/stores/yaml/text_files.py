@@ -18,7 +18,7 @@ def read_text(path: Path) -> str:
     Raises:
         BadInput: It cannot be read, is too large, or is not UTF-8.
     """
-    if path.exists() and not path.is_dir() and not path.is_file():  # to read a pipe would wait for ever
+    if path.exists() and not path.is_dir() and not path.is_file():  # a pipe would never end
         raise BadInput(f"{path} cannot be read: it is a pipe or a device", remedy="Give the file itself.")
     try:
         with path.open("rb") as stream:

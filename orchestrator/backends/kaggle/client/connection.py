@@ -74,7 +74,7 @@ def bounded(session: requests.Session) -> requests.Session:
         if strips(str(response.request.url), str(prepared.url)):
             prepared.headers.pop("Authorization", None)
 
-    session.rebuild_auth = rebuild_auth  # type: ignore[method-assign]
+    session.rebuild_auth = rebuild_auth  # type: ignore[method-assign]  # of this session alone
     for scheme in ("https://", "http://"):
         session.mount(scheme, BoundedAdapter())
     return session

@@ -45,3 +45,18 @@ def test_checkpoint_of_an_older_version_counts_by_steps(tmp_path: Path) -> None:
     assert progress.reported == 2
     progress.report(2, {})
     assert _steps(tmp_path) == [0, 1, 2] and progress.reported == 3
+
+
+@pytest.mark.parametrize(
+    "odd", ["caf\udce9.png", 7**400, float("nan"), "a\nb"], ids=["no UTF-8", "long", "nan", "lines"]
+)
+def test_every_report_counts_whatever_it_holds(tmp_path: Path, odd: Any) -> None:
+    before = _progress(tmp_path, start=0, reported=0)
+    for step in range(5):
+        before.report(step, {"value": odd if step == 1 else 0})
+    with (tmp_path / PROGRESS_NAME).open("a", encoding="utf-8") as stream:
+        stream.write('{"step": 5, "val')  # a kill
+    after = _progress(tmp_path, start=3, reported=3)
+    after.report(3, {})
+    lines = (tmp_path / PROGRESS_NAME).read_text(encoding="utf-8").splitlines()
+    assert [int(line.split(":")[1].split(",")[0].strip(" }")) for line in lines] == [0, 1, 2, 3]
