@@ -15,6 +15,7 @@ from orchestrator.cli.error_boundary import print_json
 from orchestrator.cli.options import AsJson, Section
 
 if TYPE_CHECKING:
+    from orchestrator.core.reporting.seed_statistics import Statistic
     from orchestrator.core.reporting.training import Training
 
 Folder = Annotated[
@@ -31,7 +32,6 @@ def report(section: Section, output: Folder = None, as_json: AsJson = False) -> 
     from orchestrator.core.errors import BadInput
     from orchestrator.core.reporting.training_tables import text_lines
     from orchestrator.stores.project import find_project
-    from orchestrator.stores.reporting.training_report import seed_statistics
     from orchestrator.stores.section.card_yaml import load_card
     from orchestrator.wiring.reports import section_trainings
 
@@ -43,8 +43,7 @@ def report(section: Section, output: Folder = None, as_json: AsJson = False) -> 
             f"{section} has no training to report: no session has run yet",
             remedy=f"Train it first: python -m orchestrator run {section} --quick",
         )
-    files, unwritten = _written(section, trainings, output, project.section_reports / section)
-    statistics = seed_statistics(trainings)
+    files, statistics, unwritten = _written(section, trainings, output, project.section_reports / section)
     console = Console(sys.stderr if as_json else sys.stdout)
     console.say(*(f"Wrote {path.as_posix()}" for path in files), *([unwritten] if unwritten else []))
     console.say(*text_lines(trainings, statistics))
@@ -62,8 +61,10 @@ def report(section: Section, output: Folder = None, as_json: AsJson = False) -> 
     return 0
 
 
-def _written(section: str, trainings: Sequence[Training], output: Path | None, usual: Path) -> tuple[list[Path], str]:
-    """Write the report; its files, or why there are none in a project that cannot be written.
+def _written(
+    section: str, trainings: Sequence[Training], output: Path | None, usual: Path
+) -> tuple[list[Path], list[Statistic], str]:
+    """Write the report; its files and statistics, and why there are no files in a project that cannot be written.
 
     Raises:
         BadInput: The folder holds files that no report wrote.
@@ -72,13 +73,14 @@ def _written(section: str, trainings: Sequence[Training], output: Path | None, u
     from orchestrator.core.diagnostics.storage import storage_fault
     from orchestrator.kernel.files.storage import StorageTrouble, storage_trouble
     from orchestrator.stores.reporting.folder import emptied_report
-    from orchestrator.stores.reporting.training_report import write_training_report
+    from orchestrator.stores.reporting.training_report import seed_statistics, write_training_report
 
     command = shlex.join(["python", "-m", "orchestrator", *sys.argv[1:]])
     try:
-        return write_training_report(section, trainings, emptied_report(output or usual), command)[0], ""
+        return *write_training_report(section, trainings, emptied_report(output or usual), command), ""
     except OSError as fault:
         trouble = storage_trouble(fault)
         if output is not None or trouble not in (StorageTrouble.READ_ONLY, StorageTrouble.DENIED):
             raise
-        return [], f"No files were written ({storage_fault(trouble, str(usual))}): give --output FOLDER for them"
+        why = f"No files were written ({storage_fault(trouble, str(usual))}): give --output FOLDER for them"
+        return [], seed_statistics(trainings), why

@@ -47,31 +47,26 @@ class Console:
         self.say(*message.lines)
 
     def progress(self, report: dict[str, Any]) -> None:
-        """Show the progress of the training."""
-        # Names are masked before they are cut.
-        text = self._printable(describe_progress({self._printable(str(name)): one for name, one in report.items()}))
-        if _without_target(report):
-            self._show_steps(text)
-            return
-        share = (_number(report, "steps") or 0.0) / max(1.0, _number(report, "target_steps") or 1.0)
+        """Show the progress of the training; without a terminal in a line from time to time."""
+        share = None
+        if not _without_target(report):
+            share = (_number(report, "steps") or 0.0) / max(1.0, _number(report, "target_steps") or 1.0)
         if self._stream.isatty():
-            self._show_bar(text, share)
+            self._show_bar(self._text(report), share)
             return
-        now_s = self._monotonic()
-        if now_s - self._last_line_s >= _LINE_EVERY_S or share - self._last_share >= _LINE_EVERY_SHARE or share >= 1:
-            if share != self._last_share:
-                print_line(f"  {share:4.0%}  {text}", self._stream)
-            self._last_line_s, self._last_share = now_s, share
+        now_s, grown = self._monotonic(), 0.0 if share is None else share - self._last_share
+        is_due = now_s - self._last_line_s >= _LINE_EVERY_S or grown >= _LINE_EVERY_SHARE
+        if not is_due and (share is None or share < 1):
+            return
+        if share is None:
+            print_line(f"  {self._text(report)}", self._stream)
+        elif share != self._last_share:
+            print_line(f"  {share:4.0%}  {self._text(report)}", self._stream)
+        self._last_line_s, self._last_share = now_s, self._last_share if share is None else share
 
-    def _show_steps(self, text: str) -> None:
-        """Show a training without a target: no share, and a line from time to time where there is no terminal."""
-        if self._stream.isatty():
-            self._show_bar(text, None)
-            return
-        now_s = self._monotonic()
-        if now_s - self._last_line_s >= _LINE_EVERY_S:
-            print_line(f"  {text}", self._stream)
-            self._last_line_s = now_s
+    def _text(self, report: dict[str, Any]) -> str:
+        # Names are masked before they are cut.
+        return self._printable(describe_progress({self._printable(str(name)): one for name, one in report.items()}))
 
     def quiet(self) -> None:
         """End the progress display."""
