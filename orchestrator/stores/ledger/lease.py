@@ -14,6 +14,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from orchestrator.core.timestamps import parse_timestamp
+from orchestrator.kernel.reading.json_text import shown
+from orchestrator.kernel.reading.shapes import COUNT, fits
+from orchestrator.stores.ledger.errors import unreadable
 from orchestrator.stores.ledger.sqlite import SqliteLedger
 
 LEASE_S = 900.0
@@ -34,7 +38,7 @@ class SqliteLease:
     _NAME = "campaigns"
 
     def __init__(self, ledger: SqliteLedger, lock: Path, now: Callable[[], datetime]) -> None:
-        self._connection = ledger.connection
+        self._connection, self._path = ledger.connection, ledger.path
         self._connection.execute(_SCHEMA)
         lock.parent.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(lock, timeout=0)
@@ -79,7 +83,12 @@ class SqliteLease:
 
     def _current(self) -> tuple[int, datetime | None]:
         row = self._connection.execute("SELECT number, until FROM leases WHERE name = ?", (self._NAME,)).fetchone()
-        return (int(row[0]), datetime.fromisoformat(row[1])) if row else (0, None)
+        if row is None:
+            return 0, None
+        until = parse_timestamp(row[1]) if isinstance(row[1], str) else None
+        if until is None or not fits(COUNT, row[0]):
+            raise unreadable(self._path, f"the lease of the campaigns holds {shown(row[0])} and {shown(row[1])}")
+        return row[0], until
 
     def _write(self, number: int) -> None:
         self._connection.execute(

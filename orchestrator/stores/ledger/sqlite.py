@@ -88,6 +88,7 @@ class SqliteLedger:
 
         Raises:
             ValueError: The events are of several sessions, or cannot follow what is recorded; nothing was written.
+            BadInput: The row of the run is not there, or a row is damaged; nothing was written.
         """
         if self._mask is not None:
             events = tuple(self._masked(event) for event in events)
@@ -98,6 +99,8 @@ class SqliteLedger:
             for event in events:
                 seq = self._append(event)
                 if event.tells_of_run:
+                    if run is None and event.kind is not EventKind.RUN_STARTED:
+                        raise unreadable(self._path, f"the row of run {run_id} is not there")
                     run = fold_run(run, event)
                 if key is not None:
                     session = fold_session(session, event)
@@ -144,6 +147,11 @@ class SqliteLedger:
         """Number of the latest event, 0 without one: equal numbers mean that nothing has changed."""
         (number,) = self._connection.execute(sql.LAST_EVENT).fetchone()
         return int(number)
+
+    @property
+    def path(self) -> Path:
+        """The file, for errors."""
+        return self._path
 
     @property
     def connection(self) -> sqlite3.Connection:

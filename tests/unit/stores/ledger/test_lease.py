@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from orchestrator.core.errors import BadInput
 from orchestrator.stores.ledger.lease import LEASE_S, SqliteLease, SqliteRefusals
 from orchestrator.stores.ledger.sqlite import SqliteLedger
 from tests.conftest import PROJECT_ROOT
@@ -152,3 +154,16 @@ def test_a_broken_table_of_refusals_is_not_taken_for_an_empty_one(shells: tuple[
     shells[0].ledger.connection.execute("CREATE TABLE refusals (other TEXT)")
     with pytest.raises(sqlite3.OperationalError, match="no such column"):
         SqliteRefusals(shells[0].ledger).reasons()
+
+
+@pytest.mark.parametrize(
+    "damage", ["number = 'x'", "until = 'x'", "number = -1", f"number = {2**63 - 1}", "until = x'ff'"]
+)
+def test_a_damaged_lease_is_named(damage: str, tmp_path: Path) -> None:
+    with contextlib.closing(SqliteLedger(tmp_path / "ledger.sqlite")) as ledger:
+        lease = SqliteLease(ledger, tmp_path / "lock", lambda: datetime(2026, 1, 1, tzinfo=UTC))
+        assert lease.take()
+        lease.release()
+        ledger.connection.execute(f"UPDATE leases SET {damage}")
+        with pytest.raises(BadInput, match=r"is not a readable ledger: the lease of the campaigns holds"):
+            lease.take()

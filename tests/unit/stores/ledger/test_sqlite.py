@@ -149,7 +149,9 @@ def test_only_an_intent_is_synced_to_disk(tmp_path: Path) -> None:
     for kind in [kind for before in EventKind for after in EventKind for kind in (before, after)]:
         statements.clear()
         event = Event(kind=kind, at="t", run_id="r", session="r/s01a1", body={})
-        with contextlib.suppress(ValueError, TypeError):  # most events are refused here; only the PRAGMA matters
+        with contextlib.suppress(
+            ValueError, TypeError, BadInput
+        ):  # most events are refused here; only the PRAGMA matters
             ledger.record(event)
         level, number = ("FULL", 2) if kind is EventKind.SESSION_PLANNED else ("NORMAL", 1)
         assert statements[: statements.index("BEGIN IMMEDIATE")] in ([], [f"PRAGMA synchronous={level}"])
@@ -474,3 +476,12 @@ def test_the_largest_numbers_of_a_session_are_read_back(score: float, tmp_path: 
         ledger.record(_event(EventKind.SESSION_JUDGED, key, score=score, numbers={"loss": score}, exit_code=0))
         record = ledger.session(key)
         assert record is not None and record.score == score
+
+
+def test_a_row_of_a_run_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with contextlib.closing(SqliteLedger(tmp_path / "ledger.sqlite")) as ledger:
+        ledger.record(_start())
+        ledger.connection.execute("DELETE FROM runs")
+        with pytest.raises(BadInput, match="is not a readable ledger: the row of run run is not there"):
+            ledger.record(_event(EventKind.RUN_ENDED, None, "run", end_reason="x"))
+        assert len(ledger.events()) == 1
