@@ -149,9 +149,7 @@ def test_only_an_intent_is_synced_to_disk(tmp_path: Path) -> None:
     for kind in [kind for before in EventKind for after in EventKind for kind in (before, after)]:
         statements.clear()
         event = Event(kind=kind, at="t", run_id="r", session="r/s01a1", body={})
-        with contextlib.suppress(
-            ValueError, TypeError, BadInput
-        ):  # most events are refused here; only the PRAGMA matters
+        with contextlib.suppress(ValueError, TypeError, BadInput):  # most are refused; only the PRAGMA matters
             ledger.record(event)
         level, number = ("FULL", 2) if kind is EventKind.SESSION_PLANNED else ("NORMAL", 1)
         assert statements[: statements.index("BEGIN IMMEDIATE")] in ([], [f"PRAGMA synchronous={level}"])
