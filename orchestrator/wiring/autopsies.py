@@ -47,7 +47,7 @@ def autopsies(project: Project, *, ask: bool = False) -> Iterator[Autopsies]:
         try:
             ledger = held.enter_context(ledger_for_reading(project.own / "ledger.sqlite"))
         except _UNREADABLE as fault:
-            unread.append(f"the ledger cannot be read: {fault}")
+            unread.append(_no_ledger(fault))
         yield Autopsies(project, ledger, ask=ask, unread=tuple(unread))
 
 
@@ -141,7 +141,7 @@ class Autopsies:
             try:
                 found = list(recorded(self._ledger.runs(), self._ledger.sessions()))
             except _UNREADABLE as fault:
-                self._unread = (*self._unread, f"the ledger cannot be read: {fault}")
+                self._unread = (*self._unread, _no_ledger(fault))
         known = {one.folder for one in found} | {one.slug for one in found}
         return [*found, *written_sessions(self._project.results, known)]
 
@@ -248,6 +248,11 @@ class Autopsies:
         except _UNREADABLE as fault:
             return None, outputs, (f"{record.backend} could not be asked: {fault}",)
         return seen, outputs, (f"{record.slug}: {seen.native}",) if seen.native == DAMAGED_END else ()
+
+
+def _no_ledger(fault: Exception) -> str:
+    remedy = f". {fault.remedy}" if isinstance(fault, OrchestratorError) and fault.remedy else ""
+    return f"the ledger cannot be read: {fault}{remedy}"
 
 
 def _is_folder(path: Path) -> bool:

@@ -112,3 +112,29 @@ def test_a_damaged_row_of_the_ledger_is_named(
     said = capsys.readouterr().err
     assert "ledger.sqlite is not a readable ledger" in said
     assert "planned_at must be an ISO time with its zone, not an object" in said
+
+
+COMMANDS = (
+    *(("status",), ("why",), ("run", "section_7_6", "--quick"), ("run", "section_7_6", "--quick", "--dry-run")),
+    *((name, "section_7_6") for name in ("cancel", "fetch", "logs", "report")),
+    ("checkpoints", "list", "section_7_6"),
+    *(("campaign", name, "one") for name in ("plan", "status", "results", "tick", "run")),
+)
+
+
+def test_every_command_names_a_damaged_handle_and_none_blames_the_user(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "project"
+    shutil.copytree(finished, root)
+    monkeypatch.setenv("ORCHESTRATOR_ROOT", str(root))
+    with sqlite3.connect(root / ".orchestrator/ledger.sqlite") as connection:
+        connection.execute("UPDATE sessions SET row = json_set(row, '$.handle', 'garbage')")
+    connection.close()
+    for words in COMMANDS:
+        code = main(list(words))
+        out, err = capsys.readouterr()
+        said = " ".join((out + err).split())
+        assert code == (0 if words == ("why",) else 2), (words, said)
+        assert "ledger.sqlite is not a readable ledger" in said and "handle must be a handle such as" in said, words
+        assert "Write it as" not in said

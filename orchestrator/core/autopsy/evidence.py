@@ -16,6 +16,8 @@ from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME, NO_MANIFEST, pa
 
 LOG_NAME = "kernel.log"
 SHOWN_CHARS = 240
+UNREAD_CHARS = 800
+"""Longer than other texts: a path, the damaged value and the remedy."""
 _NO_MANIFEST = re.compile(re.escape(NO_MANIFEST).replace(r"\{code\}", r"(\d{1,10})"))
 
 
@@ -160,7 +162,7 @@ class Evidence:
                     yield int(ended[1]), self.outputs.of_log(line)
 
 
-def shown(text: str, mask: Callable[[str], str] = str) -> str:
+def shown(text: str, mask: Callable[[str], str] = str, most_chars: int = SHOWN_CHARS) -> str:
     """A text as one short printable line.
 
     Terminal sequences are removed before secrets are masked, and the line is cut afterwards, so that neither hides a
@@ -172,4 +174,4 @@ def shown(text: str, mask: Callable[[str], str] = str) -> str:
     plain = without_controls(text)
     plain = " ".join("".join(sign if sign.isprintable() else " " for sign in plain).split())
     masked = mask(plain)
-    return masked if len(masked) <= SHOWN_CHARS else f"{masked[: SHOWN_CHARS - 3]}..."
+    return masked if len(masked) <= most_chars else f"{masked[: most_chars - 3]}..."

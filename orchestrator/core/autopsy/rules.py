@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from orchestrator.core.autopsy import ledger_rules, session_rules
-from orchestrator.core.autopsy.evidence import Evidence, shown
+from orchestrator.core.autopsy.evidence import UNREAD_CHARS, Evidence, shown
 from orchestrator.core.autopsy.findings import Found, Rule, last_line
 from orchestrator.core.autopsy.verdicts import ADVICE, RETRIED_BY_TICK, Autopsy, AutopsyVerdict, Quote
 from orchestrator.core.run.summary import GOOD_ENDS
@@ -63,7 +63,7 @@ def autopsy(evidence: Evidence, mask: Callable[[str], str] = str) -> Autopsy:
         advice=advice,
         command=command.format(again=again, section=evidence.section, name=evidence.name),
         why=f"python -m orchestrator why {evidence.name}",
-        unread=tuple(shown(one, mask) for one in evidence.unread),
+        unread=tuple(shown(one, mask, UNREAD_CHARS) for one in evidence.unread),
     )
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from orchestrator.core.diagnostics.storage import storage_fault
-from orchestrator.core.errors import BadInput, RunFailed
+from orchestrator.core.errors import BadInput, OrchestratorError, RunFailed
 from orchestrator.kernel.files.storage import free_text, storage_trouble
 
 
@@ -19,8 +19,10 @@ def unreadable(path: Path, why: str) -> BadInput:
     )
 
 
-def disk_full(path: Path, fault: sqlite3.OperationalError) -> RunFailed:
-    """The ledger cannot be used now: disk full, no permission, or held by another program."""
+def disk_full(path: Path, fault: sqlite3.OperationalError) -> OrchestratorError:
+    """The ledger cannot be used now: disk full, no permission, or held by another program; or a row is damaged."""
+    if "malformed JSON" in str(fault):
+        return unreadable(path, "a row is no JSON")
     if (trouble := storage_trouble(fault)) is not None:
         return storage_fault(trouble, f"{path}: {fault}", free_text(path))
     return RunFailed(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from orchestrator.core.ledger.records import Stage
+from orchestrator.core.errors import BadInput
+from orchestrator.core.ledger.records import AskedBy, Stage
+from orchestrator.core.session.backend_types import Carrier, Handle
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.core.session.spec import PUSHED
 from orchestrator.core.timestamps import TIME
@@ -15,7 +17,9 @@ from orchestrator.kernel.reading.shapes import (
     TEXT,
     TEXTS,
     fields,
+    fits,
     items,
+    leaf,
     mapping,
     one_of,
     optional,
@@ -23,13 +27,32 @@ from orchestrator.kernel.reading.shapes import (
     whole,
 )
 
+_MOST_PATH_CHARS, _MOST_NAME_CHARS = 4096, 255
+
+
+def _is_handle(value: object) -> bool:
+    try:
+        handle = Handle.parse(value) if isinstance(value, str) else None
+    except BadInput:
+        return False
+    return handle is not None and all(fits(PLAIN_NAME, one) for one in (handle.backend, handle.owner, handle.slug))
+
+
+def _is_path(value: object) -> bool:
+    """Whether a text can be a path: without NUL, and of a length that systems accept."""
+    if not isinstance(value, str) or not 0 < len(value) <= _MOST_PATH_CHARS or "\0" in value:
+        return False
+    return all(len(part) <= _MOST_NAME_CHARS for part in value.replace("\\", "/").split("/"))
+
+
+_HANDLE, _PATH = leaf("a handle such as local://local/name", _is_handle), leaf("a path", _is_path)
 _REASON = one_of([one.value for one in EndReason])
 _VERDICT = one_of([one.value for one in Verdict])
 _CODE = whole(-(2**31), 2**32)
 
 RUN = fields(
     {
-        **dict.fromkeys(("run_id", "section", "lineage_id", "profile", "backend"), TEXT),
+        **dict.fromkeys(("run_id", "section", "lineage_id", "profile", "backend"), PLAIN_NAME),
         **dict.fromkeys(("steps_start", "steps_done"), COUNT),
         "started_at": TIME,
     },
@@ -46,14 +69,18 @@ RUN = fields(
 )
 SESSION = fields(
     {
-        **dict.fromkeys(("key", "run_id", "lineage_id", "backend", "nonce"), TEXT),
-        "slug": PLAIN_NAME,
+        **dict.fromkeys(("key", "nonce"), TEXT),
+        **dict.fromkeys(("run_id", "lineage_id", "backend", "slug"), PLAIN_NAME),
         **dict.fromkeys(("session", "attempt"), COUNT),
         "stage": one_of([one.value for one in Stage]),
         "planned_at": TIME,
     },
     {
-        **dict.fromkeys(("carrier", "handle", "native", "results_dir", "resume_grade", "campaign", "kernel"), TEXT),
+        **dict.fromkeys(("native", "resume_grade", "campaign"), TEXT),
+        "carrier": one_of([one.value for one in Carrier]),
+        "handle": _HANDLE,
+        "results_dir": _PATH,
+        "kernel": PLAIN_NAME,
         **dict.fromkeys(("observed_exit_code", "exit_code"), _CODE),
         **dict.fromkeys(("observed_reason", "end_reason"), _REASON),
         **dict.fromkeys(("steps_start", "steps_done", "models_steps", "lost", "session_id", "kernel_sessions"), COUNT),
@@ -66,7 +93,7 @@ SESSION = fields(
         "numbers": mapping(NUMBER),
         "doubts": mapping(fields({"since": TIME, "waits": COUNT})),
         "machine": fields({}, dict.fromkeys(("accelerator", "docker_image", "machine_shape"), optional(TEXT))),
-        "stop_asked_by": TEXT,
+        "stop_asked_by": one_of([one.value for one in AskedBy]),
     },
 )
 PLANNED = fields({"ticket": PUSHED}, others=True)

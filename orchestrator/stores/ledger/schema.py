@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
-from orchestrator.kernel.reading.json_text import read_json
+from orchestrator.kernel.reading.json_text import Unreadable, read_json, shown
 from orchestrator.kernel.reading.shapes import TABLE, require
 from orchestrator.stores.ledger.row_shapes import PLANNED, RUN, SESSION
 
@@ -44,6 +45,12 @@ Copied to a new table, because SQLite can drop a column only since 3.35, which n
 """
 
 
+_COLUMNS_IN_JSON = (
+    ("runs", "the row of run", ("run_id",)),
+    ("sessions", "the row of session", ("key", "lineage_id", "stage")),
+)
+
+
 def create_schema(connection: sqlite3.Connection) -> None:
     """Create the tables that do not exist."""
     for statement in _TABLES:
@@ -65,6 +72,25 @@ def migrate(connection: sqlite3.Connection) -> None:
     if needs_migration(connection):
         for statement in _TICKETS_TO_EVENTS:
             connection.execute(statement)
+
+
+def first_disagreement(connection: sqlite3.Connection) -> str | None:
+    """What is wrong with the first row whose columns differ from its JSON; None if all agree.
+
+    A session would not be found by the columns, and another one would be started in its place.
+    """
+    for table, name, columns in _COLUMNS_IN_JSON:
+        values = [f"CASE json_valid(row) WHEN 1 THEN json_extract(row, '$.{column}') END" for column in columns]
+        differs = " OR ".join(f"{value} IS NOT {column}" for value, column in zip(values, columns, strict=True))
+        chosen = ", ".join(("json_valid(row)", *columns, *values))
+        found = connection.execute(f"SELECT {chosen} FROM {table} WHERE {differs} LIMIT 1").fetchone()
+        if found is not None:
+            valid, *both = found
+            name = f"{name} {shown(both[0])}"
+            pairs = zip(columns, both[: len(columns)], both[len(columns) :], strict=True)
+            column, outside, inside = next(one for one in pairs if one[1] != one[2])
+            return f"{name}: {column} is {shown(outside)} and {shown(inside)}" if valid else f"{name} is no JSON"
+    return None
 
 
 _A_RUN, _A_SESSION, _AN_INTENT = "the row of a run", "the row of a session", "the event that planned a session"
@@ -98,6 +124,28 @@ def run_of(row: str) -> RunRecord:
     return RunRecord(**plain)
 
 
+_SINCE_PLANNED = ("lineage_id", "session", "attempt", "slug", "backend", "nonce")
+_HAVE_HANDLE = (Stage.SUBMITTED, Stage.ENDED, Stage.FETCHED)
+
+
+def _require_agreement(row: Mapping[str, Any], intent: Mapping[str, Any]) -> None:
+    """Check the fields of a session's row against each other and against the event that planned it.
+
+    Raises:
+        Unreadable: One of them was changed; by the changed row the session would not be found again.
+    """
+    for name in _SINCE_PLANNED:
+        if row[name] != intent.get(name, row[name]):
+            raise Unreadable(_A_SESSION, f"is {shown(row[name])}, and {_AN_INTENT} says {shown(intent[name])}", name)
+    if not row["key"].startswith(f"{row['run_id']}/"):
+        raise Unreadable(_A_SESSION, f"is {shown(row['run_id'])}, and its key is {shown(row['key'])}", "run_id")
+    if (handle := row.get("handle")) is None:
+        if row["stage"] in _HAVE_HANDLE:
+            raise Unreadable(_A_SESSION, f"is missing, and its stage is {row['stage']}", "handle")
+    elif handle.partition("://")[0] != row["backend"]:
+        raise Unreadable(_A_SESSION, f"is {shown(handle)}, and its backend is {row['backend']}", "handle")
+
+
 def session_of(row: str, planned: str) -> SessionRecord:
     """The session of a row; its ticket is in `planned`, the body of the event that planned it.
 
@@ -107,6 +155,7 @@ def session_of(row: str, planned: str) -> SessionRecord:
     plain, intent = _known(row, _A_SESSION), read_json(planned, _AN_INTENT, halves=True)
     require(SESSION, plain, _A_SESSION)
     require(PLANNED, intent, _AN_INTENT)
+    _require_agreement(plain, intent)
     plain["stage"], plain["ticket"] = Stage(plain["stage"]), intent["ticket"]
     for name in ("problems", "restored", "resume_reasons", "lacking"):
         plain[name] = tuple(plain.get(name, ()))

@@ -10,9 +10,9 @@ LAST_EVENT = "SELECT coalesce(max(seq), 0) FROM events"
 PLANNED = "SELECT session, max(seq) FROM events WHERE kind = 'session_planned' GROUP BY session"
 APPEND = "INSERT INTO events (at, kind, run_id, session, body) VALUES (?, ?, ?, ?, ?)"
 
-RUN = "SELECT row FROM runs WHERE run_id = ?"
-ALL_RUNS = "SELECT row FROM runs ORDER BY rowid"
-RUNS_OF = "SELECT row FROM runs WHERE json_extract(row, '$.lineage_id') = ? ORDER BY rowid"
+RUN = "SELECT run_id, row FROM runs WHERE run_id = ?"
+ALL_RUNS = "SELECT run_id, row FROM runs ORDER BY rowid"
+RUNS_OF = "SELECT run_id, row FROM runs WHERE json_extract(row, '$.lineage_id') = ? ORDER BY rowid"
 STORE_RUN = "INSERT INTO runs VALUES (?, ?, ?) ON CONFLICT (run_id) DO UPDATE SET row = excluded.row"
 
 _TICKET = "LEFT JOIN events ON seq = planned_seq"

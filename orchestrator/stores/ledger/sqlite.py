@@ -19,6 +19,7 @@ from orchestrator.stores.ledger.errors import disk_full, unreadable
 from orchestrator.stores.ledger.schema import (
     create_schema,
     dump,
+    first_disagreement,
     migrate,
     needs_migration,
     plain_row,
@@ -71,6 +72,8 @@ class SqliteLedger:
             if needs_migration(self._connection):
                 with self._transaction(durable=True):
                     migrate(self._connection)
+            if (wrong := first_disagreement(self._connection)) is not None:
+                raise unreadable(self._path, wrong)
         except sqlite3.OperationalError as fault:
             raise disk_full(self._path, fault) from fault
         except sqlite3.DatabaseError as fault:
@@ -128,7 +131,7 @@ class SqliteLedger:
     def runs(self, lineage_id: str | None = None) -> Sequence[RunRecord]:
         """All runs, of one lineage if named, oldest first."""
         rows = self._rows(sql.ALL_RUNS) if lineage_id is None else self._rows(sql.RUNS_OF, lineage_id)
-        return [self._run_of(row) for (row,) in rows]
+        return [self._run_of(*row) for row in rows]
 
     def sessions(self, lineage_id: str | None = None) -> Sequence[SessionRecord]:
         """All sessions, of one lineage if named, oldest first."""
@@ -219,13 +222,13 @@ class SqliteLedger:
         return self._connection.execute(query, parameters)
 
     def _run(self, run_id: str) -> RunRecord | None:
-        return next((self._run_of(row) for (row,) in self._rows(sql.RUN, run_id)), None)
+        return next((self._run_of(*row) for row in self._rows(sql.RUN, run_id)), None)
 
-    def _run_of(self, row: str) -> RunRecord:
+    def _run_of(self, run_id: str, row: str) -> RunRecord:
         try:
             return run_of(row)
         except Unreadable as fault:
-            raise unreadable(self._path, str(fault)) from fault
+            raise unreadable(self._path, f"{run_id}: {fault}") from fault
 
     def _session_of(self, key: str, row: str, planned: str | None) -> SessionRecord:
         if planned is None:

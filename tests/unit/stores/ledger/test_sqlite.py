@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.errors import BadInput, RunFailed
+from orchestrator.core.errors import BadInput
 from orchestrator.core.ledger.events import Event, EventKind
 from orchestrator.core.ledger.records import Stage, session_key
 from orchestrator.core.secret_search import SecretValue
@@ -373,7 +373,7 @@ def test_a_ledger_that_cannot_be_migrated_stays_unchanged_and_is_closed(
         return opened[-1]
 
     monkeypatch.setattr(sqlite3, "connect", recorded_connect)
-    with pytest.raises(RunFailed, match="malformed JSON"):
+    with pytest.raises(BadInput, match="is not a readable ledger: a row is no JSON"):
         SqliteLedger(path)
     (connection,) = opened
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
