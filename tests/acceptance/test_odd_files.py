@@ -118,7 +118,7 @@ COMMANDS = (
     *(("status",), ("why",), ("run", "section_7_6", "--quick"), ("run", "section_7_6", "--quick", "--dry-run")),
     *((name, "section_7_6") for name in ("cancel", "fetch", "logs", "report")),
     ("checkpoints", "list", "section_7_6"),
-    *(("campaign", name, "one") for name in ("plan", "status", "results", "tick", "run")),
+    *(("campaign", name, "one") for name in ("plan", "status", "results")),
 )
 
 
