@@ -7,11 +7,12 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 
+from orchestrator.backends.local.events import copy_log, log_lines
 from orchestrator.backends.local.sandbox import Sandbox, read_json
 from orchestrator.core.session.backend_types import Observation, SessionState
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.core.session.missing_outputs import Lack, MissingFile
-from orchestrator.core.session.pack import own_lines
+from orchestrator.core.session.pack import own_lines_from
 from orchestrator.core.session.spec import read_ticket
 from orchestrator.kernel.pack.record import exit_code_in_pack
 from orchestrator.kernel.session.manifest import read_manifest
@@ -19,6 +20,9 @@ from orchestrator.kernel.wire import PACK_NAME, Ticket
 
 DAMAGED_END = "its record of the end is damaged"
 """State of a session whose `exit.json` cannot be used: its manifest has the exit code."""
+
+LOG_NAME = "kernel.log"
+_FORBIDDEN = "may not be read: its permissions forbid it"
 
 
 def tickets_of(sandbox: Sandbox) -> tuple[Ticket, ...]:
@@ -76,32 +80,57 @@ def copy_outputs(sandbox: Sandbox, member: int | None, into: Path) -> tuple[Miss
     """
     outputs = sandbox.output(member)
     into.mkdir(parents=True)  # stays empty for a session of a pack that never started
-    missing = tuple(_copy_tree(outputs, into))
-    if sandbox.log.is_file():
-        text = sandbox.log.read_bytes().decode("utf-8", "replace")
-        if member is not None:
-            text = "".join(f"{line}\n" for line in own_lines(text.split("\n"), member))
-        (into / "kernel.log").write_bytes(text.encode("utf-8"))
-    return missing
+    missing = list(_copy_tree(outputs, into))
+    log = into / LOG_NAME
+    try:
+        if member is None:
+            copy_log(sandbox.log, log)
+        elif sandbox.log.is_file():
+            lines = own_lines_from(log_lines(sandbox.log, 0, ended=True), member)
+            with log.open("w", encoding="utf-8", newline="\n") as copy:
+                copy.writelines(f"{line}\n" for line, _ in lines)
+    except PermissionError as fault:
+        if str(fault.filename) != str(sandbox.log):
+            raise
+        missing.append(_missing(PurePath(LOG_NAME), _FORBIDDEN))
+    return tuple(missing)
 
 
 def _copy_tree(outputs: Path, into: Path) -> Iterator[MissingFile]:
     """Copy folders and files, and the content of links to files; returns what is neither."""
-    for folder, folders, names in os.walk(outputs):  # does not follow links to folders: they may lead anywhere
+    closed: list[OSError] = []  # folders that cannot be listed
+    # Links to folders are not followed: they may lead anywhere.
+    for folder, folders, names in os.walk(outputs, onerror=closed.append):
         for name in sorted((*folders, *names)):
             source = Path(folder) / name
             path = source.relative_to(outputs)
-            if source.is_symlink() and source.is_dir():
-                if not source.resolve().is_relative_to(outputs.resolve()):
-                    yield _missing(path, "is a link to a folder outside of the outputs: not copied")
+            if (why := _not_copied(source, path, outputs)) is not None:
+                if why:
+                    yield _missing(path, why)
+                folders[:] = [one for one in folders if one != name]
             elif source.is_dir():
                 (into / path).mkdir()
-            elif not source.is_file():
-                yield _missing(path, "is a broken link or no regular file: not copied")
-            elif not os.access(source, os.R_OK):
-                yield _missing(path, "may not be read: its permissions forbid it")
             else:
                 shutil.copy2(source, into / path)
+    for fault in closed:
+        path = Path(fault.filename).relative_to(outputs)
+        if not isinstance(fault, PermissionError):
+            if path.parts:
+                raise fault
+            continue  # a session of a pack that never started has no folder
+        yield _missing(path, _FORBIDDEN)
+
+
+def _not_copied(source: Path, path: PurePath, outputs: Path) -> str | None:
+    """Why something among the outputs is not copied: empty if its content is copied elsewhere, None if it is copied."""
+    if path == PurePath(LOG_NAME):
+        return "has the name of the session's log: not copied"
+    if source.is_symlink() and source.is_dir():
+        inside = source.resolve().is_relative_to(outputs.resolve())
+        return "" if inside else "is a link to a folder outside of the outputs: not copied"
+    if not source.is_dir() and not source.is_file():
+        return "is a broken link or no regular file: not copied"
+    return None if os.access(source, os.R_OK) else _FORBIDDEN
 
 
 def _missing(path: PurePath, reason: str) -> MissingFile:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
 from orchestrator.kernel.files.atomic import write_bytes
 from orchestrator.kernel.files.storage import is_full
+from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.kernel.reading.json_text import read_bounded, read_lines
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.training.settings import whole_number
@@ -31,6 +33,9 @@ class Progress:
 
     Attributes:
         reported: Reports of the whole training until now.
+
+    Raises:
+        SessionRefused: Something else than a file has the name of the file of reports.
     """
 
     def __init__(self, context: SessionContext, *, start: int, target: int | None, reported: int | None = 0) -> None:
@@ -39,6 +44,11 @@ class Progress:
         self._started_s = context.monotonic()
         self._last_s: float | None = None
         self._path = context.metrics_dir / PROGRESS_NAME
+        if os.path.lexists(self._path) and not self._path.is_file():  # to open a pipe blocks
+            raise SessionRefused(
+                f"{self._path} is no regular file, and the reports of the training are written there",
+                remedy="Move it away, or give it another name.",
+            )
         self._prepared = False
         self._kept = reported
         self.reported = len(_lines_before(self._path, start)) if reported is None else reported

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -130,5 +131,5 @@ def _lines(path: Path, most_bytes: int) -> Iterator[tuple[int | None, str]]:
 
 def log_tail(lines: Iterator[str]) -> tuple[Line, ...]:
     """The last lines of a log that comes from a backend."""
-    numbered = [Line(number=number, text=text) for number, text in enumerate(lines, 1)]
-    return tuple(one for one in numbered if one.text.strip())[-_TAIL_LINES:]
+    numbered = (Line(number=number, text=text) for number, text in enumerate(lines, 1))
+    return tuple(deque((one for one in numbered if one.text.strip()), _TAIL_LINES))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.kernel.training.progress import PROGRESS_NAME, Progress
 
 
@@ -60,3 +62,11 @@ def test_every_report_counts_whatever_it_holds(tmp_path: Path, odd: Any) -> None
     after.report(3, {})
     lines = (tmp_path / PROGRESS_NAME).read_text(encoding="utf-8").splitlines()
     assert [int(line.split(":")[1].split(",")[0].strip(" }")) for line in lines] == [0, 1, 2, 3]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes, and links without a privilege, are for POSIX systems")
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("nowhere")])
+def test_anything_but_a_file_in_the_place_of_the_reports_is_refused(tmp_path: Path, make: Any) -> None:
+    make(tmp_path / PROGRESS_NAME)
+    with pytest.raises(SessionRefused, match="is no regular file"):
+        _progress(tmp_path, start=0, reported=0)
