@@ -230,7 +230,8 @@ class Autopsies:
     def _in_sandbox(self, handle: Handle) -> Outputs:
         sandbox = Sandbox(root=self._project.own / "local" / handle.slug)
         folder = sandbox.output(handle.member)
-        return read_outputs(folder, self._shown(folder), sandbox.log, handle.member)
+        outputs = read_outputs(folder, self._shown(folder), sandbox.log, handle.member)
+        return replace(outputs, log_place=self._shown(sandbox.log))
 
     def _shown(self, path: Path) -> str:
         root = self._project.state
@@ -244,7 +245,8 @@ class Autopsies:
             backend = make_backend(record.backend, self._project, card)
             seen = backend.observe(handle)
             if not outputs.log:
-                outputs = replace(outputs, log=log_tail(line for line, _ in backend.follow(handle, 0)))
+                log = log_tail(line for line, _ in backend.follow(handle, 0))
+                outputs = replace(outputs, log=log, log_place=f"log of {handle}")
         except _UNREADABLE as fault:
             return None, outputs, (f"{record.backend} could not be asked: {fault}",)
         return seen, outputs, (f"{record.slug}: {seen.native}",) if seen.native == DAMAGED_END else ()

@@ -209,17 +209,36 @@ def test_a_trial_without_a_slot_waits_for_one(toy: Path, capsys: pytest.CaptureF
     assert examined(capsys, "main seed 1")["verdict"] == "stale_code"
 
 
-def test_a_session_that_ended_and_was_not_collected_is_read_where_it_ran(
-    toy: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("act", "verdict", "end"),
+    [("finish", "target_reached", 0), ("pause", "paused", 0), ("raise", "section_error", 1), ("vanish", "", 1)],
+)
+def test_an_ended_session_that_was_not_collected_is_read_where_it_ran_and_collected_next(
+    toy: Path, capsys: pytest.CaptureFixture[str], act: str, verdict: str, end: int
 ) -> None:
-    set_behaviour(toy, '{"*": {"do": "raise"}}')
+    set_behaviour(toy, f'{{"1": {{"do": "{act}"}}}}')
     assert main(["run", "section_7_6", "--quick", "--detach"]) == 0
     while not list(toy.glob(".orchestrator/local/*/exit.json")):
         time.sleep(0.05)
-    found = examined(capsys)
-    assert found["sentence"].endswith("RuntimeError: the toy failed on purpose")
-    (ended,) = toy.glob(".orchestrator/local/*/exit.json")
-    ended.write_text("{}", encoding="utf-8")
+    (slug,) = (path.name for path in toy.glob(".orchestrator/local/*"))
+    for name in ([], [slug]):
+        found = examined(capsys, *name)
+        assert found["verdict"] == (verdict or "out_of_memory")
+        assert found["advice"].startswith("It has ended, and its outputs are not collected yet")
+        assert found["command"] == "python -m orchestrator run section_7_6 --quick"
+        files = [one["source"].partition(", ")[0] for one in found["evidence"]]
+        assert all((toy / one).is_file() for one in files if "/" in one), files
+    assert any(one.endswith(("kernel.log", "session_manifest.json")) for one in files)
+    assert main(found["command"].split()[3:]) in (0, end)
+    assert "not collected" not in examined(capsys, slug)["advice"]
+
+
+def test_a_damaged_record_of_the_end_is_named(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    set_behaviour(toy, '{"*": {"do": "raise"}}')
+    assert main(["run", "section_7_6", "--quick", "--detach"]) == 0
+    while not (ended := list(toy.glob(".orchestrator/local/*/exit.json"))):
+        time.sleep(0.05)
+    ended[0].write_text("{}", encoding="utf-8")
     damaged = examined(capsys)
     assert damaged["verdict"] == "section_error" and "its record of the end is damaged" in damaged["unread"][0]
 

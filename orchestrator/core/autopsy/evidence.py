@@ -42,6 +42,7 @@ class Outputs:
         manifest_fault: Why the manifest cannot be used; empty if it can, or if there is none.
         events: Line number and event, oldest first; the beginning may be missing.
         log: The last lines of the log.
+        log_place: The log, for people, if it is not in the folder.
         exit_code: Of its process by the pack's record, None without one.
     """
 
@@ -50,6 +51,7 @@ class Outputs:
     manifest_fault: str = ""
     events: tuple[tuple[int, Mapping[str, Any]], ...] = ()
     log: tuple[Line, ...] = ()
+    log_place: str = ""
     exit_code: int | None = None
 
     @property
@@ -68,7 +70,7 @@ class Outputs:
     def of_log(self, line: Line) -> Quote:
         """A quote from the log."""
         where = "near its end" if line.number is None else f"line {line.number}"
-        return Quote(source=f"{self._place(LOG_NAME)}, {where}", text=line.text)
+        return Quote(source=f"{self.log_place or self._place(LOG_NAME)}, {where}", text=line.text)
 
     def _place(self, name: str) -> str:
         return f"{self.folder}/{name}" if self.folder else name

@@ -99,6 +99,15 @@ def still_in_flight(evidence: Evidence) -> Found | None:
     return Found(verdict=V.UNKNOWN, quotes=(stage, *evidence.native()), detail=f"not ended: {what}", advice=advice)
 
 
+def is_uncollected(evidence: Evidence) -> bool:
+    """Whether the session has ended, and its outputs are not judged and restored yet."""
+    record, seen = evidence.session, evidence.seen
+    if record is None or record.stage in (Stage.PLANNED, Stage.CLOSED):
+        return False
+    terminal = seen is not None and seen.state.terminal
+    return record.stage is not Stage.SUBMITTED or terminal or decided(evidence) is not None
+
+
 def asked_to_stop(evidence: Evidence) -> Found | None:
     """A person, a campaign or a search asked it to stop, and it did."""
     record, end = evidence.session, decided(evidence)

@@ -33,6 +33,8 @@ RULES: Sequence[Rule] = (
 """Structure first (what ledger, manifest, exit code and state say), the text of a log last."""
 
 _MOST_QUOTES = 5
+_UNCOLLECTED = "It has ended, and its outputs are not collected yet: the next command collects them."
+_UNRECORDED = "The end of the run is not recorded yet: the next command records it."
 _LONGER = "Three sessions in a row saved no new checkpoint before their deadline: raise deadline_s of the profile."
 
 
@@ -48,9 +50,14 @@ def autopsy(evidence: Evidence, mask: Callable[[str], str] = str) -> Autopsy:
     )
     quotes = tuple(dict.fromkeys((*found.quotes, *_end_of_run(evidence, found), *_damage(evidence, found))))
     advice, command = found.advice or ADVICE[found.verdict]
+    if uncollected := ledger_rules.is_uncollected(evidence):
+        advice = f"{_UNCOLLECTED} {advice}" if command == "{again}" else _UNCOLLECTED
+        command = "{again}"
+    elif found.verdict is AutopsyVerdict.TARGET_REACHED and not found.advice and _is_open(evidence):
+        advice, command = _UNRECORDED, "{again}"
     if found.verdict is AutopsyVerdict.PAUSED and evidence.run is not None and evidence.run.end_reason == "stuck":
         advice = _LONGER
-    by_hand = "" if found.verdict in RETRIED_BY_TICK else evidence.by_hand
+    by_hand = "" if uncollected or found.verdict in RETRIED_BY_TICK else evidence.by_hand
     again = by_hand or evidence.again or "python -m orchestrator status"
     if not evidence.section and "{section}" in command:
         command = "python -m orchestrator status"
@@ -65,6 +72,10 @@ def autopsy(evidence: Evidence, mask: Callable[[str], str] = str) -> Autopsy:
         why=f"python -m orchestrator why {evidence.name}",
         unread=tuple(shown(one, mask, UNREAD_CHARS) for one in evidence.unread),
     )
+
+
+def _is_open(evidence: Evidence) -> bool:
+    return evidence.whole and evidence.run is not None and evidence.run.end_reason is None
 
 
 def _nothing(evidence: Evidence) -> Found:

@@ -393,3 +393,29 @@ def test_a_killed_session_of_a_pack_is_known_by_its_last_line_in_the_packs_log(k
     result = autopsy(killed)
     assert result.verdict is verdict
     assert len(set(result.evidence)) == len(result.evidence)
+
+
+@pytest.mark.parametrize(
+    ("stage", "finished", "uncollected"),
+    [
+        (Stage.SUBMITTED, True, True),
+        (Stage.SUBMITTED, False, False),
+        (Stage.ENDED, True, True),
+        (Stage.FETCHED, True, True),
+        (Stage.JUDGED, True, True),
+        (Stage.CLOSED, True, False),
+    ],
+)
+def test_the_next_command_after_a_session_that_is_not_collected_collects_it(
+    stage: Stage, finished: bool, uncollected: bool
+) -> None:
+    one = found(session=record(stage=stage), manifest=manifest("finished") if finished else None)
+    result = autopsy(one)
+    assert ("not collected yet" in result.advice) is uncollected
+    assert result.command == (one.again if uncollected or not finished else "python -m orchestrator report toy")
+
+
+def test_a_run_whose_end_is_not_recorded_is_not_said_to_be_over() -> None:
+    reached = {"session": record(end_reason="finished"), "whole": True}
+    assert autopsy(found(run=run(), **reached)).command == found().again
+    assert autopsy(found(run=run(end_reason="finished"), **reached)).command.endswith("report toy")
