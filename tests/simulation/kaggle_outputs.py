@@ -28,7 +28,7 @@ from orchestrator.kernel.session.manifest import write_manifest
 from orchestrator.kernel.wire import MANIFEST_NAME, Ticket, models_path, report_line
 from tests.doubles.clock import FakeClock
 
-RUNS_S = 3600.0
+RUNS_S, SHORT_S = 3600.0, 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +75,7 @@ class ToyKaggle:
         fates: How the next kernels end: "finish", "pause", "die" (after a save, without a manifest), or "fail" to
             write anything.
         troubles: The faults of the next kernels.
+        runs_s: How long the next kernels run; an hour without an entry.
         lose: For the next pushes: the answer is lost "before" or "after" the kernel is saved.
         rename: Whether the next kernel gets another slug than was asked for.
         wrongs: Pushes that should not have been, in words.
@@ -85,6 +86,7 @@ class ToyKaggle:
     account: str = "ana"
     fates: list[str] = field(default_factory=list)
     troubles: list[list[Trouble]] = field(default_factory=list)
+    runs_s: list[float] = field(default_factory=list)
     lose: list[str] = field(default_factory=list)
     rename: bool = False
     kernels: dict[str, Kernel] = field(default_factory=dict)
@@ -92,7 +94,7 @@ class ToyKaggle:
     cards: dict[str, CheckpointCard] = field(default_factory=dict)
 
     def save_kernel(self, wanted: SaveRequest) -> SaveAnswer:
-        """Run a kernel; it has computed everything at once, and shows it after an hour."""
+        """Run a kernel; it has computed everything at once, and shows it at its end."""
         how = self.lose.pop(0) if self.lose else ""
         if how == "before":
             raise ServiceFault("push", status=None, message="ConnectionError")
@@ -138,7 +140,7 @@ class ToyKaggle:
             number=number,
             ticket=ticket,
             request=wanted,
-            ends_s=self.clock.monotonic() + RUNS_S,
+            ends_s=self.clock.monotonic() + (self.runs_s.pop(0) if self.runs_s else RUNS_S),
             state="COMPLETE" if fate in ("finish", "pause") else "ERROR",
             steps=done,
             card=card,

@@ -84,7 +84,7 @@ def open_question(
         manifest: The fetched manifest, None if it is missing or unreadable.
         faults: What is wrong with the fetched files.
         steps_verified: Steps of this session's newest complete checkpoint, 0 without one.
-        silent: Whether it ran for long and has no line of a log.
+        silent: Whether it has no line of a log, although it was not stopped before it could write one.
     """
     own = manifest is not None and is_own(ticket, manifest)
     newer = [one for one in retrieval.files if _checkpoint_steps(ticket, one.path) > steps_verified]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orchestrator.core.ledger.records import session_key
 from orchestrator.core.session.backend_types import Handle, Observation, Retrieval
+from orchestrator.core.session.end_reason import EndReason
 from orchestrator.core.session.missing_outputs import MissingFile
 from orchestrator.core.session.settling import Open, open_question, undamaged, without_named
 from orchestrator.core.session.slug import own_slug
@@ -15,7 +16,7 @@ from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import RunContext
 
 _SURELY_WROTE_S = 1800.0
-"""A session that lasted longer has printed a line; a shorter one may have failed before its first."""
+"""A session that lasted longer has printed a line; a shorter one may have been stopped before its first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +85,17 @@ def _open_question(
         manifest,
         faults,
         steps_verified=steps,
-        silent=retrieval.silent and _ran_long(context, ticket),
+        silent=retrieval.silent and not _stopped_early(context, ticket, observation),
     )
 
 
-def _ran_long(context: RunContext, ticket: Ticket) -> bool:
-    """Whether a session began so long ago that it must have written something."""
+def _stopped_early(context: RunContext, ticket: Ticket, observation: Observation) -> bool:
+    """Whether a session was stopped so early that it may never have written anything.
+
+    No session follows one that was stopped, so that nothing is lost by not waiting for its log.
+    """
     record = context.ledger.session(session_key(ticket.run_id, ticket.session, ticket.attempt))
-    return record is not None and (context.clock.now() - record.began_at).total_seconds() > _SURELY_WROTE_S
+    if record is None:
+        return False
+    stopped = record.stop_asked_by is not None or observation.reason is EndReason.CANCELLED
+    return stopped and (context.clock.now() - record.began_at).total_seconds() <= _SURELY_WROTE_S

@@ -38,7 +38,7 @@ from orchestrator.wiring import assemble
 from tests.doubles.clock import FakeClock
 from tests.doubles.narrator import Listener
 from tests.doubles.toy_section import make_toy_project, toy_card
-from tests.simulation.kaggle_outputs import DAMAGES, ToyKaggle, Trouble
+from tests.simulation.kaggle_outputs import DAMAGES, RUNS_S, SHORT_S, ToyKaggle, Trouble
 
 PATIENCE_S = sum(LONG_PAUSES_S)
 STATUSES = (0, 500, 503, 409, 418, 451, 403)
@@ -122,10 +122,12 @@ class NoNeedlessPush(RuleBasedStateMachine):
 
     @rule(
         fate=st.sampled_from(["pause", "die", "fail", "finish"]),
+        runs_s=st.sampled_from([SHORT_S, RUNS_S]),
         troubles=st.lists(st.tuples(TROUBLES, LASTING), min_size=1, max_size=3),
     )
-    def next_session(self, fate: str, troubles: list[tuple[dict[str, Any], float]]) -> None:
+    def next_session(self, fate: str, runs_s: float, troubles: list[tuple[dict[str, Any], float]]) -> None:
         self.far.kaggle.fates.append(fate)
+        self.far.kaggle.runs_s.append(runs_s)
         self.far.kaggle.troubles.append([Trouble(**one, lasts_s=lasts_s) for one, lasts_s in troubles])
 
     @rule(how=st.sampled_from(["before", "after"]), rename=st.booleans())
@@ -204,13 +206,15 @@ TYPICAL = (
 )
 
 
-def _is_settled(folder: Path, trouble: tuple[str, int | str, str], fate: str, *, waits: bool) -> None:
+def _is_settled(
+    folder: Path, trouble: tuple[str, int | str, str], fate: str, *, waits: bool, runs_s: float = RUNS_S
+) -> None:
     """One session with a trouble that lasts for almost the whole patience, then one without, if it is needed."""
     far = Far(folder)
     kind, how, path = trouble
     lasts_s = PATIENCE_S - 300.0
     hard = [Trouble(kind=kind, how=how, path=path, lasts_s=lasts_s), Trouble(kind="zip", how=404, lasts_s=lasts_s)]
-    far.kaggle.fates, far.kaggle.troubles = ["pause", fate], [[], hard]
+    far.kaggle.fates, far.kaggle.troubles, far.kaggle.runs_s = ["pause", fate], [[], hard], [RUNS_S, runs_s]
     for _ in range(0 if waits else 12):
         far.tick()
         far.clock.sleep(1260.0)
@@ -225,14 +229,34 @@ def test_what_a_further_look_settles_costs_no_session(tmp_path: Path, trouble: t
         _is_settled(tmp_path / str(number), trouble, fate, waits=waits)
 
 
+@pytest.mark.parametrize("waits", [True, False], ids=["run", "tick"])
+def test_outputs_and_log_that_come_late_cost_no_session_although_it_was_short(tmp_path: Path, waits: bool) -> None:
+    """It died after two minutes: whether it had time to write is unknown until its log is there."""
+    _is_settled(tmp_path, ("listing", "empty", ""), "die", waits=waits, runs_s=SHORT_S)
+
+
+def test_a_short_session_that_left_nothing_at_all_is_waited_for_as_long_as_late_outputs(tmp_path: Path) -> None:
+    far = Far(tmp_path)
+    far.kaggle.fates, far.kaggle.runs_s = ["fail"], [SHORT_S]
+    far.kaggle.troubles = [[Trouble(kind="log", how="empty", lasts_s=1e9)]]
+    pushes = []
+    for _ in range(8):
+        far.tick()
+        pushes.append(len(far.kaggle.kernels))
+        far.clock.sleep(600.0)
+    # The third tick sees the end first; half an hour later the session is judged, and the next one is pushed.
+    assert pushes[:4] == [1, 1, 1, 1] and pushes[-1] == 2
+
+
 @pytest.mark.prove
+@pytest.mark.parametrize("runs_s", [RUNS_S, SHORT_S], ids=["long", "short"])
 @pytest.mark.parametrize("waits", [True, False], ids=["run", "tick"])
 @pytest.mark.parametrize("fate", ["finish", "die"])
 @pytest.mark.parametrize("trouble", ALL, ids=str)
 def test_every_trouble_costs_no_session(
-    tmp_path: Path, trouble: tuple[str, int | str, str], fate: str, waits: bool
+    tmp_path: Path, trouble: tuple[str, int | str, str], fate: str, waits: bool, runs_s: float
 ) -> None:
-    _is_settled(tmp_path, trouble, fate, waits=waits)
+    _is_settled(tmp_path, trouble, fate, waits=waits, runs_s=runs_s)
 
 
 @pytest.mark.parametrize(
