@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+from typing import Any
+
 from orchestrator.kernel.reading.shapes import (
     COUNT,
     FILE_ENTRY,
@@ -9,16 +12,22 @@ from orchestrator.kernel.reading.shapes import (
     PLAIN_NAME,
     TABLE,
     TEXT,
+    both,
     fields,
     items,
+    leaf,
     mapping,
     optional,
     text,
 )
 
 _WORD = text(4096)
+_INPUT = both(
+    FILE_ENTRY,
+    fields({"path": leaf("a path below the models directory", lambda one: _is_inside(one))}, others=True),
+)
 _SPEC = fields(
-    {"scenario": _WORD, "target_steps": optional(COUNT)},
+    {"scenario": PLAIN_NAME, "target_steps": optional(COUNT)},
     {
         **dict.fromkeys(("section", "profile", "backend", "entry_point", "script", "resume_floor", "device"), _WORD),
         "section_dir": PLAIN_NAME,
@@ -34,11 +43,11 @@ _SPEC = fields(
 TICKET = fields(
     {
         "wire_version": COUNT,
-        **dict.fromkeys(("run_id", "nonce", "section", "lineage_id", "spec_digest", "bundle_digest"), _WORD),
+        **dict.fromkeys(("run_id", "nonce", "lineage_id", "spec_digest", "bundle_digest"), _WORD),
         **dict.fromkeys(("session", "attempt"), COUNT),
-        "section_dir": PLAIN_NAME,
+        **dict.fromkeys(("section", "section_dir"), PLAIN_NAME),
         "spec": _SPEC,
-        "inputs": items(FILE_ENTRY),
+        "inputs": items(_INPUT),
     },
     {
         "proven": optional(
@@ -55,3 +64,10 @@ TICKET = fields(
         )
     },
 )
+
+
+def _is_inside(path: Any) -> bool:
+    if not isinstance(path, str) or any(sign in path for sign in "\\:\0"):
+        return False
+    inside = PurePosixPath(path)
+    return bool(inside.parts) and ".." not in inside.parts and not inside.is_absolute()

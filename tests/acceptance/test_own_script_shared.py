@@ -12,6 +12,7 @@ import pytest
 
 import orchestrator
 from tests.doubles.own_script import checkpoint_bytes, run_script, start_script
+from tests.doubles.processes import living_after
 
 BEST = """
 import os, random, signal
@@ -181,39 +182,29 @@ def test_second_interrupt_also_ends_what_the_program_has_started(tmp_path: Path)
             command.send_signal(signal.SIGINT)
             time.sleep(0.5)
     assert command.returncode == 130
-    for _ in range(100):
-        if not _is_running(inner):
-            break
-        time.sleep(0.05)
-    assert not _is_running(inner)
-
-
-def _is_running(process: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2]
-    except OSError:
-        return False
+    assert not living_after(5, [inner])
 
 
 LEFT_WORKER = """
-import multiprocessing, os, signal, time
+import os, signal, time
 import orchestrator
 
 def sleep():
-    os.close(1)
-    os.close(2)
-    time.sleep(20)
+    worker = os.fork()
+    if not worker:
+        os.close(1)
+        os.close(2)
+        time.sleep(20)
+        os._exit(0)
+    return worker
 
 if __name__ == "__main__":
-    multiprocessing.set_start_method("fork")
     with orchestrator.session(target=4, save_every=1) as run:
         state = run.keep(total=0)
         for step in run.steps():
             state.total += step
             if step == 2 and run.start == 0:
-                worker = multiprocessing.Process(target=sleep)
-                worker.start()
-                print(worker.pid, flush=True)
+                print(sleep(), flush=True)
                 os.kill(os.getpid(), signal.SIGKILL)
 """
 

@@ -123,6 +123,8 @@ class _Started:
 class _Kernel:
     """A kernel that has computed everything by the time it is waited for."""
 
+    pid = 0
+
     def __init__(self, scenario: LocalRun, script: Path, begun: Path, working: Path) -> None:
         (ticket,) = tickets_in(script.read_text(encoding="utf-8"))
         self._fate = scenario.first if ticket.session == 1 else "finish"

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +17,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from orchestrator.backends.local.leftovers import end_leftovers
 from orchestrator.backends.local.sandbox import Sandbox, read_json
 from orchestrator.backends.local.temporary import short_path
+from orchestrator.kernel.environment.children import adopt_orphans
 from orchestrator.kernel.files.atomic import write_json
 from orchestrator.kernel.files.reserve import Reserve
 from orchestrator.kernel.files.storage import is_full
@@ -29,8 +32,12 @@ _LOOK_EVERY_S = 0.1
 _GRACE_S = 30.0
 
 
-def main(root: Path) -> int:
+def main(root: Path, end_leftovers: Callable[[int], None] = lambda leader: None) -> int:
     """Run the kernel of a sandbox to its end.
+
+    Args:
+        root: The sandbox.
+        end_leftovers: Ends what the kernel of this process id has started and left behind.
 
     Returns:
         0, or 1 if another supervisor has the sandbox, the launch was withdrawn, or the disk is full.
@@ -55,7 +62,7 @@ def main(root: Path) -> int:
                 print(NO_ROOM, flush=True)
                 return 1
             _report_ready()
-            exit_code, reason = _supervise(Sandbox(root=root), sandbox, plan)
+            exit_code, reason = _supervise(Sandbox(root=root), sandbox, plan, end_leftovers)
             reserve.release()
             write_json(sandbox.ended, {"exit_code": exit_code, "reason": reason, "at": _now()})
     except Timeout:
@@ -63,7 +70,9 @@ def main(root: Path) -> int:
     return 0
 
 
-def _supervise(sandbox: Sandbox, here: Sandbox, plan: dict[str, Any]) -> tuple[int, str | None]:
+def _supervise(
+    sandbox: Sandbox, here: Sandbox, plan: dict[str, Any], end_leftovers: Callable[[int], None]
+) -> tuple[int, str | None]:
     """Run the kernel; returns its exit code, and why it was stopped, None if it was not.
 
     Args:
@@ -92,6 +101,7 @@ def _supervise(sandbox: Sandbox, here: Sandbox, plan: dict[str, Any]) -> tuple[i
             stderr=subprocess.STDOUT,
             cwd=sandbox.working,
             env={**os.environ, **plan["environment"], **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))},
+            start_new_session=True,  # it leads a group of its own, which ends with it
         )
         started_s = time.monotonic()
         while (exit_code := _poll(kernel)) is None:
@@ -106,6 +116,7 @@ def _supervise(sandbox: Sandbox, here: Sandbox, plan: dict[str, Any]) -> tuple[i
                 kernel.kill()
             if asked_at_s is not None and elapsed_s - asked_at_s > _GRACE_S:
                 kernel.kill()
+        end_leftovers(kernel.pid)
     return exit_code, reason
 
 
@@ -129,4 +140,5 @@ def _now() -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(Path(sys.argv[1])))
+    adopt_orphans()
+    raise SystemExit(main(Path(sys.argv[1]), end_leftovers))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.core.errors import RunFailed
+from orchestrator.kernel.environment.children import ends_with_this_process
 
 _POLL_S = 0.05
 _SHOW_EVERY_S = 15.0
@@ -97,7 +98,8 @@ class ScriptProcesses:
                 creationflags=_NEW_GROUP,
             )
             try:
-                self._wait(child, progress)
+                with ends_with_this_process(child.pid):
+                    self._wait(child, progress)
             finally:
                 if child.poll() is None:
                     _end(child)

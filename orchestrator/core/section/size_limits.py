@@ -107,10 +107,10 @@ def pack_fault(pack: int | str | None) -> str | None:
 
 _DEVICE = "[cC][oO][nN]|[pP][rR][nN]|[aA][uU][xX]|[nN][uU][lL]|([cC][oO][mM]|[lL][pP][tT])[0-9]"
 """Names that Windows gives to devices. Source: Microsoft, Naming Files, Paths, and Namespaces."""
-SECTION_CHARS = 17
-"""A kernel's name has at most 50 characters, and takes 33 of them for its prefix, lineage, session and attempt."""
+SECTION_CHARS = 40
+"""More make long paths and tables; names of kernels carry a longer one than the slug holds whole, shortened."""
 SECTION = rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{SECTION_CHARS - 1}}}"
-"""It is part of every kernel's name, in which Kaggle allows nothing else."""
+"""It is part of every kernel's name, in which Kaggle allows only these characters."""
 DIRECTORY = rf"(?!({_DEVICE})$)[A-Za-z0-9][A-Za-z0-9_-]{{0,63}}"
 SCENARIO = rf'(?!({_DEVICE})\.)[^/\\:*?"<>|\x00-\x1f. -][^/\\:*?"<>|\x00-\x1f]{{0,79}}'
 """It begins the names of checkpoints, so it must be possible in file names of every system."""

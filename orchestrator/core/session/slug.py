@@ -20,6 +20,12 @@ _SLUG = re.compile(
 
 _PACK_TAIL = "-p"
 
+WHOLE_IN_SLUG = 17
+"""Longest section name that a slug carries whole: the other parts of a slug take 33 of its 50 characters."""
+
+_SHORTENED = 15
+"""Characters that a slug carries of a longer name: two fewer, so that the tail of a pack always fits."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -34,7 +40,7 @@ def session_slug(section: str, lineage_id: str, session: int, attempt: int) -> s
     """Kernel name of one attempt at a session.
 
     Raises:
-        ValueError: The section's name is too long for the service's limit of 50 characters.
+        ValueError: The numbers of session and attempt are too long for the service's limit of 50 characters.
     """
     tail = f"-a{attempt}" if attempt > 1 else ""
     slug = f"{lineage_prefix(section, lineage_id)}s{session:02d}{tail}"
@@ -71,8 +77,14 @@ def own_slug(handle: Handle, ticket: Ticket) -> str:
 
 
 def section_prefix(section: str) -> str:
-    """Prefix of every kernel name of a section."""
-    return f"arz-validation-{section.lower().replace('_', '-')}-"
+    """Prefix of every kernel name of a section. Another section may share it: the lineage, which follows, differs.
+
+    A name of more than 17 characters is cut: `section_7_7_robustness` becomes `section-7-7-rob`.
+    """
+    part = section.lower().replace("_", "-")
+    if len(part) > WHOLE_IN_SLUG:
+        part = part[:_SHORTENED].rstrip("-")
+    return f"arz-validation-{part}-"
 
 
 def lineage_prefix(section: str, lineage_id: str) -> str:

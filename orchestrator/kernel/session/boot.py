@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
+from orchestrator.kernel.environment.children import children_end_with_this_process
 from orchestrator.kernel.environment.machine import Machine
 from orchestrator.kernel.environment.processor import ONE_THREAD
 from orchestrator.kernel.environment.requirements import REQUIREMENTS_NAME
@@ -85,6 +86,7 @@ def main(
     """
     if ticket_json["spec"].get("one_thread"):
         os.environ.update(ONE_THREAD)  # before any library reads it
+    children_end_with_this_process()
     surroundings = Surroundings(
         workspace=Workspace.from_environment(scratch=scratch, carried=extra_inputs, folder=folder),
         now=lambda: datetime.now(UTC),

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from orchestrator.kernel.environment.children import ends_with_this_process
+
 POLL_S = 0.1
 
 
@@ -59,12 +61,13 @@ def run_program(
         )
         try:
             asked = False
-            while child.poll() is None:
-                _collect(folder, save)
-                if not asked and should_stop():
-                    asked = True
-                    child.terminate()
-                time.sleep(POLL_S)
+            with ends_with_this_process(child.pid):
+                while child.poll() is None:
+                    _collect(folder, save)
+                    if not asked and should_stop():
+                        asked = True
+                        child.terminate()
+                    time.sleep(POLL_S)
             _collect(folder, save)
         finally:
             if child.poll() is None:

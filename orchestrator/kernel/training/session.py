@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
+from orchestrator.kernel.environment.children import children_end_with_this_process
 from orchestrator.kernel.outcome import MORE_TO_DO, LeftTraining, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.session.current import RunningSection, running_section
@@ -70,6 +71,7 @@ class session:  # noqa: N801 - used like a function: `with orchestrator.session(
         self._run: Run | None = None
 
     def __enter__(self) -> Run:
+        children_end_with_this_process()
         section = self._section = running_section()
         context = self._context or (section.context if section else None)
         if context is not None:

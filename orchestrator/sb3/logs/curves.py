@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,9 @@ class Curves:
         steps: int,
     ) -> None:
         now = folder_of(output)
-        folder = now if given else now.with_name(str(tree["folder"]))
+        # Another name would lead to the files of another training, or out of the folder.
+        known = not given and _numbered(str(tree["folder"])) == _numbered(now.name) != ""
+        folder = now.with_name(str(tree["folder"])) if known else now
         start = f"events {index}:"
         content = {key.removeprefix(start): one for key, one in files.items() if key.startswith(start)}
         others = set(tree["others"])
@@ -138,3 +141,9 @@ class Curves:
         if self._remembers and self._folders:
             plain = {str(one): sorted(others) for one, others in zip(self._folders, self._others, strict=True)}
             write_json(self._begun, plain)
+
+
+def _numbered(name: str) -> str:
+    """The name of a folder of curves without its number: `PPO` of `PPO_3`; empty for another name."""
+    found = re.fullmatch(r"([^/\\:]+)_\d+", name)
+    return "" if found is None else found[1]

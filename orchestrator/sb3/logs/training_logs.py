@@ -16,7 +16,7 @@ from orchestrator.sb3.logs.event_files import curves_of
 from orchestrator.sb3.logs.iterations import continue_iterations
 from orchestrator.sb3.logs.outputs import capture_logger, restore_logger
 from orchestrator.sb3.logs.worker_files import contents_of_workers, continue_clocks, restore_in_workers
-from orchestrator.sb3.logs.written_files import files_of_callbacks, restore_files_of_callbacks
+from orchestrator.sb3.logs.written_files import files_of_callbacks, own_paths, restore_files_of_callbacks
 from orchestrator.sb3.state.algorithm_state import outside_of
 
 _SPARE_S = 5.0
@@ -41,6 +41,7 @@ class TrainingLogs:
         self._own: BaseCallback | None = None
         self._saved: Logs | None = None
         self._begins = False
+        self._chosen: set[Path] = set()
         self._told: set[str] = set()
 
     def resume(self, saved: Logs | None) -> None:
@@ -60,6 +61,10 @@ class TrainingLogs:
         """A call of `learn` begins; its logger is new."""
         self._callbacks, self._own, self._begins = callbacks, own, True
 
+    def before_restore(self) -> None:
+        """The state of the callbacks is about to be restored."""
+        self._chosen = own_paths(self._written(self._open_files()).values())
+
     def at_boundary(self) -> None:
         """Before the first rollout of a call of `learn`: put back the logs, and drop what was logged since.
 
@@ -77,7 +82,8 @@ class TrainingLogs:
         self._restore_files(saved, open_files)
         if "logger" in saved.tree:
             restore_logger(self._model.logger, saved.tree["logger"], saved.buffers, self._outside())
-        for path in restore_files_of_callbacks(self._written(open_files), _below("written", saved.files)):
+        written = _below("written", saved.files)
+        for path in restore_files_of_callbacks(self._written(open_files), written, self._chosen):
             self._say(f"[CHECKPOINT] {path} was changed since the checkpoint, so it is left as it is")
 
     def _restore_files(self, saved: Logs, open_files: OpenFiles) -> None:

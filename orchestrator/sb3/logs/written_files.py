@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,20 @@ def files_of_callbacks(callbacks: Mapping[str, BaseCallback], since_s: float) ->
     return found
 
 
-def restore_files_of_callbacks(callbacks: Mapping[str, BaseCallback], files: Mapping[str, bytes]) -> list[str]:
+def own_paths(callbacks: Iterable[BaseCallback]) -> set[Path]:
+    """Files that users' callbacks name; of this session's choice only before their state is restored."""
+    return {path.absolute() for callback in callbacks for _, path in _own_paths(callback)}
+
+
+def restore_files_of_callbacks(
+    callbacks: Mapping[str, BaseCallback], files: Mapping[str, bytes], chosen: Set[Path]
+) -> list[str]:
     """Write the files of a checkpoint to where the callbacks of this session look for them.
+
+    Args:
+        callbacks: Callbacks by place.
+        files: Key -> content.
+        chosen: What `own_paths` gave before the restore: a path in the checkpoint could lead anywhere.
 
     The library's own files are replaced. A file of a user's callback is only written if it is missing, or cut back if
     lines were appended since: any other change may be the user's.
@@ -42,7 +55,7 @@ def restore_files_of_callbacks(callbacks: Mapping[str, BaseCallback], files: Map
         place, _, name = key.partition(":")
         callback = callbacks.get(place)
         target = None if callback is None else _target(callback, name)
-        if callback is None or target is None:
+        if callback is None or target is None or (name.endswith("=") and target.absolute() not in chosen):
             continue
         now = target.read_bytes() if target.is_file() else None
         if now is None or isinstance(callback, EvalCallback | CheckpointCallback):
@@ -74,13 +87,13 @@ def _target(callback: BaseCallback, name: str) -> Path | None:
     if name.endswith("="):
         return dict(_own_paths(callback)).get(name.removesuffix("="))
     folder: Any = None
-    if isinstance(callback, CheckpointCallback):
-        folder = callback.save_path
+    if isinstance(callback, CheckpointCallback) and re.fullmatch(r"[^/\\:]+_\d+_steps\.\w+", name):
+        folder = callback.save_path if name.startswith(f"{callback.name_prefix}_") else None
     elif isinstance(callback, EvalCallback):
         if name == "evaluations.npz":
             return None if callback.log_path is None else Path(f"{callback.log_path}.npz")
-        folder = callback.best_model_save_path
-    return None if folder is None or Path(name).name != name else Path(folder) / name
+        folder = callback.best_model_save_path if name == "best_model.zip" else None
+    return None if folder is None else Path(folder) / name
 
 
 def _own_paths(callback: BaseCallback) -> Iterable[tuple[str, Path]]:

@@ -210,6 +210,7 @@ class Learning:
         if self._restored is None:
             return
         tree, self._restored = self._restored, None
+        self._logs.before_restore()
         leave_out = {"replay_buffer", "other_replay_buffer"}
         if self._new_episodes or not continues_episodes(tree):
             leave_out |= _NEW_EPISODES

@@ -17,6 +17,7 @@ from stable_baselines3.common.utils import FloatSchedule
 from stable_baselines3.common.vec_env import VecEnvWrapper
 from stable_baselines3.her import HerReplayBuffer
 
+from orchestrator.kernel.training.kept_state.objects.places import of_this_session
 from orchestrator.sb3.algorithms.action_noise import KNOWN_NOISES
 from orchestrator.sb3.algorithms.schedules import AbsoluteSteps
 from orchestrator.sb3.envs.attributes import Capture, Restore
@@ -60,14 +61,16 @@ def capture_own(model: BaseAlgorithm) -> list[list[Any]]:
 
 
 def restore_own(model: BaseAlgorithm, tree: list[list[Any]]) -> None:
-    """Restore the attributes of `capture_own`.
+    """Restore the attributes of `capture_own`; others, such as the folder of the curves, are this session's.
 
     Raises:
         ValueError: They do not fit.
     """
     restore = Restore(outside_of(model), lenient=True)
     for name, node in tree:
-        vars(model)[name] = restore.decode(node, vars(model).get(name))
+        value, now = restore.decode(node, vars(model).get(name)), vars(model).get(name)
+        if name not in _ELSEWHERE:
+            vars(model)[name] = of_this_session(model, name, now, value)
 
 
 def lost_of_algorithm(model: BaseAlgorithm) -> tuple[str, ...]:

@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.kernel.reading.json_text import Unreadable
 from orchestrator.kernel.wire import (
+    FileEntry,
     Ticket,
     canonical_json,
     checkpoint_stem,
     checkpoint_steps,
+    digest_of,
     models_path,
     parse_report,
     report_line,
@@ -73,6 +76,20 @@ def test_a_ticket_is_read_back_and_a_changed_spec_is_detected() -> None:
     assert Ticket.from_json(plain) == ticket
     plain["spec"]["target_steps"] = 41
     with pytest.raises(ValueError, match="digest"):
+        Ticket.from_json(plain)
+
+
+@pytest.mark.parametrize("path", ["/x", "../x", "a/../../x", "..\\x", "C:x", "C:\\x", "//server/x", ".."])
+@pytest.mark.parametrize("key", ["section", "section_dir", "scenario", "inputs"])
+def test_a_ticket_that_names_a_path_outside_its_folder_is_refused(key: str, path: str) -> None:
+    plain = make_ticket(inputs=(FileEntry(path="checkpoints/a.zip", size_bytes=1, sha256="a" * 64),)).to_json()
+    assert Ticket.from_json(plain).inputs[0].path == "checkpoints/a.zip"
+    if key == "scenario":
+        plain["spec"] = {**plain["spec"], key: path}
+        plain["spec_digest"] = digest_of(plain["spec"])
+    else:
+        plain[key] = path if key != "inputs" else [{**plain[key][0], "path": path}]
+    with pytest.raises(Unreadable, match=key):
         Ticket.from_json(plain)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.kernel.training.kept_state.objects.attributes import attributes_of, empty_object, set_attributes
 from orchestrator.kernel.training.kept_state.objects.modules import beside_state, set_beside
-from orchestrator.kernel.training.kept_state.objects.places import PLACE, restored_place
+from orchestrator.kernel.training.kept_state.objects.places import PLACE, of_this_session, restored_place
 from orchestrator.kernel.training.kept_state.objects.program import code_name, find_class, find_code
 from orchestrator.kernel.training.kept_state.objects.protocols import build_object, load_object, protocol_of
 from orchestrator.kernel.training.kept_state.rules.recording import recorder_of
@@ -35,7 +35,7 @@ class Decoder(ValueDecoder):
                     raise ValueError(f"the table {name!r} of {type(owner).__name__} is not the checkpoint's")
                 values[name] = tables.restored(name, now.get(name))
             else:
-                values[name] = self.decode(node, now.get(name))
+                values[name] = of_this_session(owner, name, now.get(name), self.decode(node, now.get(name)))
         unknown = {name for name, node in tree if name not in now and _is_unknown(node)}
         set_attributes(owner, {name: value for name, value in values.items() if name not in unknown})
 

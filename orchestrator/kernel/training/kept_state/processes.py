@@ -14,6 +14,7 @@ import weakref
 from multiprocessing.connection import wait
 from typing import Any
 
+from orchestrator.kernel.environment.children import end_with_parent
 from orchestrator.kernel.reading.json_text import MAX_STATE_DEPTH, read_json
 from orchestrator.kernel.training.kept_state.check.finding import Finding
 from orchestrator.kernel.training.kept_state.check.step_and_compare import check_environment
@@ -117,6 +118,7 @@ class ProcessAccess(InProcess):
         if command == "check":
             return "done", dataclasses.asdict(check_environment(env, time.monotonic))
         if command == "watch":
+            end_with_parent()
             for rule in reversed(self._rules):
                 add_rule(rule)
             watch(env)

@@ -27,8 +27,9 @@ RESERVED = frozenset({"section_7_6", "orchestrator"})
         ("section 7.6", "my_section_7_6"),
         ("実験", "training"),
         ("", "training"),
-        ("a very long name of a folder", "a_very_long_name"),
-        ("averyveryveryverylongword", "averyveryveryvery"),
+        ("a very long name of a folder", "a_very_long_name_of_a_folder"),
+        ("a very long name of a folder with a model in it", "a_very_long_name_of_a_folder_with_a"),
+        ("a" + "very" * 12 + "longword", "averyveryveryveryveryveryveryveryveryver"),
     ],
 )
 def test_name_is_as_close_to_the_folder_as_possible(folder: str, name: str) -> None:
