@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, TypeGuard
 
 from orchestrator.core.timestamps import parse_timestamp
+from orchestrator.kernel.wire import PROGRESS_KINDS
 
 _TOO_LARGE = 1e15
 """Above every real count or time; the comparison also excludes NaN and infinities."""
@@ -124,7 +125,7 @@ def _deadline(events: Sequence[Mapping[str, Any]], now: datetime | None) -> dict
 def _reports(events: Sequence[Mapping[str, Any]]) -> Iterator[tuple[datetime | None, int, Mapping[str, Any]]]:
     for event in events:
         steps = _number(event.get("steps"))
-        if event.get("kind") == "progress" and steps is not None:
+        if event.get("kind") in PROGRESS_KINDS and steps is not None:
             yield parse_timestamp(str(event.get("at"))), int(steps), event
 
 
