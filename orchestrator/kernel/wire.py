@@ -45,6 +45,8 @@ BEST_MODEL_FILES = (BEST_MODEL, BEST_MODEL_NORMALIZATION, BEST_MODEL_CARD)
 """Files of one best model: the zip, its statistics if the training normalizes, and the card that lists both."""
 
 REPORT_TAG = "[ORC] "
+PROGRESS_KINDS = ("progress", "alive")
+"""Reports that state how far a session is: those of its code, and their repetition while it makes none."""
 
 CHECKPOINT_PATTERN = re.compile(r"^(?P<scenario>.+)_checkpoint_(?P<steps>\d+)_steps$")
 

@@ -11,6 +11,7 @@ from orchestrator.core.session.backend_types import (
     Carrier,
     CheckpointSet,
     Handle,
+    Look,
     Observation,
     Push,
     RemoteSession,
@@ -98,10 +99,13 @@ class Backend(Protocol):
             RemoteUnavailable: The request may have been lost.
         """
 
-    def identify(self, handle: Handle) -> int | None:
+    def identify(self, handle: Handle, look: Look | None = None) -> int | None:
         """The backend's own number of a session, which `cancel` needs.
 
         None where `cancel` needs none: because the session has ended, or on this backend at all.
+
+        Args:
+            look: A look that was just made at it; without one the backend is asked.
 
         Raises:
             NotYet: The session has not shown it so far.
@@ -122,9 +126,9 @@ class Backend(Protocol):
         raise BadInput(f"{self.name} cannot delete sessions", remedy="Delete it on the service's own page.")
 
     def recent_events(self, handle: Handle) -> Sequence[Mapping[str, Any]]:
-        """The newest events that a running session has written, oldest first, without waiting.
+        """The events that a running session has reported, oldest first; old ones may be left out, except the first.
 
-        Empty where the backend shows no outputs before the end.
+        Bounded: it reads what is there, and waits a few seconds at most.
         """
         return ()
 

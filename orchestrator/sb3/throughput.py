@@ -20,6 +20,7 @@ class Throughput:
         self._left_boundary_s: float | None = None
         self._reported_s = self._monotonic()
         self.train_s = 0.0
+        training.context.reporter.steps_now = lambda: int(training.model.num_timesteps)
 
     @property
     def steps_per_s(self) -> float:

@@ -44,15 +44,31 @@ def _kaggle(project: Project, card: SectionCard, clock: Clock) -> Backend:
     return kaggle_backend(card, clock)
 
 
+def _brief_kaggle(project: Project, card: SectionCard, clock: Clock) -> Backend:
+    from orchestrator.wiring.kaggle import kaggle_backend
+
+    return kaggle_backend(card, clock, attempts=1)
+
+
 LOCAL = "local"
 """The backend on this computer: a look at it costs no request."""
 
-BACKENDS: Mapping[str, Callable[[Project, SectionCard, Clock], Backend]] = {LOCAL: _local, "kaggle": _kaggle}
+_Builder = Callable[[Project, SectionCard, Clock], Backend]
+
+BACKENDS: Mapping[str, _Builder] = {LOCAL: _local, "kaggle": _kaggle}
 """Name -> function that builds it. A new backend is one line here."""
 
 
-def make_backend(name: str, project: Project, card: SectionCard, clock: Clock | None = None) -> Backend:
+_BRIEF: Mapping[_Builder, _Builder] = {_kaggle: _brief_kaggle}
+
+
+def make_backend(
+    name: str, project: Project, card: SectionCard, clock: Clock | None = None, *, brief: bool = False
+) -> Backend:
     """The backend of that name; never a substitute.
+
+    Args:
+        brief: Whether a failed query is reported at once, because a person waits; else it is repeated.
 
     Raises:
         BadInput: There is no such backend.
@@ -60,7 +76,8 @@ def make_backend(name: str, project: Project, card: SectionCard, clock: Clock | 
     """
     if name not in BACKENDS:
         raise BadInput(f"there is no backend {name!r}", remedy=f"Known backends: {', '.join(BACKENDS)}.")
-    return BACKENDS[name](project, card, clock or SystemClock())
+    build = BACKENDS[name]
+    return (_BRIEF.get(build, build) if brief else build)(project, card, clock or SystemClock())
 
 
 def open_runs(project: Project, card: SectionCard) -> list[RunRecord]:

@@ -34,17 +34,22 @@ from orchestrator.stores.secrets.in_use import secrets_in_use
 from orchestrator.stores.system_clock import SystemClock
 
 
-def kaggle_backend(card: SectionCard, clock: Clock) -> KaggleBackend:
+def kaggle_backend(card: SectionCard, clock: Clock, attempts: int | None = None) -> KaggleBackend:
     """The Kaggle backend of a section.
+
+    Args:
+        attempts: How often a query is tried; None for the usual number.
 
     Raises:
         RemoteUnavailable: No credentials, or Kaggle cannot be reached.
     """
-    return KaggleBackend(*_parts(card, clock))
+    return KaggleBackend(*_parts(card, clock, attempts))
 
 
-def _parts(card: SectionCard, clock: Clock) -> tuple[KaggleApi, CheckpointDataset, KaggleSettings, Retry]:
-    retry = _retry(clock)
+def _parts(
+    card: SectionCard, clock: Clock, attempts: int | None = None
+) -> tuple[KaggleApi, CheckpointDataset, KaggleSettings, Retry]:
+    retry = _retry(clock, None if attempts is None else Patience(attempts=attempts))
     account = sign_in(candidates(), now=clock.now, retry=retry)
     datasets = DatasetsApi(account.connection, account.name, retry)
     return _api(account, retry), CheckpointDataset(datasets, clock), card.kaggle, retry

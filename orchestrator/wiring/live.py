@@ -1,46 +1,77 @@
-"""How far the sessions in flight are: reads the ledger and the event files here, takes no lock."""
+"""How far the sessions in flight are: reads the ledger and one look at each session, takes no lock."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.core.campaign.expansion import Trial
 from orchestrator.core.errors import BadInput, NotYet, OrchestratorError
 from orchestrator.core.ledger.records import SessionRecord, Stage
 from orchestrator.core.section.card import SectionCard
-from orchestrator.core.session.backend_types import Handle
+from orchestrator.core.session.backend_types import Handle, Look, SessionState
 from orchestrator.core.session.live_progress import LiveProgress, measured
+from orchestrator.kernel.session.container import opened_id
 from orchestrator.ports import Backend
 from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.project import Project
 from orchestrator.wiring import LOCAL, make_backend
 
+_SIDE_BY_SIDE = 8
+"""Looks at other backends at a time: each may wait some seconds for a log to fall silent."""
+
+_WITHOUT_LOG = frozenset({SessionState.PENDING, SessionState.ABSENT})
+
+Pair = tuple[SectionCard, SessionRecord]
+
 
 def live_progress(
     project: Project, card: SectionCard, sessions: Iterable[SessionRecord], *, ask: bool
 ) -> list[LiveProgress]:
-    """The sessions that are not closed.
+    """The sessions of one section that are not closed; see `live_sessions`."""
+    return live_sessions(project, [(card, one) for one in sessions], ask=ask)
+
+
+def live_sessions(
+    project: Project,
+    pairs: Iterable[Pair],
+    *,
+    ask: bool,
+    now: Callable[[], datetime] = lambda: datetime.now(tz=UTC),
+) -> list[LiveProgress]:
+    """The sessions that are not closed, in the same order; each is looked at once.
 
     Args:
-        card: Of their section.
-        sessions: Of any state.
-        ask: Whether to look once at each on its backend; without it only sessions on this computer are looked at.
+        pairs: Each session, of any state, with the card of its section.
+        ask: Whether to look at sessions on other backends too; else only at those on this computer.
+        now: Aware time, for the seconds until a deadline.
     """
-    return [_progress(project, card, one, ask=ask) for one in sessions if one.stage is not Stage.CLOSED]
+    opened = [(card, one) for card, one in pairs if one.stage is not Stage.CLOSED]
+    elsewhere = [(card, one) for card, one in opened if ask and one.handle is not None and one.backend != LOCAL]
+    answers = dict(zip((one.key for _, one in elsewhere), _looked_side_by_side(project, elsewhere), strict=True))
+    return [progress_of(project, card, one, answers.get(one.key), now()) for card, one in opened]
 
 
-def trials_in_flight(project: Project, trials: Iterable[Trial]) -> dict[str, LiveProgress]:
-    """Lineage id -> the session in flight of a trial; asks no backend but that of this computer."""
-    found: dict[str, LiveProgress] = {}
+def trials_in_flight(project: Project, trials: Iterable[Trial], *, ask: bool = True) -> dict[str, LiveProgress]:
+    """Lineage id -> the session in flight of a trial."""
     with ledger_for_reading(project.own / "ledger.sqlite") as ledger:
-        for trial in trials:
-            for one in live_progress(project, trial.card, ledger.sessions(trial.lineage_id), ask=False):
-                found[trial.lineage_id] = one
-    return found
+        pairs = [(trial.card, one) for trial in trials for one in ledger.sessions(trial.lineage_id)]
+    opened = [one for one in pairs if one[1].stage is not Stage.CLOSED]
+    found = live_sessions(project, opened, ask=ask)
+    return {record.lineage_id: progress for (_, record), progress in zip(opened, found, strict=True)}
 
 
-def _progress(project: Project, card: SectionCard, record: SessionRecord, *, ask: bool) -> LiveProgress:
+def progress_of(
+    project: Project, card: SectionCard, record: SessionRecord, answer: Mapping[str, Any] | None, now: datetime
+) -> LiveProgress:
+    """A session in flight.
+
+    Args:
+        answer: Its `events`, and fields of `LiveProgress`; None if its backend was not asked. A session on this
+            computer is looked at without it.
+        now: Aware time.
+    """
     plain: dict[str, Any] = {
         "session": record.slug,
         "backend": record.backend,
@@ -52,28 +83,44 @@ def _progress(project: Project, card: SectionCard, record: SessionRecord, *, ask
         "session_id": record.session_id,
         "stop_asked_by": record.stop_asked_by,
     }
-    if record.handle is not None and (ask or record.backend == LOCAL):
-        try:
-            backend = make_backend(record.backend, project, card)
-            handle = Handle.parse(record.handle)
-            plain |= _looked(backend, handle)
-            plain |= _stoppable(backend, handle, record.session_id)
-        except OrchestratorError as fault:
-            plain["state"] = f"its state is unknown: {fault}"
+    if answer is None and record.handle is not None and record.backend == LOCAL:
+        answer = _answer(project, card, record)
+    if answer is not None:
+        plain |= measured(answer["events"], now)
+        plain |= {name: value for name, value in answer.items() if name != "events"}
     return LiveProgress(**plain)
 
 
-def _stoppable(backend: Backend, handle: Handle, session_id: int | None) -> dict[str, Any]:
-    """Whether `cancel` can stop it; looks for its number in the log if the ledger lacks it."""
+def _looked_side_by_side(project: Project, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+    if not pairs:
+        return []
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(min(_SIDE_BY_SIDE, len(pairs))) as pool:
+        return list(pool.map(lambda pair: _answer(project, *pair), pairs))
+
+
+def _answer(project: Project, card: SectionCard, record: SessionRecord) -> dict[str, Any]:
+    """What one look at a session gives: its events, and fields of `LiveProgress`; why there is none, as its state."""
+    handle = Handle.parse(str(record.handle))
+    try:
+        backend = make_backend(record.backend, project, card, brief=True)
+        seen = backend.observe(handle)
+        events = () if seen.state in _WITHOUT_LOG else backend.recent_events(handle)
+        look = Look(observation=seen, events=events)
+        stoppable = _stoppable(backend, handle, record.session_id, look)
+        return {"events": look.events, "state": look.observation.native, **stoppable}
+    except OrchestratorError as fault:
+        return {"events": (), "state": f"its state is unknown: {fault}"}
+
+
+def _stoppable(backend: Backend, handle: Handle, session_id: int | None, look: Look) -> dict[str, Any]:
+    """Whether `cancel` can stop it; its number is in the log if the ledger lacks it."""
     why = ""
     if session_id is None and backend.capabilities.cancel_needs_id:
+        session_id = next((number for one in look.events if (number := opened_id(one)) is not None), None)
         try:
-            session_id = backend.identify(handle)
+            session_id = session_id or backend.identify(handle, look)
         except (BadInput, NotYet) as fault:
             why = str(fault)
     return {"session_id": session_id, "can_cancel": backend.capabilities.can_stop(session_id), "why_not": why}
-
-
-def _looked(backend: Backend, handle: Handle) -> dict[str, Any]:
-    seen = measured(backend.recent_events(handle))
-    return {"state": backend.observe(handle).native, **seen}

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.backends.kaggle.session import cancellation
+from orchestrator.backends.kaggle.session import live_log
 from orchestrator.core.errors import BadInput, RemoteUnavailable
 from orchestrator.core.ledger.records import AskedBy, SessionRecord, Stage
 from orchestrator.core.session.backend_types import Handle
@@ -53,7 +53,7 @@ OTHER, OTHER_KEY = "ben", "5ecre7-key-0f-ben"
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleProject]:
     point_at_loopback(monkeypatch)
-    monkeypatch.setattr(cancellation, "SILENCE_S", 0.5)
+    monkeypatch.setattr(live_log, "SILENCE_S", 0.5)
     with loopback_kaggle(tmp_path / "kaggle", settings=far_settings()) as kaggle:
         kaggle.accounts.add(USER, key=KEY)
         kaggle.accounts.add(OTHER, key=OTHER_KEY)
@@ -357,14 +357,40 @@ def test_a_fresh_start_leaves_a_session_that_cannot_be_stopped(project: KagglePr
 def test_status_says_whether_a_session_can_be_stopped_yet(project: KaggleProject) -> None:
     gate = hold_after_first_save(project)
     kernel = start(project)
-    kernel.queued_looks = 2
+    kernel.queued_looks = 1  # each status makes one look
     (queued,) = invoke(project, "status", "section_7_6", "--json").json["in_flight"]
     assert (queued["session_id"], queued["can_cancel"]) == (None, False)
     assert "has not shown its session number yet (QUEUED)" in queued["why_not"]
-    (running,) = invoke(project, "status", "section_7_6", "--json").json["in_flight"]
-    assert (running["session_id"], running["can_cancel"], running["why_not"]) == (kernel.session_id, True, "")
-    (unasked,) = invoke(project, "status", "--json").json["in_flight"]
-    assert (unasked["session_id"], unasked["can_cancel"]) == (None, None)
+    for words in (("section_7_6",), ()):
+        (running,) = invoke(project, "status", *words, "--json").json["in_flight"]
+        assert (running["session_id"], running["can_cancel"], running["why_not"]) == (kernel.session_id, True, "")
+    gate.touch()
+
+
+def test_status_shows_how_far_a_session_is_by_one_look_at_its_log(project: KaggleProject) -> None:
+    gate = hold_after_first_save(project)
+    start(project)
+    before = len(project.kaggle.journal.entries)
+    shown = invoke(project, "status").out
+    asked = [one.method for one in project.kaggle.journal.entries[before:]]
+    assert asked.count(STATE) == 1 and len(asked) <= 3, asked
+    assert "0 -> 10 of 40" in shown and "10 of 40 steps" in shown and "deadline in 0:" in shown
+    answer = invoke(project, "status", "--json").json
+    (live,), (run,) = answer["in_flight"], answer["runs"]
+    assert (live["backend"], live["steps"], live["target_steps"]) == ("kaggle", 10, 40)
+    assert live["deadline_at"] > live["reported_at"] and 0 < live["deadline_in_s"] <= 3600
+    assert (run["steps_done"], run["steps_now"]) == (0, 10)
+    gate.touch()
+
+
+def test_status_of_a_service_that_does_not_answer_is_shown_at_once(project: KaggleProject) -> None:
+    gate = hold_after_first_save(project)
+    start(project)
+    project.kaggle.faults.add(STATE, times=1, status=503)
+    began_s = time.monotonic()
+    (live,) = invoke(project, "status", "--json").json["in_flight"]
+    assert "its state is unknown" in live["state"] and (live["steps"], live["deadline_at"]) == (0, None)
+    assert time.monotonic() - began_s < 15.0, "a failed look is not repeated"
     gate.touch()
 
 
@@ -467,7 +493,7 @@ def test_a_pruned_trial_is_stopped_by_the_evaluations_in_its_running_log(project
 def test_a_log_that_never_falls_silent_is_read_for_a_bounded_time(
     project: KaggleProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cancellation, "MOST_S", 1.0)
+    monkeypatch.setattr(live_log, "MOST_S", 1.0)
     gate = hold_after_first_save(project)
     entry = project.root / "validation_ch7/section_7_6_rl_performance/entry.py"
     talking = "context.reporter.say('still here') or __import__('time').sleep(0.02)"

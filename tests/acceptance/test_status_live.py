@@ -38,6 +38,8 @@ def test_status_shows_the_steps_of_a_watched_session_without_the_lock(toy: Path)
     assert (live["steps"], live["target_steps"], live["state"], live["backend"]) == (10, 40, "running", "local")
     assert live["reported_at"]
     assert "10 of 40 steps" in text and "In flight:" in text
+    assert "0 -> 10 of 40  in flight" in text and " submitted  10 of 40 steps" in text
+    assert live["deadline_in_s"] > 0 and live["deadline_at"] > live["reported_at"]
     assert orchestrate(toy, "status", "--json").json["in_flight"] == []
 
 

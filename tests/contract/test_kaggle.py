@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.backends.kaggle.session import cancellation
+from orchestrator.backends.kaggle.session import live_log
 from tests.contract.backend_contract import BackendContract, BackendHarness
 from tests.doubles.kaggle_side import KEY, USER, far_settings, kaggle_backend, point_at_loopback
 from tests.doubles.toy_section import make_toy_project
@@ -17,7 +17,7 @@ from tests.emulator.loopback import LoopbackKaggle, loopback_kaggle
 @pytest.fixture
 def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackKaggle]:
     point_at_loopback(monkeypatch)
-    monkeypatch.setattr(cancellation, "SILENCE_S", 0.5)
+    monkeypatch.setattr(live_log, "SILENCE_S", 0.5)
     with loopback_kaggle(tmp_path / "kaggle", settings=far_settings()) as service:
         service.accounts.add(USER, key=KEY)
         yield service

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from orchestrator.backends.kaggle.client import mapping
 from orchestrator.backends.kaggle.client.api import KaggleApi
@@ -16,6 +17,7 @@ from orchestrator.backends.kaggle.session import cancellation, push_request
 from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDataset, dataset_slug
 from orchestrator.backends.kaggle.session.deletion import delete_kernel
 from orchestrator.backends.kaggle.session.listing import renamed_slug
+from orchestrator.backends.kaggle.session.live_log import lines_so_far, recent_reports
 from orchestrator.backends.kaggle.session.outputs import fetch_outputs
 from orchestrator.backends.kaggle.session.push_errors import (
     fault_of_push,
@@ -31,6 +33,7 @@ from orchestrator.core.session.backend_types import (
     Carrier,
     CheckpointSet,
     Handle,
+    Look,
     Observation,
     Push,
     RemoteSession,
@@ -228,13 +231,17 @@ class KaggleBackend(Backend):
         require_whole_kernel(handle, "stopped")
         cancellation.cancel(self._api, handle, session_id)
 
-    def identify(self, handle: Handle) -> int | None:
+    def identify(self, handle: Handle, look: Look | None = None) -> int | None:
         """The session's number, from the first line of its live log."""
-        return cancellation.identify(self._api, handle)
+        return cancellation.identify(self._api, handle, look)
+
+    def recent_events(self, handle: Handle) -> Sequence[Mapping[str, Any]]:
+        """The reports in its live log, which is left when everything so far has arrived."""
+        return recent_reports(self._api, handle)
 
     def lines_so_far(self, handle: Handle) -> Sequence[str]:
         """The log so far; a running session's stream is left after a short silence."""
-        return list(own_lines(cancellation.lines_so_far(self._api, handle), handle.member))
+        return list(own_lines(lines_so_far(self._api, handle), handle.member))
 
     def delete(self, handle: Handle) -> None:
         """Delete the kernel."""

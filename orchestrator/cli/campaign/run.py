@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.cli.output.live_table import LiveBoard
     from orchestrator.pipeline.campaign.context import CampaignContext
     from orchestrator.pipeline.campaign.tick_report import TickReport
+    from orchestrator.wiring.live_logs import LiveTrials
 
 EveryS = Annotated[float | None, typer.Option("--every-s", help="Seconds between two ticks; default: the backend's.")]
 
@@ -35,6 +36,7 @@ def run(
         from orchestrator.cli.output.narrators import for_trial
         from orchestrator.core.errors import BadInput
         from orchestrator.wiring.campaigns import campaign_context
+        from orchestrator.wiring.live_logs import LiveTrials
 
         if every_s is not None and not 0 <= every_s < float("inf"):
             raise BadInput(f"--every-s must be 0 or more and finite, not {every_s}", remedy="Give seconds.")
@@ -43,9 +45,10 @@ def run(
         with (
             campaign_context(project, campaign, trials, lambda name: for_trial(name, board)) as context,
             lease_taken(context),
+            LiveTrials(project) as live,
             board,
         ):
-            report = _until_over(with_new_image(context, new_image, board.say), board, every_s)
+            report = _until_over(with_new_image(context, new_image, board.say), board, every_s, live)
         board.say(*tick_lines(campaign, report)[len(report.changes) :])
         if as_json:
             print_json(tick_json(campaign, report))
@@ -54,7 +57,10 @@ def run(
     return run_command(act, as_json=as_json)
 
 
-def _until_over(context: CampaignContext, board: LiveBoard, every_s: float | None) -> TickReport:
+_SHOW_EVERY_S = 3.0
+
+
+def _until_over(context: CampaignContext, board: LiveBoard, every_s: float | None, live: LiveTrials) -> TickReport:
     from orchestrator.core.session.polling import pause_s
     from orchestrator.pipeline.campaign.tick import CampaignTicker
     from orchestrator.pipeline.campaign.tick_report import LOST_LEASE, notify
@@ -64,11 +70,21 @@ def _until_over(context: CampaignContext, board: LiveBoard, every_s: float | Non
     known_troubles: tuple[str, ...] = ()
     while True:
         report = ticker.tick()
-        board.show(context.campaign, report)
+        _show(context, board, live, report)
         board.say(*report.changes, *(f"Trouble: {one}" for one in report.troubles if one not in known_troubles))
         board.say(*notify(context, report))
         known_troubles = report.troubles
         if report.over or LOST_LEASE in report.troubles:
             return report
         ticks_without_change = 0 if report.changes else ticks_without_change + 1
-        context.clock.sleep(every_s if every_s is not None else pause_s(ticks_without_change, look_every_s))
+        left_s = every_s if every_s is not None else pause_s(ticks_without_change, look_every_s)
+        while left_s > 0:
+            context.clock.sleep(min(left_s, _SHOW_EVERY_S))
+            left_s -= _SHOW_EVERY_S
+            _show(context, board, live, report)
+
+
+def _show(context: CampaignContext, board: LiveBoard, live: LiveTrials, report: TickReport) -> None:
+    """Show the trials, those in flight as far as they are now."""
+    trials = [one.trial for one in report.statuses]
+    board.show(context.campaign, report, live.now(trials, context.ledger.open_sessions()))

@@ -1,4 +1,4 @@
-"""`campaign status` and `campaign schema`: what ledger and code say, without asking a backend."""
+"""`campaign status`: what the ledger says, and one look at each session in flight; `campaign schema`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Markdown = Annotated[bool, typer.Option("--markdown", help="A table for a job su
 
 
 def status(file: File, backend: BackendName = None, markdown: Markdown = False, as_json: AsJson = False) -> int:
-    """Show the state of every trial. Asks no backend and creates nothing."""
+    """Show the state of every trial, and how far those in flight are: one look at each session. Creates nothing."""
 
     def act() -> int:
         from orchestrator.cli.campaign.plan import forecast_of
@@ -48,12 +48,14 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
             return 0
         console = Console(sys.stdout)
         if markdown:
+            from orchestrator.cli.output.live_table import live_lines
             from orchestrator.wiring.campaigns import curves_so_far
 
             curves, troubles = curves_so_far(project, trials)
             console.say(
                 f"### {campaign.title or campaign.campaign}", "", *markdown_lines(rows, forecast.standings, curves), ""
             )
+            console.say(*(f"* {one}" for one in live_lines(in_flight)))
             console.say(*troubles, *(f"* {line}" for line in failure_lines(forecast.standings, autopsies)))
         else:
             console.say(
@@ -101,7 +103,7 @@ def markdown_lines(
     for row, one in zip(rows, statuses, strict=True):
         curve = curves.get(one.trial.lineage_id)
         why, end = _why(row), "no claim" if row["no_claim"] else row["verdict"] or "-"
-        steps = f"{row['steps_done']} / {row['target_steps'] or '-'}"
+        steps = f"{row['steps_now']} / {row['target_steps'] or '-'}"
         value = "" if not searches else " - |" if row["objective"] is None else f" {row['objective']:.6g} |"
         learning = sparkline(curve.points) if curve else ""
         lines.append(
@@ -127,6 +129,7 @@ def _rows(
     for row, one in zip(rows, forecast.standings, strict=True):
         live = in_flight.get(one.trial.lineage_id)
         row["live"] = live.to_json() if live else None
+        row["steps_now"] = max(one.steps_done, live.steps) if live else one.steps_done
         row |= autopsy_json(autopsies.get(one.trial.lineage_id))
         row["rests"] = is_resting(one.due_at, forecast.now)
         refused = refusals.get(one.trial.lineage_id) if one.state is State.WAITING else None

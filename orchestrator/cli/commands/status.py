@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,14 +24,13 @@ if TYPE_CHECKING:
 _SHOWN_RUNS = 10
 
 
-_Section = Annotated[
-    str | None, typer.Argument(help="Show this section only, and look once at its sessions in flight on any backend.")
-]
+_Section = Annotated[str | None, typer.Argument(help="Show this section only.")]
 
 
 def status(section: _Section = None, as_json: AsJson = False) -> int:
     """Show the checkpoints of each section and script, sessions in flight, and the latest runs and sessions.
 
+    It looks once at each session in flight, on any backend: steps, rate, time left, reward, time until the deadline.
     It takes no lock, so it works from a second shell while `run` is watching.
     What cannot be read is shown as unreadable, and the rest is still shown; the exit code is then 2.
     """
@@ -54,13 +54,13 @@ def status(section: _Section = None, as_json: AsJson = False) -> int:
         runs, sessions = _recorded(project.own / "ledger.sqlite", section)
     except OrchestratorError as fault:
         unreadable = fault
-    live = _live(project, runs, sessions, ask=section is not None)
+    live = _live(project, runs, sessions)
     failures, code = _failures(project, runs), _exit_code(models, unreadable)
     if as_json:
         print_json(
             {
                 "models": models,
-                "runs": [asdict(run) for run in runs],
+                "runs": [{**asdict(run), "steps_now": _steps_now(run, sessions, live)} for run in runs],
                 "sessions": [_session_json(session) for session in sessions],
                 "in_flight": [one.to_json() for one in live],
                 "autopsies": {run_id: one.to_json() for run_id, one in failures.items()},
@@ -76,7 +76,7 @@ def status(section: _Section = None, as_json: AsJson = False) -> int:
     if live:
         console.say("In flight:", *(f"  {one.session}  {one.backend}  {one.line}" for one in live))
     if runs or not alone:
-        console.say(*(_run_lines(runs, sessions, failures) if runs else [_first_command(models, section)]))
+        console.say(*(_run_lines(runs, sessions, failures, live) if runs else [_first_command(models, section)]))
     return code
 
 
@@ -113,24 +113,27 @@ def _recorded(path: Path, section: str | None) -> tuple[list[RunRecord], list[Se
         return runs, [one for one in ledger.sessions() if one.run_id in known]
 
 
-def _live(project: Project, runs: list[RunRecord], sessions: list[SessionRecord], *, ask: bool) -> list[LiveProgress]:
+def _live(project: Project, runs: list[RunRecord], sessions: list[SessionRecord]) -> list[LiveProgress]:
     """Sessions in flight. One whose card cannot be read is left out here; its models row names the fault."""
     from orchestrator.core.errors import OrchestratorError
     from orchestrator.core.ledger.records import Stage
     from orchestrator.stores.section.card_yaml import load_card
-    from orchestrator.wiring.live import live_progress
+    from orchestrator.wiring.live import Pair, live_sessions
 
     sections = {run.run_id: run.section for run in runs}
-    live: list[LiveProgress] = []
+    pairs: list[Pair] = []
     for one in sessions:
         if one.stage is Stage.CLOSED:
             continue
-        try:
-            card = load_card(project.cards, sections[one.run_id])
-        except OrchestratorError:
-            continue
-        live += live_progress(project, card, [one], ask=ask)
-    return live
+        with suppress(OrchestratorError):
+            pairs.append((load_card(project.cards, sections[one.run_id]), one))
+    return live_sessions(project, pairs, ask=True)
+
+
+def _steps_now(run: RunRecord, sessions: Sequence[SessionRecord], live: Sequence[LiveProgress]) -> int:
+    """Steps of a run: saved ones, or those of its session in flight."""
+    own = {one.slug for one in sessions if one.run_id == run.run_id}
+    return max([run.steps_done, *(one.steps for one in live if one.session in own)])
 
 
 def _failures(project: Project, runs: list[RunRecord]) -> dict[str, Autopsy]:
@@ -146,21 +149,28 @@ def _failures(project: Project, runs: list[RunRecord]) -> dict[str, Autopsy]:
         return {run.run_id: examined.of_run(run.run_id) for run in bad}
 
 
-def _run_lines(runs: list[RunRecord], sessions: list[SessionRecord], failures: Mapping[str, Autopsy]) -> list[str]:
+def _run_lines(
+    runs: list[RunRecord],
+    sessions: list[SessionRecord],
+    failures: Mapping[str, Autopsy],
+    live: Sequence[LiveProgress],
+) -> list[str]:
     from orchestrator.core.run.summary import shown_verdict
 
+    progress = {one.session: f"  {one.line}" for one in live}
     lines = ["Latest runs:"]
     for run in [run for run in runs if run.sessions or run.ended_at is None][-_SHOWN_RUNS:]:
         end = run.end_reason or _open_run(sessions, run)
         of = "" if run.target_steps is None else f" of {run.target_steps}"
-        steps = f"{run.steps_start} -> {run.steps_done}{of}"
+        steps = f"{run.steps_start} -> {_steps_now(run, sessions, live)}{of}"
         verdict = shown_verdict(run.verdict, run.no_claim) or "-"
         lines.append(f"  {run.run_id}  {run.backend} {run.profile}  {steps}  {end}  {verdict}")
         for session in sessions:
             if session.run_id == run.run_id:
                 grade = f"  resumed {session.resume_grade}" if session.resume_grade else ""
                 image = _image(session)
-                lines.append(f"    {session.slug}  {session.stage}  {session.end_reason or '-'}{grade}{image}")
+                now = progress.get(session.slug, f"  {session.end_reason or '-'}")
+                lines.append(f"    {session.slug}  {session.stage}{now}{grade}{image}")
                 lines += [f"      {problem}" for problem in session.problems]
         if (examined := failures.get(run.run_id)) is not None:
             lines.append(f"    {examined.line}")

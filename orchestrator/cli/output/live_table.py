@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich import box
@@ -12,13 +14,18 @@ from rich.table import Table
 
 from orchestrator.cli.output.standard_output import Printable, print_line
 from orchestrator.core.messages import Message
+from orchestrator.core.section.lineage import short
 
 if TYPE_CHECKING:
     from orchestrator.core.campaign.config import Campaign
     from orchestrator.core.campaign.trial_status import TrialStatus
+    from orchestrator.core.session.live_progress import LiveProgress
     from orchestrator.pipeline.campaign.tick_report import TickReport
 
 _MOST_ROWS = 40
+_MOST_LINES = 12
+_LINES_EVERY_S = 15.0
+NONE_IN_FLIGHT: Mapping[str, LiveProgress] = {}
 
 
 class LiveBoard:
@@ -26,10 +33,13 @@ class LiveBoard:
 
     Args:
         stream: Where to print.
+        monotonic: Clock in seconds, to space the lines where there is no terminal.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
+        self._monotonic = monotonic
+        self._said_s = monotonic()
         self._printable = Printable(stream)
         self._console = RichConsole(file=stream, highlight=False, markup=False)
         self._live = Live(console=self._console, auto_refresh=False) if stream.isatty() else None
@@ -45,6 +55,7 @@ class LiveBoard:
 
     def say(self, *lines: str) -> None:
         """Print whole lines."""
+        self._said_s = self._monotonic() if lines else self._said_s
         for line in lines:
             text = self._printable(line)
             if self._live is not None:
@@ -57,20 +68,52 @@ class LiveBoard:
         self.say(*message.lines)
 
     def progress(self, report: dict[str, Any]) -> None:
-        """Not shown: the table has the steps of each variant once a session has ended."""
+        """Not shown: the table has the steps of each variant."""
 
     def quiet(self) -> None:
         """There is no progress display to end."""
 
-    def show(self, campaign: Campaign, ticked: TickReport) -> None:
-        """Redraw the table."""
+    def show(self, campaign: Campaign, ticked: TickReport, in_flight: Mapping[str, LiveProgress]) -> None:
+        """Redraw the table; without a terminal, print a line for each trial in flight if nothing was said for 15 s.
+
+        Args:
+            in_flight: Lineage id -> the session in flight of a trial.
+        """
+        lines = [self._printable(line) for line in live_lines(in_flight)]
         if self._live is not None:
-            self._live.update(table_of(campaign, ticked.statuses, self._printable(ticked.waits)), refresh=True)
+            waits = self._printable(ticked.waits)
+            self._live.update(table_of(campaign, ticked.statuses, waits, in_flight, lines), refresh=True)
+        elif lines and self._monotonic() - self._said_s >= _LINES_EVERY_S:
+            self.say(*lines)
 
 
-def table_of(campaign: Campaign, standings: tuple[TrialStatus, ...], waits: str) -> Table:
-    """A row for each variant, with ASCII borders that every terminal can draw."""
-    table = Table(title=campaign.title or campaign.campaign, caption=waits or None, box=box.ASCII)
+def live_lines(in_flight: Mapping[str, LiveProgress]) -> list[str]:
+    """A line for each trial in flight: steps, rate, time left, reward, time until the deadline.
+
+    Args:
+        in_flight: Lineage id -> its session.
+    """
+    lines = [f"[{short(lineage)}] {one.line}" for lineage, one in in_flight.items()]
+    rest = len(lines) - _MOST_LINES
+    return lines if rest <= 0 else [*lines[:_MOST_LINES], f"and {rest} more in flight"]
+
+
+def table_of(
+    campaign: Campaign,
+    standings: tuple[TrialStatus, ...],
+    waits: str,
+    in_flight: Mapping[str, LiveProgress] = NONE_IN_FLIGHT,
+    lines: Sequence[str] = (),
+) -> Table:
+    """A row for each variant, with ASCII borders that every terminal can draw.
+
+    Args:
+        waits: Why nothing more starts.
+        in_flight: Lineage id -> its session; the steps of a variant include those in flight.
+        lines: Shown below the table.
+    """
+    caption = "\n".join([*([waits] if waits else []), *lines])
+    table = Table(title=campaign.title or campaign.campaign, caption=caption or None, box=box.ASCII)
     searches = any(one.trial.variant.searched for one in standings)
     states = ("done", "live", "waiting", "failed", *(("pruned",) if searches else ()))
     for name in ("variant", *states, "other", "steps", "hours"):
@@ -85,9 +128,14 @@ def table_of(campaign: Campaign, standings: tuple[TrialStatus, ...], waits: str)
             members[0].trial.variant.label,
             *map(str, known),
             str(sum(counts.values())),
-            str(sum(one.steps_done for one in members)),
+            str(sum(_steps_now(one, in_flight) for one in members)),
             f"{sum(one.wall_s for one in members) / 3600:.2f}",
         )
     if len(rows) > _MOST_ROWS:
         table.add_row(f"and {len(rows) - _MOST_ROWS} more", *[""] * (len(states) + 3))
     return table
+
+
+def _steps_now(one: TrialStatus, in_flight: Mapping[str, LiveProgress]) -> int:
+    live = in_flight.get(one.trial.lineage_id)
+    return one.steps_done if live is None else max(one.steps_done, live.steps)

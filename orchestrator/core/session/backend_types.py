@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -46,6 +46,14 @@ class SessionState(StrEnum):
     def terminal(self) -> bool:
         """Whether the state is final."""
         return self is SessionState.ENDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One look at a session: its state, and the events that it has reported, as `Backend.recent_events`."""
+
+    observation: Observation
+    events: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

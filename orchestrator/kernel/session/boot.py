@@ -26,7 +26,8 @@ from orchestrator.kernel.session.admission import admit
 from orchestrator.kernel.session.container import CONTAINER_VARIABLE, OPENED, id_of_container
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.session.current import entered
-from orchestrator.kernel.session.deadline import SoftDeadline
+from orchestrator.kernel.session.deadline import SoftDeadline, later
+from orchestrator.kernel.session.heartbeat import heartbeat
 from orchestrator.kernel.session.manifest import read_manifest, write_manifest
 from orchestrator.kernel.session.reporting import Reporter
 from orchestrator.kernel.session.script import ScriptFailed, run_script
@@ -133,14 +134,17 @@ def _run_with_reserve(
     ticket: Ticket, bundle_root: Path, surroundings: Surroundings, stop: StopFlag, reserve: Reserve
 ) -> int:
     working = surroundings.workspace.working
-    started_at, started_s = surroundings.now(), surroundings.monotonic()
+    now, monotonic = surroundings.now, surroundings.monotonic
+    started_at, started_s = now(), monotonic()
     limit_s = ticket.spec.get("deadline_s") if surroundings.limit_s is None else surroundings.limit_s
-    deadline = SoftDeadline(limit_s, monotonic=surroundings.monotonic, started_s=started_s)
+    deadline = SoftDeadline(limit_s, monotonic=monotonic, started_s=started_s)
+    ends_at = later(started_at, limit_s)
     reporter = Reporter(
-        working / EVENTS_NAME, echo=surroundings.echo, now=surroundings.now, monotonic=surroundings.monotonic
+        working / EVENTS_NAME, echo=surroundings.echo, now=now, monotonic=monotonic, deadline_at=ends_at
     )
     context = _context(ticket, surroundings, deadline, stop, reporter)
-    result = _run_section(context, bundle_root, surroundings, reserve)
+    with heartbeat(reporter):
+        result = _run_section(context, bundle_root, surroundings, reserve)
     outcome = result.outcome
     reserve.release()  # not an output; the manifest may need its space
     reporter.event("ending", end_reason=outcome.ending, steps_done=outcome.steps_done)
@@ -188,7 +192,7 @@ def _run_section(context: SessionContext, bundle_root: Path, surroundings: Surro
         if findings.refusal:
             raise findings.refusal
         # From here on Python may write byte code beside the sources; their digest is already verified.
-        reporter.event("started", **ticket.stamp(), python=sys.version.split()[0])
+        reporter.started(**ticket.stamp(), python=sys.version.split()[0])
         if (script := ticket.spec.get("script")) is not None:
             outcome = run_script(context, bundle_root, script)
         else:

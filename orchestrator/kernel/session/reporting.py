@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -18,11 +19,18 @@ from orchestrator.kernel.files.atomic import make_folder
 from orchestrator.kernel.wire import canonical_json, report_line
 
 EVENTS_LIMIT_BYTES = 2_000_000
-FIRST_INTERVAL_S, LAST_INTERVAL_S = 1.0, 15.0
+FIRST_INTERVAL_S, LAST_INTERVAL_S = 1.0, 12.0
+ALIVE_AFTER_S = 14.0
+"""Seconds without a progress report after which a session says that it is alive: who watches waits 15 s at most."""
+
+_writing = threading.RLock()
+"""Held while a report is written: the session and its heartbeat are two threads."""
+if hasattr(os, "register_at_fork"):  # else a child that is made while the heartbeat writes could never report
+    os.register_at_fork(before=_writing.acquire, after_in_parent=_writing.release, after_in_child=_writing.release)
 
 
 def progress_interval_s(elapsed_s: float) -> float:
-    """Seconds between two progress lines, `elapsed_s` after the start: 1 s, plus 1 s per minute, at most 15 s."""
+    """Seconds between two progress lines, `elapsed_s` after the start: 1 s, plus 1 s per minute, at most 12 s."""
     return min(LAST_INTERVAL_S, FIRST_INTERVAL_S + elapsed_s / 60.0)
 
 
@@ -35,7 +43,12 @@ class Reporter:
         echo: Receives each line of the log, without its line end.
         now: Aware UTC time.
         monotonic: Seconds, for the rate limit.
+        deadline_at: Aware time at which the session must have ended, stated in every report of progress; None without
+            a limit.
         limit_bytes: Size limit of the event file; events beyond it are dropped and counted.
+
+    Attributes:
+        steps_now: Returns the steps done now, for reports between two reports of progress; None where it is not known.
     """
 
     def __init__(
@@ -45,6 +58,7 @@ class Reporter:
         echo: Callable[[str], None],
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
+        deadline_at: datetime | None = None,
         limit_bytes: int = EVENTS_LIMIT_BYTES,
     ) -> None:
         make_folder(events_path.parent)
@@ -60,38 +74,87 @@ class Reporter:
         self._started_s = monotonic()
         self._written_bytes = 0
         self._last_progress_s: float | None = None
+        self._shown_s = self._started_s
+        self._latest: dict[str, Any] = {}
+        self._deadline = {} if deadline_at is None else {"deadline_at": deadline_at.isoformat(timespec="seconds")}
+        self._fault: OSError | None = None
+        self.steps_now: Callable[[], int] | None = None
         self.dropped_events = 0
 
     def say(self, text: str) -> None:
         """Report a text for people, in the log and in the event file."""
-        for line in text.splitlines():
-            self._echo(line)
-        self._record("said", {"text": text})
+        with _writing:
+            self._raise_fault()
+            for line in text.splitlines():
+                self._echo(line)
+            self._record("said", {"text": text})
 
     def event(self, kind: str, **fields: Any) -> None:
         """Report an event for programs, as a tagged line in the log and a line in the event file."""
-        self._echo(report_line(kind, **fields))
-        self._record(kind, fields)
+        with _writing:
+            self._raise_fault()
+            self._echo(report_line(kind, **fields))
+            self._record(kind, fields)
+
+    def started(self, **fields: Any) -> None:
+        """Report that the section's code starts, and until when it may run."""
+        self.event("started", **self._deadline, **fields)
 
     def progress(self, *, last: bool = False, **fields: Any) -> None:
-        """Report progress; calls within `progress_interval_s` of the previous one are ignored, except the `last`."""
+        """Report progress; calls within `progress_interval_s` of the previous one are ignored, except the `last`.
+
+        The report has its time: a platform's log gives none that another computer could compare.
+        """
         now_s = self._monotonic()
         interval_s = progress_interval_s(now_s - self._started_s)
         early = self._last_progress_s is not None and now_s - self._last_progress_s < interval_s
         if early and not last:
             return
-        self._last_progress_s = now_s
-        self.event("progress", **fields)
+        self._last_progress_s = self._shown_s = now_s
+        self._latest = fields
+        self.event("progress", at=self._now().isoformat(timespec="seconds"), **self._deadline, **fields)
+
+    def alive(self) -> float:
+        """Repeat the latest progress with the present steps, if nothing has reported any for `ALIVE_AFTER_S`.
+
+        Called by another thread while an evaluation, a long step or code without reports is at work. If it cannot be
+        written, the next report of the session raises the reason.
+
+        Returns:
+            Seconds after which to call again.
+        """
+        with _writing:
+            quiet_s = self._monotonic() - self._shown_s
+            if quiet_s >= ALIVE_AFTER_S:
+                self._shown_s, quiet_s = self._monotonic(), 0.0
+                at = self._now().isoformat(timespec="seconds")
+                try:
+                    self.event("alive", **{**self._latest_now(), "at": at, **self._deadline})
+                except OSError as fault:
+                    self._fault = fault
+            return ALIVE_AFTER_S - quiet_s
+
+    def _latest_now(self) -> dict[str, Any]:
+        """The fields of the latest progress; its time left belongs to its own steps."""
+        latest = {name: value for name, value in self._latest.items() if name != "eta_s"}
+        steps, before = None if self.steps_now is None else self.steps_now(), latest.get("steps", 0)
+        return latest if steps is None or steps < before else {**latest, "steps": steps}
+
+    def _raise_fault(self) -> None:
+        fault, self._fault = self._fault, None
+        if fault is not None:
+            raise fault
 
     def close(self) -> None:
         """Close the event file; its last line is the number of dropped events, if any."""
-        if self.dropped_events:
-            self._append(canonical_json({"kind": "dropped", "events": self.dropped_events}) + "\n")
-        if self._stream is not None:
-            self._stream.close()
+        with _writing:
+            if self.dropped_events:
+                self._append(canonical_json({"kind": "dropped", "events": self.dropped_events}) + "\n")
+            if self._stream is not None:
+                self._stream.close()
 
     def _record(self, kind: str, fields: dict[str, Any]) -> None:
-        line = canonical_json({"at": self._now().isoformat(), "kind": kind, **fields}) + "\n"
+        line = canonical_json({**fields, "at": self._now().isoformat(), "kind": kind}) + "\n"
         if self._stream is None or self._written_bytes + len(line) > self._limit_bytes:
             self.dropped_events += 1
             return

@@ -8,7 +8,8 @@ import secrets
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -18,7 +19,8 @@ from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.files.atomic import make_folder, write_text
 from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.kernel.session.context import SessionContext
-from orchestrator.kernel.session.deadline import SoftDeadline
+from orchestrator.kernel.session.deadline import SoftDeadline, later
+from orchestrator.kernel.session.heartbeat import heartbeat
 from orchestrator.kernel.session.reporting import Reporter
 from orchestrator.kernel.session.stop_flag import StopFlag
 from orchestrator.kernel.training.folder_lock import FolderLock
@@ -80,9 +82,15 @@ class Alone:
     script: Path | None
     signals: StopSignals
     lock: FolderLock
+    _on_close: ExitStack = field(default_factory=ExitStack)
+
+    def __post_init__(self) -> None:
+        """Start the reports that the training is alive."""
+        self._on_close.enter_context(heartbeat(self.context.reporter))
 
     def close(self) -> None:
         """Close the event file, release the folder and put the signal handlers back."""
+        self._on_close.close()
         self.signals.restore()
         self.context.reporter.close()
         self.lock.release()
@@ -101,7 +109,7 @@ def open_alone(settings: Settings) -> Alone:
     folder = folder_of(script, settings.folder)
     try:
         lock = _claim(folder, own=settings.folder is not None)
-        reporter = Reporter(folder / EVENTS_NAME, echo=_echo, now=lambda: datetime.now(UTC), monotonic=time.monotonic)
+        reporter = _reporter(folder, settings.deadline_s)
     except OSError as fault:
         raise SessionRefused(
             f"{folder} cannot be written: {fault.strerror or fault}",
@@ -121,6 +129,14 @@ def open_alone(settings: Settings) -> Alone:
         monotonic=time.monotonic,
     )
     return Alone(context=context, script=script, signals=signals, lock=lock)
+
+
+def _reporter(folder: Path, deadline_s: float | None) -> Reporter:
+    ends_at = later(datetime.now(UTC), deadline_s)
+    clock = time.monotonic
+    return Reporter(
+        folder / EVENTS_NAME, echo=_echo, now=lambda: datetime.now(UTC), monotonic=clock, deadline_at=ends_at
+    )
 
 
 def _require_name(name: str) -> None:

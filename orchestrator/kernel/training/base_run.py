@@ -78,6 +78,7 @@ class BaseRun:
         self._fields: dict[str, Any] = {}
         self._paused: bool | None = None
         self._on_close: list[Callable[[], None]] = []
+        context.reporter.steps_now = lambda: max(self._step, self._reported)
 
     @property
     def start(self) -> int:

@@ -17,7 +17,7 @@ from orchestrator.kernel.training.settings import whole_number
 
 PROGRESS_NAME = "progress.jsonl"
 _MOST_REPORT_BYTES = 1 << 30
-_RESERVED = frozenset({"at", "kind", "last", "self"})
+_RESERVED = frozenset({"at", "deadline_at", "kind", "last", "self"})
 """Fields of every event; a number of the script with such a name is only in the file of reports."""
 
 
@@ -78,20 +78,31 @@ class Progress:
     def _show(self, step: int, plain: dict[str, Any]) -> None:
         now_s = self._context.monotonic()
         reporter = self._context.reporter
+        rate = (step - self._start) / max(now_s - self._started_s, 1e-9)
         numbers = {name: value for name, value in plain.items() if name not in _RESERVED}
-        reporter.progress(**{**numbers, "steps": step, "target_steps": self._target})
+        reporter.progress(**{**self._speed(step, rate), **numbers, "steps": step, "target_steps": self._target})
         if isinstance(score := plain.get("score"), int | float):
             reporter.event("evaluated", steps=step, score=score)
         if self._last_s is not None and now_s - self._last_s < 10.0:
             return
         self._last_s = now_s
-        rate = (step - self._start) / max(now_s - self._started_s, 1e-9)
         of = "" if self._target is None else f"/{self._target}"
         left = "" if self._target is None or rate <= 0 else f" | {max(0.0, (self._target - step) / rate):.0f} s left"
         shown = "".join(
             f" | {name} {f'{value:.6g}' if isinstance(value, float) else value}" for name, value in plain.items()
         )
         reporter.say(f"step {step}{of} | {rate:.1f} steps/s{left}{shown}")
+
+    def _speed(self, step: int, rate: float) -> dict[str, float]:
+        """Steps per second of this session and seconds left, for programs; a script may report its own."""
+        if not 0.0 < rate < _FASTEST:
+            return {}
+        left = {} if self._target is None else {"eta_s": round(max(0, self._target - step) / rate, 1)}
+        return {"steps_per_s": float(f"{rate:.6g}"), **left}
+
+
+_FASTEST = 1e9
+"""Steps per second above which no time has passed yet."""
 
 
 def _plain(value: Any) -> Any:

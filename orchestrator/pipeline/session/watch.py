@@ -10,7 +10,7 @@ from orchestrator.core.errors import OrchestratorError, RemoteUnavailable
 from orchestrator.core.session.backend_types import Handle, Observation, SessionState
 from orchestrator.core.session.polling import pause_s
 from orchestrator.kernel.session.container import opened_id
-from orchestrator.kernel.wire import parse_report
+from orchestrator.kernel.wire import PROGRESS_KINDS, parse_report
 from orchestrator.pipeline.context import RunContext
 
 PATIENCE_S = 1800.0
@@ -176,7 +176,7 @@ def _report(context: RunContext, line: str, opened: Callable[[int], None]) -> No
     if report is None:
         if line.startswith(TAG):
             context.detail("session_log", line)
-    elif report["kind"] == "progress":
+    elif report["kind"] in PROGRESS_KINDS and "steps" in report:
         context.narrator.progress(report)
     elif report["kind"] == "phase":
         context.info("phase", str(report.get("text", "")))

@@ -112,6 +112,7 @@ class Learning:
         self._restored: Mapping[str, Any] | None = None
         self._reported, self._new_episodes = 0, False
         self._boundary_s: float | None = None
+        context.reporter.steps_now = lambda: int(self.model.num_timesteps)
         state.require(with_model=True)
         state.lost(self._training.all_lost())
         if checkpoints.resumed is not None:

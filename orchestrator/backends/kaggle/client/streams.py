@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import requests
@@ -92,6 +93,10 @@ class Streams:
             session.auth = no_auth
             with self._streaming("download", session, url, headers) as response:
                 yield _is_resumed(response, offset), response.iter_content(_PIECE_BYTES)
+
+    def now(self) -> datetime:
+        """The present time, aware UTC."""
+        return self._connection.now()
 
     @property
     def _kernels(self) -> Any:

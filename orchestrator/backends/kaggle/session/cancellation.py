@@ -7,51 +7,36 @@ from __future__ import annotations
 
 from orchestrator.backends.kaggle.client.api import KaggleApi
 from orchestrator.backends.kaggle.client.errors import ServiceFault
-from orchestrator.backends.kaggle.client.log_parser import LineAssembler
 from orchestrator.backends.kaggle.client.mapping import observation
+from orchestrator.backends.kaggle.session.live_log import first_report
 from orchestrator.core.errors import BadInput, NotYet
-from orchestrator.core.session.backend_types import Handle, SessionState
+from orchestrator.core.session.backend_types import Handle, Look, SessionState
 from orchestrator.kernel.session.container import OPENED, opened_id
-from orchestrator.kernel.wire import parse_report
-
-SILENCE_S, MOST_S = 5.0, 20.0
-"""A live log is sent from its beginning at once: after a silence of this length, or in this time, everything so far has
-arrived. A young session may write a line every second."""
 
 _LOOK_AGAIN_S = 15.0
 _OVER = frozenset({SessionState.ENDED, SessionState.SAVING})
 
 
-def lines_so_far(api: KaggleApi, handle: Handle) -> list[str]:
-    """The complete lines of a session's log, without waiting for more; none while it has no log.
-
-    Raises:
-        ServiceFault: Kaggle refused the log.
-    """
-    assembler, lines = LineAssembler(), list[str]()
-    try:
-        for event in api.log_events(handle.owner, handle.slug, silence_s=SILENCE_S, most_s=MOST_S):
-            lines += assembler.feed(event)
-    except ServiceFault as fault:
-        if fault.status not in (None, 404):  # without a status: it fell silent
-            raise
-    return lines
-
-
-def identify(api: KaggleApi, handle: Handle) -> int | None:
+def identify(api: KaggleApi, handle: Handle, look: Look | None = None) -> int | None:
     """The number of a running session, None for one that has ended or is saving.
+
+    Args:
+        look: A look that was just made at it; without one Kaggle is asked.
 
     Raises:
         NotYet: It is queued, or has written nothing yet.
         BadInput: Its log begins without the number, or it is another account's.
         ServiceFault: Kaggle did not answer.
     """
-    state, native = _state(api, handle)
+    state, native = _state(api, handle) if look is None else (look.observation.state, look.observation.native)
     if state in _OVER:
         return None
     if handle.owner.lower() != api.account.lower():
         raise _another_account(handle, f"it is not a session of {api.account}")
-    if state is SessionState.RUNNING and (report := _first_report(api, handle)) is not None:
+    report = None
+    if state is SessionState.RUNNING:
+        report = first_report(api, handle) if look is None else next(iter(look.events), None)
+    if report is not None:
         if (number := opened_id(report)) is not None:
             return number
         without = "the name of its container" if report["kind"] == OPENED else "the first line of its log"
@@ -115,19 +100,6 @@ def _is_over(api: KaggleApi, handle: Handle) -> bool:
         return _state(api, handle)[0] in _OVER
     except ServiceFault:
         return False  # the first fault is the one to report
-
-
-def _first_report(api: KaggleApi, handle: Handle) -> dict[str, object] | None:
-    assembler = LineAssembler()
-    try:
-        for event in api.log_events(handle.owner, handle.slug, silence_s=SILENCE_S, most_s=MOST_S):
-            for line in assembler.feed(event):
-                if (report := parse_report(line)) is not None:
-                    return report
-    except ServiceFault as fault:
-        if fault.status not in (None, 404):
-            raise
-    return None
 
 
 def _refused(handle: Handle, why: str) -> BadInput:

@@ -88,10 +88,10 @@ def test_progress_is_reported_at_most_once_a_second_and_at_the_end(tmp_path: Pat
     reporter.close()
     reports = [parse_report(line) for line in lines]
     assert 10 <= len(reports) <= 12
-    assert reports[-1] == {"kind": "progress", "steps": 100}
+    assert reports[-1] == {"kind": "progress", "steps": 100, "at": clock.now().isoformat(timespec="seconds")}
 
 
-@pytest.mark.parametrize(("minutes", "interval_s"), [(0, 1.0), (1, 2.0), (5, 6.0), (14, 15.0), (60, 15.0), (540, 15.0)])
+@pytest.mark.parametrize(("minutes", "interval_s"), [(0, 1.0), (1, 2.0), (5, 6.0), (14, 12.0), (60, 12.0), (540, 12.0)])
 def test_the_interval_between_progress_reports_grows_to_a_limit(
     tmp_path: Path, minutes: int, interval_s: float
 ) -> None:
@@ -118,7 +118,7 @@ def test_nine_hours_of_progress_give_a_short_log(tmp_path: Path) -> None:
         reporter.progress(steps=second)
         clock.sleep(1.0)
     reporter.close()
-    assert 2000 < len(lines) < 2400
+    assert 2600 < len(lines) < 2900
 
 
 def test_the_event_file_is_bounded_utf8_and_counts_dropped_events(tmp_path: Path) -> None:
