@@ -17,9 +17,8 @@ from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.environment.children import children_end_with_this_process
 from orchestrator.kernel.environment.machine import Machine
 from orchestrator.kernel.environment.processor import ONE_THREAD
-from orchestrator.kernel.environment.requirements import REQUIREMENTS_NAME
 from orchestrator.kernel.files.reserve import RESERVE_NAME, Reserve
-from orchestrator.kernel.files.storage import free_text, is_full
+from orchestrator.kernel.files.storage import is_full
 from orchestrator.kernel.files.workspace import Workspace
 from orchestrator.kernel.outcome import EXIT_CODES, KernelEnding, LeftEarly, SectionOutcome, SessionRefused
 from orchestrator.kernel.session.admission import admit
@@ -27,6 +26,7 @@ from orchestrator.kernel.session.container import CONTAINER_VARIABLE, OPENED, id
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.session.current import entered
 from orchestrator.kernel.session.deadline import SoftDeadline, later
+from orchestrator.kernel.session.failure_text import absent_module, no_room
 from orchestrator.kernel.session.heartbeat import heartbeat
 from orchestrator.kernel.session.manifest import read_manifest, write_manifest
 from orchestrator.kernel.session.reporting import Reporter
@@ -124,7 +124,7 @@ def run_session(ticket: Ticket, bundle_root: Path, *, surroundings: Surroundings
             return written.exit_code  # the manifest is in place; only the flush of its folder failed
         # Not even the manifest can be written: report by the log and the exit code.
         surroundings.echo(report_line("ending", end_reason=KernelEnding.DISK_FULL))
-        surroundings.echo(_no_room(working, fault))
+        surroundings.echo(no_room(working, fault))
         return EXIT_CODES[KernelEnding.DISK_FULL]
     finally:
         reserve.release()
@@ -207,9 +207,9 @@ def _run_section(context: SessionContext, bundle_root: Path, surroundings: Surro
         if is_full(fault):
             reserve.release()
             ending = KernelEnding.DISK_FULL
-            error += _no_room(surroundings.workspace.working, fault)
+            error += no_room(surroundings.workspace.working, fault)
         elif isinstance(fault, ModuleNotFoundError):
-            error += _absent_module(fault, bundle_root)
+            error += absent_module(fault, bundle_root)
         reporter.say(error)
         failed = _with_steps(SectionOutcome(ending=ending), context)
         return _Result(outcome=failed, error=error, preflight=preflight)
@@ -223,22 +223,6 @@ def _call_entry_point(context: SessionContext, name: str) -> SectionOutcome:
         raise TypeError(f"{name}.run returned {type(outcome).__name__}")
     section.require_end(outcome)
     return outcome
-
-
-def _absent_module(fault: ModuleNotFoundError, bundle_root: Path) -> str:
-    """What the user can do about a library that this machine lacks; empty for a module of code that travelled."""
-    name = str(fault.name).partition(".")[0]
-    if any((bundle_root / one).exists() for one in (name, f"{name}.py")):
-        return ""
-    return (
-        f"{name} is not on this machine. If it is a library: python -m pip install {name} on your own computer; for "
-        f"every machine write it as name==version into {REQUIREMENTS_NAME} beside the script. If it is a file of "
-        "yours: add it to `include` in the section's card.\n"
-    )
-
-
-def _no_room(working: Path, fault: BaseException) -> str:
-    return f"No room on the disk of {working} ({free_text(working)}): {fault}. Earlier checkpoints are untouched."
 
 
 def _with_steps(outcome: SectionOutcome, context: SessionContext) -> SectionOutcome:

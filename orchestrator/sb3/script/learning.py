@@ -88,14 +88,7 @@ class Learning:
         self.model = built(build)
         prepare_env(environment_of(self.model), context)
         self.callback, self.begun = RunCallback(self), False
-        spec = context.ticket.spec
-        plan = ScriptPlan(
-            section=context.ticket.section,
-            scenario=checkpoints.scenario,
-            profile=spec.get("profile"),
-            target_steps=run.target,
-            resume_floor=str(spec.get("resume_floor") or "statistical"),
-        )
+        plan = ScriptPlan.of(context.ticket, checkpoints.scenario, run.target)
         self._training = ScriptTraining(
             context=context,
             plan=plan,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints
-from orchestrator.kernel.wire import KEPT_SUFFIX
+from orchestrator.kernel.wire import KEPT_SUFFIX, Ticket
 from orchestrator.sb3.envs.environment_check import lines_of
 from orchestrator.sb3.envs.wrappers import lost_state
 from orchestrator.sb3.script.identity import describe_model, network_of
@@ -29,6 +29,17 @@ class ScriptPlan:
     profile: str | None
     target_steps: int
     resume_floor: str
+
+    @staticmethod
+    def of(ticket: Ticket, scenario: str, target_steps: int) -> ScriptPlan:
+        """The plan of a session."""
+        return ScriptPlan(
+            section=ticket.section,
+            scenario=scenario,
+            profile=ticket.spec.get("profile"),
+            target_steps=target_steps,
+            resume_floor=str(ticket.spec.get("resume_floor") or "statistical"),
+        )
 
 
 @dataclass(slots=True, kw_only=True)
