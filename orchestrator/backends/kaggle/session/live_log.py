@@ -1,4 +1,4 @@
-"""What the live log of a session says so far, in one bounded look: it is left as soon as everything has arrived."""
+"""The live log of a session: followed line by line, or read in one bounded look."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ SILENCE_S, MOST_S = 5.0, 20.0
 """A live log is sent from its beginning at once: after a silence of this length, or in this time, everything so far has
 arrived. A young session may write a line every second."""
 
+_FOLLOW_S = 600.0
+"""Seconds after which to stop reading a live log and ask for the state: the service may keep a log open for ever."""
+
 _MOST_REPORTS = 500
 """Newest reports that are kept; the first one holds the session's number."""
 
@@ -30,6 +33,26 @@ def lines_so_far(api: KaggleApi, handle: Handle) -> list[str]:
         ServiceFault: Kaggle refused the log.
     """
     return list(_lines(api, handle))
+
+
+def log_from(api: KaggleApi, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
+    """Lines of the log after the first `cursor`, each with its number, live while the session runs.
+
+    Raises:
+        ServiceFault: The stream broke; a new call continues from the last cursor.
+    """
+    assembler = LineAssembler()
+    count = 0
+    for event in api.log_events(handle.owner, handle.slug, most_s=_FOLLOW_S):
+        # Every stream starts at the beginning: lines that were already returned are counted and skipped.
+        for line in assembler.feed(event):
+            count += 1
+            if count > cursor:
+                yield line, count
+    for line in assembler.rest():
+        count += 1
+        if count > cursor:
+            yield line, count
 
 
 def first_report(api: KaggleApi, handle: Handle) -> dict[str, Any] | None:
