@@ -14,7 +14,7 @@ from pathlib import Path
 
 from orchestrator.core.diagnostics.storage import storage_fault
 from orchestrator.core.errors import BadInput, StorageFault
-from orchestrator.kernel.files.atomic import make_folder
+from orchestrator.kernel.files.atomic import make_folder, remove_odd
 from orchestrator.kernel.files.storage import free_text, storage_trouble
 from orchestrator.kernel.wire import models_path
 
@@ -194,6 +194,7 @@ def require_writable(folder: Path) -> None:
     probe = folder / ".write-probe"
     try:
         make_folder(folder)
+        remove_odd(probe)
         try:
             with probe.open("wb") as stream:
                 stream.write(bytes(_PROBE_BYTES))  # an empty file fits on a full disk
