@@ -14,7 +14,7 @@ from pathlib import Path
 
 from orchestrator.core.diagnostics.storage import storage_fault
 from orchestrator.core.errors import BadInput, StorageFault
-from orchestrator.kernel.files.atomic import make_folder
+from orchestrator.kernel.files.atomic import make_folder, remove_odd
 from orchestrator.kernel.files.storage import free_text, storage_trouble
 from orchestrator.kernel.wire import models_path
 
@@ -194,6 +194,7 @@ def require_writable(folder: Path) -> None:
     probe = folder / ".write-probe"
     try:
         make_folder(folder)
+        remove_odd(probe)
         try:
             with probe.open("wb") as stream:
                 stream.write(bytes(_PROBE_BYTES))  # an empty file fits on a full disk
@@ -208,6 +209,23 @@ def require_writable(folder: Path) -> None:
             f"{folder} cannot be written: {fault.strerror or fault}",
             remedy="Move away what has that name, then run the same command again.",
         ) from fault
+
+
+def lock_fault(lock: Path, owner: str, fault: OSError) -> OSError | BadInput:
+    """The failure for a lock file that cannot be opened; the fault itself where the disk is the reason.
+
+    Args:
+        owner: What it locks, e.g. `the models directory`.
+    """
+    if storage_trouble(fault) is not None:
+        return fault
+    what = "it is a folder" if lock.is_dir() else "it is a link" if lock.is_symlink() else fault.strerror or str(fault)
+    if lock.exists() and not (lock.is_dir() or lock.is_file()):
+        what = "it is no regular file"
+    return BadInput(
+        f"{lock} cannot be used as the lock of {owner}: {what}",
+        remedy="Move it elsewhere, then run the same command again.",
+    )
 
 
 def require_unmoved(folder: Path) -> Callable[[], None]:

@@ -54,20 +54,23 @@ def campaign_context(
     trials: tuple[Trial, ...],
     narrator_of: Callable[[str], Narrator],
     clock: Clock | None = None,
+    *,
+    only_look: bool = False,
 ) -> Iterator[CampaignContext]:
     """The dependencies of a campaign's ticks.
 
     Args:
         narrator_of: First eight characters of a lineage id -> narrator of its runs.
+        only_look: Read only: create nothing, and work on a read-only disk.
 
     Raises:
         BadInput: A folder is not writable, or the campaign's webhook has no address.
     """
     clock = clock or SystemClock()
-    for folder in (project.results, project.own):
+    for folder in () if only_look else (project.results, project.own):
         require_writable(folder)
     mask = masking((*secrets_in_use(), *webhooks_in_use(campaign)))
-    home, ledger = require_unmoved(project.own), SqliteLedger(project.own / "ledger.sqlite", mask)
+    home, path = require_unmoved(project.own), project.own / "ledger.sqlite"
     gate = Gate(lambda: (*secrets_in_use(), *webhooks_in_use(campaign)), project.configs / ALLOWED)
     code = FrozenCode(CodeStore.of(project, gate))
     for trial in trials:
@@ -92,7 +95,7 @@ def campaign_context(
             require_home=home,
         )
 
-    with closing(ledger):
+    with ledger_for_reading(path) if only_look else closing(SqliteLedger(path, mask)) as ledger:
         yield CampaignContext(
             campaign=campaign,
             trials=trials,

@@ -61,6 +61,12 @@ def kept(answer: Any) -> dict[str, str]:
     return {row["session"]: row["kept"] for row in answer.json["kernels"] if row["kept"]}
 
 
+def files_of(root: Path) -> dict[str, int]:
+    """File -> time of its last change; SQLite changes files beside the ledger to read it."""
+    paths = (path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {path.as_posix(): path.stat().st_mtime_ns for path in paths if "ledger.sqlite-" not in path.name}
+
+
 def results_of(project: KaggleProject, slug: str) -> Path:
     (folder,) = (project.root / "validation_output/results").glob(f"*{slug}")
     return folder
@@ -68,8 +74,10 @@ def results_of(project: KaggleProject, slug: str) -> Path:
 
 def test_the_newest_two_stay_and_a_dry_run_deletes_nothing(project: KaggleProject) -> None:
     slugs = train(project)
+    before = files_of(project.root)
     dry = invoke(project, *SWEEP, "--dry-run", "--json")
     assert dry.code == 0, dry.err
+    assert files_of(project.root) == before  # it works on a read-only disk, and beside a tick
     assert [row["session"] for row in dry.json["kernels"] if row["deleted"]] == slugs[:2]
     assert dry.json["dry_run"] is True and left(project) == slugs and not project.kaggle.journal.of(DELETE)
     swept = invoke(project, *SWEEP)

@@ -237,6 +237,7 @@ def _listing(root: Path) -> dict[str, int]:
         ["render", "section_7_6"],
         ["campaign", "plan", "smoke"],
         ["campaign", "status", "smoke"],
+        ["campaign", "results", "smoke"],
     ],
 )
 def test_read_only_commands_work_where_nothing_can_be_written(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -138,3 +141,93 @@ def test_every_command_names_a_damaged_handle_and_none_blames_the_user(
         assert code == (0 if words == ("why",) else 2), (words, said)
         assert "ledger.sqlite is not a readable ledger" in said and "handle must be a handle such as" in said, words
         assert "Write it as" not in said
+
+
+@contextmanager
+def within_s(seconds: int) -> Iterator[None]:
+    """Fail instead of hanging."""
+
+    def too_slow(number: int, frame: object) -> None:
+        raise AssertionError(f"it takes longer than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, too_slow)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+ODD: dict[str, Callable[[Path], object]] = {
+    "pipe": os.mkfifo if hasattr(os, "mkfifo") else Path.touch,
+    "folder": lambda path: path.mkdir(parents=True),
+    "garbage": lambda path: path.write_bytes(b"\x00\xffgarbage"),
+    "broken link": lambda path: path.symlink_to("nowhere"),
+    "device": lambda path: path.symlink_to("/dev/zero"),
+}
+REPORT = "validation_output/campaigns/one"
+CAMPAIGN_COMMANDS = (
+    *(("campaign", name, "one") for name in ("plan", "status", "results", "report", "tick")),
+    *(("campaign", "sweep", "one", "--dry-run"), ("campaign", "report", "one", "--output", "elsewhere")),
+)
+
+
+PLACES = (
+    *(".orchestrator/campaigns.lock", f"{DATA}/models.lock", f"{DATA}/restore_journal.json"),
+    *(f"{DATA}/restored_files.json", REPORT, f"{REPORT}/.campaign_report", f"{REPORT}/table.csv"),
+)
+TYPICAL = {(PLACES[0], "pipe"), (PLACES[1], "broken link"), (PLACES[2], "device"), (PLACES[5], "folder")}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes, devices, and links without a privilege")
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        pytest.param(name, kind, marks=() if (name, kind) in TYPICAL else pytest.mark.prove)
+        for name in PLACES
+        for kind in ODD
+    ],
+)
+def test_campaign_commands_end_with_one_line_whatever_is_in_the_place_of_a_file(
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    kind: str,
+) -> None:
+    root = tmp_path / "project"
+    shutil.copytree(finished, root)
+    monkeypatch.setenv("ORCHESTRATOR_ROOT", str(root))
+    monkeypatch.chdir(root)
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    if (root / name).exists():
+        (root / name).unlink()
+    ODD[kind](root / name)
+    for words in CAMPAIGN_COMMANDS:
+        with within_s(10):
+            code = main(list(words))
+        errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error: ")]
+        assert (code, len(errors)) in ((0, 0), (2, 1)), (words, code, errors)
+    assert not (root / ".orchestrator/last_error.txt").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links without a privilege")
+@pytest.mark.parametrize(("kind", "what"), [("folder", "it is a folder"), ("broken link", "it is a link")])
+def test_what_is_in_the_place_of_a_lock_is_named(
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    kind: str,
+    what: str,
+) -> None:
+    root = tmp_path / "project"
+    shutil.copytree(finished, root)
+    monkeypatch.setenv("ORCHESTRATOR_ROOT", str(root))
+    ODD[kind](root / ".orchestrator/campaigns.lock")
+    assert main(["campaign", "tick", "one"]) == 2
+    said = capsys.readouterr().err
+    assert f"campaigns.lock cannot be used as the lock of the campaigns: {what}" in said
+    assert "Move it elsewhere" in said

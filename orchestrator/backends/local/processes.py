@@ -70,15 +70,13 @@ def _says_no_room(errors_path: Path) -> bool:
 
 def held(lock_path: Path) -> bool:
     """Whether a living process holds a lock; creates no file, and works where none can be written."""
-    if not lock_path.exists():
-        return False
+    if not lock_path.is_file():
+        return False  # no process of ours made anything else
     lock = FileLock(lock_path, timeout=0)
     try:
         lock.acquire()
     except Timeout:
         return True
-    except IsADirectoryError:
-        return False  # no process of ours made it
     except OSError as fault:
         if storage_trouble(fault) not in (StorageTrouble.READ_ONLY, StorageTrouble.DENIED):
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -36,8 +37,10 @@ def sweep(file: File, backend: BackendName = None, dry_run: DryRun = False, as_j
         console = Console(sys.stderr if as_json else sys.stdout)
         swept: list[SweptKernel] = []
         with (
-            campaign_context(project, campaign, trials, lambda name: for_trial(name, console)) as context,
-            lease_taken(context),
+            campaign_context(
+                project, campaign, trials, lambda name: for_trial(name, console), only_look=dry_run
+            ) as context,
+            nullcontext() if dry_run else lease_taken(context),
         ):
             statuses = read_trial_statuses(context.ledger, campaign, trials, context.code_digest)
             for one in sweep_all(context, statuses, dry_run=dry_run):

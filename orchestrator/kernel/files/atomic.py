@@ -23,6 +23,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """
     make_folder(path.parent)
     temporary = path.with_name(f".partial-{path.name}")
+    remove_odd(temporary)
     try:
         write(temporary)
         with temporary.open("rb+") as stream:
@@ -31,6 +32,12 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def remove_odd(temporary: Path) -> None:
+    """Remove what is in the place of a temporary file and is none: a pipe would block, a link leads elsewhere."""
+    if temporary.is_symlink() or (os.path.lexists(temporary) and not temporary.is_file()):
+        temporary.unlink()
 
 
 def write_json(path: Path, value: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 
 from orchestrator.core.campaign.sweeping import SweptKernel, on_backend, reasons_to_keep
 from orchestrator.core.campaign.trial_status import FINISHED, TrialStatus
@@ -41,7 +42,7 @@ def sweep(context: CampaignContext, statuses: Sequence[TrialStatus], *, dry_run:
         if status.state not in FINISHED:
             continue
         try:
-            with run_context.models.locked():
+            with nullcontext() if dry_run else run_context.models.locked():
                 yield from _training(run_context, status, dry_run=dry_run)
         except InUse as fault:
             yield SweptKernel(training=status.trial.label, session="", kept=str(fault), trouble=True)

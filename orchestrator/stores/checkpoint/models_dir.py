@@ -29,13 +29,13 @@ from orchestrator.stores.checkpoint.own_files import (
 )
 from orchestrator.stores.checkpoint.restore_journal import FRESH, RESTORE, STAGE, Change
 from orchestrator.stores.checkpoint.volumes import (
-    NO_ROOM,
     is_apart,
     require_readable,
     require_usable,
     volume_of,
     writing,
 )
+from orchestrator.stores.project import lock_fault
 
 
 class ModelsDirectory:
@@ -69,13 +69,7 @@ class ModelsDirectory:
                 remedy="Wait for it to end; `python -m orchestrator status` shows it.",
             ) from None
         except OSError as fault:
-            if fault.errno in NO_ROOM:
-                raise
-            what = "it is a folder" if lock_path.is_dir() else fault.strerror
-            raise BadInput(
-                f"{lock_path} cannot be used as the lock of the models directory: {what}",
-                remedy="Move it elsewhere, then run the same command again.",
-            ) from fault
+            raise lock_fault(lock_path, "the models directory", fault) from fault
         try:
             require_usable(self._path)
             yield

@@ -15,10 +15,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from orchestrator.core.timestamps import parse_timestamp
+from orchestrator.kernel.files.atomic import make_folder
 from orchestrator.kernel.reading.json_text import shown
 from orchestrator.kernel.reading.shapes import COUNT, fits
 from orchestrator.stores.ledger.errors import unreadable
 from orchestrator.stores.ledger.sqlite import SqliteLedger
+from orchestrator.stores.project import lock_fault
 
 LEASE_S = 900.0
 """Longer than any step of a tick: one push, or one download of a session's outputs."""
@@ -39,19 +41,26 @@ class SqliteLease:
 
     def __init__(self, ledger: SqliteLedger, lock: Path, now: Callable[[], datetime]) -> None:
         self._connection, self._path = ledger.connection, ledger.path
-        self._connection.execute(_SCHEMA)
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(lock, timeout=0)
+        self._lock, self._lock_path = FileLock(lock, timeout=0), lock
         self._now = now
         self._number: int | None = None
 
     def take(self) -> bool:
-        """Take the lease; False if a living program holds it and has renewed it in time."""
+        """Take the lease; False if a living program holds it and has renewed it in time.
+
+        Raises:
+            BadInput: Something else is in the place of the lock file.
+            OSError: The disk refuses it.
+        """
+        self._connection.execute(_SCHEMA)
         try:
+            make_folder(self._lock_path.parent)
             self._lock.acquire()
             expired_only = False
         except Timeout:
             expired_only = True
+        except OSError as fault:
+            raise lock_fault(self._lock_path, "the campaigns", fault) from fault
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             number, until = self._current()
