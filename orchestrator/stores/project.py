@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -231,22 +233,39 @@ def lock_fault(lock: Path, owner: str, fault: OSError) -> OSError | BadInput:
 def require_unmoved(folder: Path) -> Callable[[], None]:
     """A check that a folder of the project is still the one that it is now.
 
-    A session that goes on may make its old folder again, so the path alone does not decide.
-
-    Returns:
-        Raises StorageFault once the user has moved or deleted it.
+    A session that goes on may make its old folder again, so the path alone does not decide. Numbers of inodes do not
+    either: file systems in user space, network disks and a remount give a folder new ones. It raises StorageFault.
     """
-    before = _identity(folder)
+    before, handle = _identity(folder), -1
 
     def check() -> None:
-        if before is not None and _identity(folder) != before:
+        if before is not None and _identity(folder) != before and not _is_here(folder, handle):
             raise StorageFault(
                 f"the project was moved or deleted while this command ran: {folder.parent}",
                 remedy="Go to its present folder and run the same command again: it finds the session there, and "
                 "nothing is lost.",
             )
 
+    if before is not None and os.open in os.supports_dir_fd and os.access(folder, os.R_OK):
+        handle = os.open(folder, os.O_RDONLY)  # held open, so that no other folder gets its number
+        weakref.finalize(check, os.close, handle)
     return check
+
+
+def _is_here(folder: Path, handle: int) -> bool:
+    """Whether a new file in the folder behind a handle appears at the folder's path."""
+    name = f".here-{secrets.token_hex(8)}"
+    try:
+        os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=handle))
+    except FileNotFoundError:  # it was deleted
+        return False
+    except (OSError, NotImplementedError):
+        # The disk was mounted again, or this is Windows, which moves no folder in which a file is open.
+        return (folder / "ledger.sqlite").is_file()
+    try:
+        return (folder / name).exists()
+    finally:
+        os.unlink(name, dir_fd=handle)
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
+import shutil
 import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +23,7 @@ from orchestrator.core.diagnostics.storage import file_fault, long_path_fault
 from orchestrator.core.errors import RemoteUnavailable, StorageFault
 from orchestrator.core.session.slug import longest_inner_chars
 from orchestrator.kernel.files.storage import WINDOWS_PATH_CHARS
+from orchestrator.stores import project as project_room
 from orchestrator.stores.project import require_unmoved
 from tests.conftest import PROJECT_ROOT
 
@@ -176,3 +180,49 @@ def test_a_moved_project_is_noticed_also_if_a_folder_is_made_again(tmp_path: Pat
     with pytest.raises(StorageFault, match="the project was moved or deleted") as fault:
         require()
     assert "finds the session there, and nothing is lost" in fault.value.remedy and fault.value.exit_code == 2
+
+
+def test_another_folder_in_the_place_of_the_project_is_noticed(tmp_path: Path) -> None:
+    folder = tmp_path / "project" / ".orchestrator"
+    folder.mkdir(parents=True)
+    (folder / "ledger.sqlite").write_bytes(b"")
+    require = require_unmoved(folder)
+    shutil.copytree(folder, tmp_path / "backup")
+    shutil.rmtree(folder)
+    (tmp_path / "backup").rename(folder)  # equal content, but what this command holds open is deleted
+    with pytest.raises(StorageFault, match="the project was moved or deleted"):
+        require()
+
+
+@pytest.mark.parametrize("remounted", [False, True])
+def test_new_numbers_of_inodes_are_no_move(remounted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As file systems in user space, network disks and a remount give them to a folder."""
+    folder = tmp_path / ".orchestrator"
+    folder.mkdir()
+    (folder / "ledger.sqlite").write_bytes(b"")
+    numbers = itertools.count()
+    monkeypatch.setattr(project_room, "_identity", lambda path: (1, next(numbers)) if path.is_dir() else None)
+    require, real_open = require_unmoved(folder), os.open
+
+    def stale(path: Any, *rest: Any, dir_fd: int | None = None) -> int:
+        if dir_fd is not None:
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return real_open(path, *rest)
+
+    if remounted:
+        monkeypatch.setattr(os, "open", stale)
+    require()
+    require()
+    assert [path.name for path in folder.iterdir()] == ["ledger.sqlite"]
+    folder.rename(tmp_path / "elsewhere")
+    folder.mkdir()
+    with pytest.raises(StorageFault, match="the project was moved or deleted"):
+        require()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="reads /proc")
+def test_no_handle_is_left_open(tmp_path: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        require_unmoved(tmp_path)()
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
