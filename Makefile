@@ -101,7 +101,7 @@ lint: $(VENV)/.ready-test
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.ready-test
-	$(BIN)/mypy
+	$(call patiently,Checking the types (a minute without a cache),$(BIN)/mypy)
 
 floors: $(VENV)/.ready-test
 	$(BIN)/lint-imports --no-cache
@@ -112,6 +112,17 @@ unit: $(VENV)/.ready-test
 	$(BIN)/python -m compileall -q orchestrator validation_ch7
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --no-loadscope-reorder --durations=30
 
+# $(call patiently,TEXT,COMMAND): say what a quiet command does and about how long, then every 15 s that it still runs.
+# The loop ends with the command, with Ctrl-C, and if the shell of this line is killed.
+BEAT_S ?= 15
+_ := ,
+define patiently
+@echo "$(1)"; \
+( trap 'kill $$s 2>/dev/null; exit' TERM; t=0; while kill -0 $$$$ 2>/dev/null; do sleep $(BEAT_S) & s=$$!; wait $$s; \
+  t=$$((t + $(BEAT_S))); echo "  still running after $$t s"; done ) & beat=$$!; \
+trap 'kill $$beat 2>/dev/null' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; $(2)
+endef
+
 # Debian's python3 may lack ensurepip. Then virtualenv, installed into .venv-bootstrap, makes the environment.
 define new_environment
 $(PYTHON) -m venv $(1) 2>/dev/null || { rm -rf $(1); \
@@ -120,19 +131,19 @@ $(PYTHON) -m venv $(1) 2>/dev/null || { rm -rf $(1); \
 endef
 
 $(BIN)/python:
-	$(call new_environment,$(VENV))
+	$(call patiently,Making $(VENV): an environment of its own (some seconds),$(call new_environment,$(VENV)))
 
 # pip would compile all libraries in one process, about half a minute.
 COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 
 $(VENV)/.ready-run: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) --no-compile -e '.[train]'
-	@$(COMPILE)
+	$(call patiently,Installing the libraries for training (one to five minutes),$(PIP) --no-compile -e '.[train]')
+	$(call patiently,Compiling the libraries (about half a minute),$(COMPILE))
 	@touch $@
 
 $(VENV)/.ready-test: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) --no-compile -e '.[train,dev]'
-	@$(COMPILE)
+	$(call patiently,Installing the libraries and the tools of the tests (one to five minutes),$(PIP) --no-compile -e '.[train$(_)dev]')
+	$(call patiently,Compiling the libraries (about half a minute),$(COMPILE))
 	@touch $@ $(VENV)/.ready-run
 
 $(VENV)/.ready-mutants: $(VENV)/.ready-test

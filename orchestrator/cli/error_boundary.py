@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TextIO
 
-from orchestrator.cli.output.standard_output import encodable, note_lost, take_lost
+from orchestrator.cli.output.standard_output import PULSE, encodable, note_lost, take_lost
 from orchestrator.core.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OUR_BUG, OrchestratorError
 
 _DAMAGED = "It is damaged, or another program wrote it: move it away, then run the same command again."
@@ -37,7 +37,8 @@ def run_command(act: Callable[[], int], *, as_json: bool = False) -> int:
         as_json: Also print the failure as one JSON object on the last line of standard output.
     """
     try:
-        code = act()
+        with PULSE.running():
+            code = act()
         _require_output_written()
         return code
     except (Exception, KeyboardInterrupt) as fault:
@@ -55,6 +56,7 @@ def print_json(value: Mapping[str, Any]) -> None:
     from orchestrator.core.secret_search import masked_json
     from orchestrator.stores.secrets.rules import masking
 
+    PULSE.end()
     try:
         print(json.dumps(masked_json(value, masking()), ensure_ascii=True, allow_nan=False), flush=True)
     except OSError as fault:

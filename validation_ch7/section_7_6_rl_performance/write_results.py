@@ -51,7 +51,9 @@ def conclude(context: SessionContext, result: TrainingResult, comparison: Compar
         bootstrap=bootstrap,
         more_faults=comparison.repeat_faults,
     )
-    rows = comparison_rows(comparison.results, baseline=criterion.baseline, bootstrap=bootstrap)
+    rows = comparison_rows(
+        comparison.results, baseline=criterion.baseline, bootstrap=bootstrap, from_session=comparison.from_session
+    )
     _write_tables(context, training, comparison, judgement, rows)
     started_s = context.monotonic()
     album = _album(context, training, comparison, judgement, bootstrap)
@@ -70,6 +72,7 @@ def summary_of(comparison: Comparison, judgement: Judgement) -> dict[str, Any]:
         },
         "delay_reduction_pct": reduction and [reduction.value, reduction.low, reduction.high],
         "tuned": {name: dict(tuning.chosen) for name, tuning in comparison.tuned.items()},
+        **({"from_session": dict(comparison.from_session)} if comparison.from_session else {}),
         "spent_s": {name: round(spent_s, 3) for name, spent_s in comparison.spent_s.items()},
     }
 

@@ -66,13 +66,17 @@ def fetch(options: TrainingOptions) -> int:
 @contextmanager
 def _open_training(options: TrainingOptions, *, read_only: bool) -> Iterator[tuple[RunContext, SectionCard, Console]]:
     from orchestrator.cli.output.console import Console
+    from orchestrator.cli.output.standard_output import PULSE
     from orchestrator.stores.project import find_project
     from orchestrator.wiring import assemble, make_backend
 
     project = find_project()
     card = options.card(project)
-    console = Console(sys.stdout)
+    console = Console(sys.stdout, pulse=None if read_only else PULSE)
     Console(sys.stderr).say(*options.ignored_variables())
-    backend = make_backend(options.backend or card.backend, project, card)
+    name = options.backend or card.backend
+    if not read_only:
+        console.say(f"Backend: {name}; looking for sessions of {card.section} that have ended")
+    backend = make_backend(name, project, card)
     with assemble(project, card, backend, console, only_look=read_only) as run_context:
         yield run_context, card, console

@@ -9,10 +9,11 @@ from typing import Any, TextIO
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from orchestrator.cli.output.standard_output import Printable, print_line
+from orchestrator.cli.output.standard_output import PULSE, Printable, Pulse, print_line
 from orchestrator.core.messages import Message
 
-_LINE_EVERY_S = 15.0
+_LINE_EVERY_S = 10.0
+"""Shorter than the pause between two reports of a long session, so that each of them is a line."""
 _LINE_EVERY_SHARE = 0.1
 
 
@@ -22,10 +23,14 @@ class Console:
     Args:
         stream: Standard output, or standard error when standard output is for machines.
         monotonic: Clock in seconds, to space the progress lines where there is no terminal.
+        pulse: Repeats the last line when nothing is printed for long; None for output that is copied, such as a log.
     """
 
-    def __init__(self, stream: TextIO, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, stream: TextIO, monotonic: Callable[[], float] = time.monotonic, *, pulse: Pulse | None = PULSE
+    ) -> None:
         self._stream = stream
+        self._pulse = pulse
         self._printable = Printable(stream)
         self._monotonic = monotonic
         self._bar: Progress | None = None
@@ -36,11 +41,18 @@ class Console:
     def say(self, *lines: str) -> None:
         """Print whole lines."""
         for line in lines:
-            text = self._printable(line)
-            if self._bar is not None:
-                self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
-            else:
-                print_line(text, self._stream)
+            self._said(self._printable(line))
+
+    def _said(self, text: str) -> None:
+        if self._pulse is not None:
+            self._pulse.said(text, self._print)
+        self._print(text)
+
+    def _print(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print_line(text, self._stream)
 
     def report(self, message: Message) -> None:
         """Print a message of any level: a person watches this one run."""
@@ -53,15 +65,17 @@ class Console:
             share = (_number(report, "steps") or 0.0) / max(1.0, _number(report, "target_steps") or 1.0)
         if self._stream.isatty():
             self._show_bar(self._text(report), share)
+            if self._pulse is not None:
+                self._pulse.shown()
             return
         now_s, grown = self._monotonic(), 0.0 if share is None else share - self._last_share
         is_due = now_s - self._last_line_s >= _LINE_EVERY_S or grown >= _LINE_EVERY_SHARE
         if not is_due and (share is None or share < 1):
             return
         if share is None:
-            print_line(f"  {self._text(report)}", self._stream)
-        elif share != self._last_share:
-            print_line(f"  {share:4.0%}  {self._text(report)}", self._stream)
+            self._said(f"  {self._text(report)}")
+        elif share != self._last_share or now_s - self._last_line_s >= _LINE_EVERY_S:
+            self._said(f"  {share:4.0%}  {self._text(report)}")
         self._last_line_s, self._last_share = now_s, self._last_share if share is None else share
 
     def _text(self, report: dict[str, Any]) -> str:

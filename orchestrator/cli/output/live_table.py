@@ -12,7 +12,7 @@ from rich.console import Console as RichConsole
 from rich.live import Live
 from rich.table import Table
 
-from orchestrator.cli.output.standard_output import Printable, print_line
+from orchestrator.cli.output.standard_output import PULSE, Printable, Pulse, print_line
 from orchestrator.core.messages import Message
 from orchestrator.core.section.lineage import short
 
@@ -34,10 +34,12 @@ class LiveBoard:
     Args:
         stream: Where to print.
         monotonic: Clock in seconds, to space the lines where there is no terminal.
+        pulse: Repeats the last line when nothing is printed for long.
     """
 
-    def __init__(self, stream: TextIO, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, stream: TextIO, monotonic: Callable[[], float] = time.monotonic, pulse: Pulse = PULSE) -> None:
         self._stream = stream
+        self._pulse = pulse
         self._monotonic = monotonic
         self._said_s = monotonic()
         self._printable = Printable(stream)
@@ -58,10 +60,14 @@ class LiveBoard:
         self._said_s = self._monotonic() if lines else self._said_s
         for line in lines:
             text = self._printable(line)
-            if self._live is not None:
-                self._console.print(text, soft_wrap=True)
-            else:
-                print_line(text, self._stream)
+            self._pulse.said(text, self._print)
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        if self._live is not None:
+            self._console.print(text, soft_wrap=True)
+        else:
+            print_line(text, self._stream)
 
     def report(self, message: Message) -> None:
         """Print a message."""
@@ -81,6 +87,7 @@ class LiveBoard:
         """
         lines = [self._printable(line) for line in live_lines(in_flight)]
         if self._live is not None:
+            self._pulse.shown()
             waits = self._printable(ticked.waits)
             self._live.update(table_of(campaign, ticked.statuses, waits, in_flight, lines), refresh=True)
         elif lines and self._monotonic() - self._said_s >= _LINES_EVERY_S:

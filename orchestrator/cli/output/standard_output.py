@@ -1,11 +1,14 @@
-"""Standard output: hides secrets, prints in ASCII what a terminal cannot show, and reports lost lines once."""
+"""Standard output: hides secrets, prints what a terminal can show, reports lost lines once, and is never silent."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -104,15 +107,97 @@ def restart_with_utf8_paths() -> None:
 _lost: list[OSError] = []
 
 
+SILENCE_S = 15.0
+"""Longest time without a sign of life; the line that then comes repeats what was said last."""
+_MOST_REPEATED_CHARS = 100
+
+
+class Pulse:
+    """Repeats the last line of a command, with the time since then, while work blocks and nothing is printed.
+
+    Args:
+        monotonic: Clock in seconds.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._lock = threading.RLock()
+        self._speak: Callable[[str], None] | None = None
+        self._last, self._said_s, self._shown_s = "", 0.0, 0.0
+        self._running = 0
+
+    def said(self, text: str, speak: Callable[[str], None]) -> None:
+        """A line was printed.
+
+        Args:
+            text: The line, as it was printed.
+            speak: Prints a further line in the same place.
+        """
+        with self._lock:
+            self._said_s = self._shown_s = self._monotonic()
+            self._last, self._speak = " ".join(text.split())[:_MOST_REPEATED_CHARS], speak
+
+    def shown(self) -> None:
+        """Something else was shown, such as a bar."""
+        with self._lock:
+            self._shown_s = self._monotonic()
+
+    def end(self) -> None:
+        """Print no more until the next line: what follows is the last output."""
+        with self._lock:
+            self._speak = None
+
+    def beat(self) -> float:
+        """Repeat the last line if nothing was printed for `SILENCE_S`; returns the seconds until the next look."""
+        with self._lock:
+            now_s = self._monotonic()
+            if self._speak is None or not self._last:
+                return SILENCE_S / 4
+            if now_s - self._shown_s >= SILENCE_S:
+                minutes, seconds = divmod(round(now_s - self._said_s), 60)
+                self._shown_s = now_s
+                self._speak(f"  still running after {minutes}:{seconds:02d}: {self._last}")
+            return SILENCE_S - (now_s - self._shown_s)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Beat from a thread that ends with the block. Blocks inside it share the thread."""
+        self._running += 1
+        over = threading.Event()
+        thread = threading.Thread(target=self._beat_until, args=(over,), name="pulse", daemon=True)
+        try:
+            if self._running == 1:
+                thread.start()
+            yield
+        finally:
+            self._running -= 1
+            over.set()
+            if thread.ident is not None:
+                thread.join()
+                self.end()
+
+    def _beat_until(self, over: threading.Event) -> None:
+        wait_s = SILENCE_S / 4
+        while not over.wait(max(0.05, min(wait_s, SILENCE_S / 4))):
+            wait_s = self.beat()
+
+
+_printing = threading.Lock()
+
+PULSE = Pulse()
+"""Of this command: `run_command` runs it, consoles report to it what they print."""
+
+
 def print_line(text: str, stream: TextIO) -> None:
     """Print a line of a command that may take hours: a closed pipe, or a log on a full disk, must not end it.
 
     The command reports at its end that output could not be written.
     """
-    try:
-        print(text, file=stream, flush=True)
-    except OSError as fault:
-        note_lost(fault)
+    with _printing:  # a line and its end are two writes, and the pulse is another thread
+        try:
+            print(text, file=stream, flush=True)
+        except OSError as fault:
+            note_lost(fault)
 
 
 def note_lost(fault: OSError) -> None:

@@ -29,6 +29,7 @@ from orchestrator.sb3.state.training_state_io import begin_new_episodes, capture
 from orchestrator.sb3.training.best_model import place_best_model
 from orchestrator.sb3.training.factory import build_model, prepare_torch
 from orchestrator.sb3.training.history import TrainingHistory
+from orchestrator.sb3.training.metadata import kept_results
 from orchestrator.sb3.training.soundness import require_finite_checkpoint
 from orchestrator.sb3.training.training_spec import TrainingSpec
 from orchestrator.sb3.training.training_state import Task, Training, TrainingState
@@ -55,6 +56,7 @@ def begin_training(context: SessionContext, plan: TrainingSpec, task: Task) -> T
         task=task,
         model=model,
         record=TrainingHistory(policy_digest_at_start=policy_digest(model.policy)),
+        kept=kept_results(context.models_dir),
     )
     if latest is None:
         context.reporter.say("[CHECKPOINT] Starting fresh training")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from orchestrator.kernel.files.atomic import write_json
+from orchestrator.kernel.reading.json_text import read_object
 from orchestrator.kernel.wire import METADATA_NAME, MODEL_SUFFIX
 from orchestrator.sb3.training.training_state import Training
 
 METADATA_SCHEMA = 1
+KEPT = "kept"
+"""Key of what a section keeps; see `Training.kept`."""
 
 
 def write_metadata(training: Training) -> None:
@@ -42,7 +46,17 @@ def training_metadata(training: Training) -> dict[str, Any]:
         "identity": identity,
         "stamp": context.ticket.stamp(),
         "sessions_seams": list(training.record.seams),
+        **({KEPT: training.kept} if training.kept else {}),
     }
+
+
+def kept_results(models_dir: Path) -> dict[str, Any]:
+    """Results that an earlier session kept in the metadata; empty if there are none, or if it cannot be read."""
+    try:
+        kept = read_object(models_dir / METADATA_NAME).get(KEPT)
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
 
 
 def mean_episode_reward(model: BaseAlgorithm) -> float | None:

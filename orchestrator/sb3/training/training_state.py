@@ -105,6 +105,7 @@ class Training:
         updates_start: Gradient updates before this session.
         last_save: The newest save of this session, None before the first.
         logs: Returns the logs for a checkpoint, None if there are none.
+        kept: Results that the section keeps for later sessions, plain JSON; they travel in the metadata.
     """
 
     context: SessionContext
@@ -118,6 +119,7 @@ class Training:
     updates_start: int = 0
     last_save: LastSave | None = None
     logs: Callable[[], Logs] | None = None
+    kept: dict[str, Any] = field(default_factory=dict)
 
     @property
     def continued(self) -> str:

@@ -6,14 +6,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.wire import digest_of
 from orchestrator.sb3.training.best_policy import best_policy
 from orchestrator.sb3.training.history import BestModel
+from orchestrator.sb3.training.metadata import write_metadata
 from orchestrator.sb3.training.training_spec import Lineage
 from orchestrator.sb3.training.training_state import TrainingState
 from validation_ch7.section_7_6_rl_performance.controllers.families import TUNED_FAMILIES
 from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
 from validation_ch7.section_7_6_rl_performance.controllers.trivial import ConstantController, RandomController
-from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import EvaluationResult, evaluate
+from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import (
+    EvaluationResult,
+    arrays_of,
+    evaluate,
+    result_of_arrays,
+    result_shapes,
+)
+from validation_ch7.section_7_6_rl_performance.evaluation.kept_results import KeptResults
 from validation_ch7.section_7_6_rl_performance.evaluation.partial_results import finite_or_none, write_so_far
 from validation_ch7.section_7_6_rl_performance.evaluation.repeatability import repeat_faults
 from validation_ch7.section_7_6_rl_performance.evaluation.task import greedy_controller
@@ -39,6 +48,7 @@ class Comparison:
         results: Controller name -> its result, in the order of the tables.
         repeat_faults: Results that were not reproduced when measured again, one sentence each.
         controllers: Controller name -> the evaluated controller.
+        from_session: Controller name -> the earlier session that measured its result, for results that were kept.
         spent_s: Seconds spent on each action.
     """
 
@@ -47,12 +57,14 @@ class Comparison:
     results: dict[str, EvaluationResult] = field(default_factory=dict)
     repeat_faults: list[str] = field(default_factory=list)
     controllers: dict[str, Controller] = field(default_factory=dict)
+    from_session: dict[str, str] = field(default_factory=dict)
     spent_s: dict[str, float] = field(default_factory=dict)
 
 
 def compare_controllers(context: SessionContext, training: TrainingState) -> Comparison:
     """Tune the classical controllers on tuning scenarios, then evaluate all controllers on test scenarios.
 
+    What does not depend on the policy is taken from an earlier session if everything that it depends on is the same.
     The results so far are written after each controller.
 
     Raises:
@@ -65,45 +77,99 @@ def compare_controllers(context: SessionContext, training: TrainingState) -> Com
         "phase", text=f"Comparing with the baselines on {training.plan.evaluation_scenarios} unseen scenarios"
     )
     comparison = Comparison(best=best)
-    _tune_classical(comparison, context=context, lineage=lineage)
+    kept = KeptResults(training.kept, f"{context.ticket.run_id} session {context.ticket.session}")
+    complete = False
+    try:
+        _compare(comparison, kept, greedy_controller(policy, lineage, normalization=best.normalization), training)
+        complete = True
+    finally:
+        if kept.changed:  # also if the session must stop: the next one goes on with them
+            kept.keep_for_later(complete=complete)
+            write_metadata(training)
+    if comparison.from_session:
+        sessions = ", ".join(sorted(set(comparison.from_session.values())))
+        context.reporter.event("phase", text=f"{len(comparison.from_session)} baselines from session {sessions}")
+    return comparison
+
+
+def _compare(comparison: Comparison, kept: KeptResults, policy: Controller, training: TrainingState) -> None:
+    context, lineage = training.context, training.plan.lineage
+    _tune_classical(comparison, kept, context=context, lineage=lineage)
     settings = EnvironmentSettings.from_mapping(lineage.environment)
+    _leave_if_due(context)
+    _add(comparison, "rl", policy, training=training)
+    write_so_far(context, training, mean_measures(comparison))
     controllers: list[tuple[str, Controller]] = [
-        ("rl", greedy_controller(policy, lineage, normalization=best.normalization)),
         *((name, tuning.controller(settings)) for name, tuning in comparison.tuned.items()),
         *_trivial_controllers(settings),
     ]
     for name, controller in controllers:
         _leave_if_due(context)
-        _add(comparison, name, controller, context=context, training=training)
+        _add(comparison, name, controller, training=training, kept=kept)
         write_so_far(context, training, mean_measures(comparison))
-    return comparison
 
 
-def _tune_classical(comparison: Comparison, *, context: SessionContext, lineage: Lineage) -> None:
+def _tune_classical(comparison: Comparison, kept: KeptResults, *, context: SessionContext, lineage: Lineage) -> None:
     started_s = context.monotonic()
     for family in TUNED_FAMILIES:
         _leave_if_due(context)
         comparison.tuned[family.name] = tune(
-            family, environment=lineage.environment, n_scenarios=lineage.hyper_parameters.selection_scenarios
+            family,
+            environment=lineage.environment,
+            n_scenarios=lineage.hyper_parameters.selection_scenarios,
+            kept=kept,
         )
     comparison.spent_s["tune"] = context.monotonic() - started_s
 
 
 def _add(
-    comparison: Comparison, name: str, controller: Controller, *, context: SessionContext, training: TrainingState
+    comparison: Comparison,
+    name: str,
+    controller: Controller,
+    *,
+    training: TrainingState,
+    kept: KeptResults | None = None,
 ) -> None:
-    started_s = context.monotonic()
-    result = evaluate(
-        controller,
-        environment=training.plan.lineage.environment,
-        split=Split.TEST,
-        n_scenarios=training.plan.evaluation_scenarios,
-    )
-    comparison.results[name] = replace(result, controller=name)
-    comparison.repeat_faults += repeat_faults(controller, comparison.results[name], training.plan.lineage.environment)
+    """Evaluate a controller, or take its kept result; either is checked by a second measurement.
+
+    Args:
+        kept: Results of earlier sessions; None for the policy, which is always measured.
+    """
+    context, started_s = training.context, training.context.monotonic()
+    environment, n_scenarios = training.plan.lineage.environment, training.plan.evaluation_scenarios
+    what = {
+        "controller": name,
+        "parameters": dict(comparison.tuned[name].chosen) if name in comparison.tuned else {},
+        "environment": dict(environment),
+        "split": Split.TEST.name,
+        "n_scenarios": n_scenarios,
+    }
+    result: EvaluationResult | None = None
+    faults: tuple[str, ...] = ()
+    if kept is not None and (found := kept.find(what, result_shapes(n_scenarios))) is not None:
+        arrays, session = found
+        result = result_of_arrays(arrays, controller=name, split=Split.TEST, environment=environment)
+        # Other scenarios in each session, so that an edited number does not stay unnoticed.
+        if repeat_faults(controller, result, environment, place=_place(context)):
+            result = None
+        else:
+            comparison.from_session[name] = session
+    if result is None:
+        result = evaluate(controller, environment=environment, split=Split.TEST, n_scenarios=n_scenarios)
+        result = replace(result, controller=name)
+        faults = repeat_faults(controller, result, environment)
+        if kept is not None and not faults:
+            kept.keep(what, arrays_of(result))
+    comparison.results[name] = result
+    comparison.repeat_faults += faults
     comparison.controllers[name] = controller
     comparison.spent_s[name] = context.monotonic() - started_s
     context.deadline.measured("evaluate", comparison.spent_s[name])
+
+
+def _place(context: SessionContext) -> int:
+    """A number that differs from session to session, and is the same if the session is repeated."""
+    return int(digest_of(context.ticket.nonce)[:8], 16)
 
 
 def mean_measures(comparison: Comparison) -> dict[str, dict[str, float | None]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -104,6 +105,31 @@ def measure_names() -> tuple[str, ...]:
     """Field names of the per-scenario arrays of a result."""
     labels = {"controller", "split", "first_index", "crossing"}
     return tuple(field.name for field in fields(EvaluationResult) if field.name not in labels)
+
+
+def result_shapes(n_scenarios: int) -> list[tuple[str, tuple[int, ...]]]:
+    """Type and shape of each array of a result, in the order of `measure_names`."""
+    kinds = {"n_switches": "<i8", "n_forced_switches": "<i8", "action_counts": "<i8"}
+    wide = {"action_counts": (n_scenarios, N_PHASES)}
+    return [(kinds.get(name, "<f8"), wide.get(name, (n_scenarios,))) for name in measure_names()]
+
+
+def arrays_of(result: EvaluationResult) -> list[npt.NDArray[Any]]:
+    """The arrays of a result, in the order of `measure_names`."""
+    return [getattr(result, name) for name in measure_names()]
+
+
+def result_of_arrays(
+    arrays: Sequence[npt.NDArray[Any]],
+    *,
+    controller: str,
+    split: Split,
+    environment: Mapping[str, object],
+) -> EvaluationResult:
+    """The result with these arrays, whose first scenario is the first of its split; the inverse of `arrays_of`."""
+    crossing = EnvironmentSettings.from_mapping(environment).describe()
+    named = dict(zip(measure_names(), arrays, strict=True))
+    return EvaluationResult(controller=controller, split=split, first_index=0, crossing=crossing, **named)
 
 
 def _batches(split: Split, first_index: int, n_scenarios: int) -> Iterator[list[ScenarioAddress]]:

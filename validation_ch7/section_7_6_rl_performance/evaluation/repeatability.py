@@ -1,4 +1,4 @@
-"""Measures the first scenarios of every controller again; the results must be equal bit for bit.
+"""Measures some scenarios of every controller again; the results must be equal bit for bit.
 
 This detects numbers from older code, from another model or from a stored table.
 """
@@ -16,27 +16,29 @@ _REPEATED = 2
 
 
 def repeat_faults(
-    controller: Controller, result: EvaluationResult, environment: Mapping[str, object]
+    controller: Controller, result: EvaluationResult, environment: Mapping[str, object], place: int = 0
 ) -> tuple[str, ...]:
-    """Evaluate a controller again on its first scenarios.
+    """Evaluate a controller again on two of its scenarios.
 
     Args:
         controller: The controller of the result.
         result: The result to check.
         environment: The `environment` block of a section's card.
+        place: Of the first scenario that is measured again, in the result; a later one than the last counts from 0.
 
     Returns:
         The differences, in one sentence; empty if there are none.
     """
     n_scenarios = min(_REPEATED, result.n_scenarios)
+    first = place % (result.n_scenarios - n_scenarios + 1)
     again = evaluate(
         controller,
         environment=environment,
         split=result.split,
         n_scenarios=n_scenarios,
-        first_index=result.first_index,
+        first_index=result.first_index + first,
     )
-    differ = tuple(_differing(again, result, n_scenarios))
+    differ = tuple(_differing(again, result, slice(first, first + n_scenarios)))
     if not differ:
         return ()
     return (
@@ -45,8 +47,8 @@ def repeat_faults(
     )
 
 
-def _differing(again: EvaluationResult, result: EvaluationResult, n_scenarios: int) -> Iterator[str]:
+def _differing(again: EvaluationResult, result: EvaluationResult, places: slice) -> Iterator[str]:
     for name in measure_names():
-        found, kept = getattr(again, name), getattr(result, name)[:n_scenarios]
+        found, kept = getattr(again, name), getattr(result, name)[places]
         if found.tobytes() != np.ascontiguousarray(kept).tobytes():
             yield f"{name} is {found.ravel()[0]:.6g} instead of {np.ravel(kept)[0]:.6g}"

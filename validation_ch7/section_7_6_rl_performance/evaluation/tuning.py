@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from validation_ch7.section_7_6_rl_performance.controllers.families import Family, Parameters
 from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import evaluate
+from validation_ch7.section_7_6_rl_performance.evaluation.kept_results import KeptResults
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.model.demand import Split
 
@@ -22,12 +25,14 @@ class Tuning:
         best: Index in the table of the candidate with the least mean delay; the first one of a tie.
         table: Each candidate's parameters with its mean delay per vehicle in s, in the order of the grid.
         n_scenarios: Number of tuning scenarios.
+        from_session: The earlier session that measured the table, None for this one.
     """
 
     family: Family
     best: int
     table: tuple[tuple[Parameters, float], ...]
     n_scenarios: int
+    from_session: str | None = None
 
     @property
     def chosen(self) -> Parameters:
@@ -50,16 +55,20 @@ class Tuning:
             "delay_s_per_veh": self.delay_s_per_veh,
             "n_tuning_scenarios": self.n_scenarios,
             "tried": [{**tried, "delay_s_per_veh": delay_s} for tried, delay_s in self.table],
+            **({} if self.from_session is None else {"from_session": self.from_session}),
         }
 
 
-def tune(family: Family, *, environment: Mapping[str, object], n_scenarios: int) -> Tuning:
+def tune(
+    family: Family, *, environment: Mapping[str, object], n_scenarios: int, kept: KeptResults | None = None
+) -> Tuning:
     """Evaluate each candidate on the first tuning scenarios and choose the best.
 
     Args:
         family: The candidates.
         environment: The `environment` block of a section's card.
         n_scenarios: Number of tuning scenarios.
+        kept: Results of earlier sessions; None to measure all.
 
     Raises:
         ValueError: There is no candidate, or the block is invalid.
@@ -73,6 +82,20 @@ def tune(family: Family, *, environment: Mapping[str, object], n_scenarios: int)
         result = evaluate(controller, environment=environment, split=Split.TUNING, n_scenarios=n_scenarios)
         return float(result.delay_s_per_veh.mean())
 
-    table = tuple((candidate, mean_delay_s(candidate)) for candidate in family.grid)
+    what = {
+        "tuned": family.name,
+        "grid": [dict(candidate) for candidate in family.grid],
+        "environment": dict(environment),
+        "n_scenarios": n_scenarios,
+    }
+    found = None if kept is None else kept.find(what, [("<f8", (len(family.grid),))])
+    if found is not None:
+        ((delays_s,), session) = found
+        means_s, from_session = [float(one) for one in delays_s], session
+    else:
+        means_s, from_session = [mean_delay_s(candidate) for candidate in family.grid], None
+        if kept is not None:
+            kept.keep(what, [np.array(means_s)])
+    table = tuple(zip(family.grid, means_s, strict=True))
     best = min(range(len(table)), key=lambda place: table[place][1])
-    return Tuning(family=family, best=best, table=table, n_scenarios=n_scenarios)
+    return Tuning(family=family, best=best, table=table, n_scenarios=n_scenarios, from_session=from_session)

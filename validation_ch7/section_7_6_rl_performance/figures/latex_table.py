@@ -42,6 +42,7 @@ def comparison_latex(rows: Sequence[Row], *, baseline: str, judgement: Judgement
         _comment("stamp: " + " ".join(f"{name}={value}" for name, value in stamp.items())),
         _comment(f"verdict: {judgement.verdict.value}"),
         *(_comment(reason) for reason in judgement.reasons),
+        *(_comment(f"{row['controller']}: from session {row['from_session']}") for row in rows if _is_kept(row)),
         r"\begin{table}[htbp]",
         r"  \centering",
         rf"  \caption{{{_caption(rows, baseline)}}}",
@@ -57,6 +58,10 @@ def comparison_latex(rows: Sequence[Row], *, baseline: str, judgement: Judgement
         lines += [r"    \midrule", _line((warning,))]
     lines += [r"    \bottomrule", r"  \end{tabular}", r"\end{table}"]
     return "\n".join(lines) + "\n"
+
+
+def _is_kept(row: Row) -> bool:
+    return row.get("from_session") is not None
 
 
 def latex_text(text: str) -> str:

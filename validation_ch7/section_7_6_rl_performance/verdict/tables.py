@@ -1,4 +1,7 @@
-"""The comparison as CSV and as plain JSON; every row has the stamp of the session that measured it."""
+"""The comparison as CSV and as plain JSON; every row has the stamp of the session that made the table.
+
+A result that an earlier session measured has that session in `from_session`.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from validation_ch7.section_7_6_rl_performance.verdict.statistics import (
 from validation_ch7.section_7_6_rl_performance.verdict.verdict import Judgement
 
 Row = dict[str, Any]
+NO_SESSION: Mapping[str, str] = {}
 
 _MEANS = (
     "worst_approach_s_per_veh",
@@ -33,15 +37,25 @@ _MEANS = (
 )
 
 
-def comparison_rows(results: Mapping[str, EvaluationResult], *, baseline: str, bootstrap: Bootstrap) -> list[Row]:
+def comparison_rows(
+    results: Mapping[str, EvaluationResult],
+    *,
+    baseline: str,
+    bootstrap: Bootstrap,
+    from_session: Mapping[str, str] = NO_SESSION,
+) -> list[Row]:
     """One row per controller, in the given order; unknown values are None, never NaN.
 
     Args:
         results: Controller name -> its result.
         baseline: Controller that the reductions refer to; itself and results not paired with it get None.
         bootstrap: Resampling of the scenarios.
+        from_session: Controller name -> the earlier session that measured it; the others are of this session.
     """
-    return [_row(name, result, results.get(baseline), bootstrap) for name, result in results.items()]
+    return [
+        {**_row(name, result, results.get(baseline), bootstrap), "from_session": from_session.get(name)}
+        for name, result in results.items()
+    ]
 
 
 def comparison_csv(rows: list[Row], stamp: Mapping[str, Any]) -> str:

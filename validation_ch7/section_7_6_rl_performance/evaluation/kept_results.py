@@ -1,0 +1,142 @@
+"""Keeps what does not depend on the policy: tuning and evaluation of the classical and trivial controllers.
+
+They are the same in every session of a training. A result is used again only if everything that it depends on has the
+same digest: crossing, scenarios, parameters, the code that computes it, the libraries and the kind of processor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import platform
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from orchestrator.kernel.wire import digest_of
+from orchestrator.sb3.state.identity import library_versions
+
+BASELINES = "baselines"
+"""Name among the results that a training keeps."""
+
+Array = npt.NDArray[Any]
+Shape = tuple[str, tuple[int, ...]]
+"""Type and shape of an array; both types have eight bytes: `<f8` and `<i8`."""
+
+_SECTION = Path(__file__).parents[1]
+_COMPUTING = (_SECTION.parent / "traffic", _SECTION / "controllers", _SECTION / "evaluation")
+_VERSION = 1
+_PROCESSOR: Callable[[], str] = importlib.import_module("llvmlite.binding").get_host_cpu_name  # it has no types
+
+
+class KeptResults:
+    """The results of earlier sessions, and those of this one for later sessions.
+
+    Args:
+        kept: What the training keeps; its entry `BASELINES` is read now, and replaced by `keep_for_later`.
+        session: This session, for people.
+
+    Attributes:
+        changed: Whether this session has added a result.
+    """
+
+    def __init__(self, kept: dict[str, Any], session: str) -> None:
+        self._kept = kept
+        found = kept.get(BASELINES)
+        self._before: dict[str, Any] = found if isinstance(found, dict) else {}
+        self._now: dict[str, Any] = {}
+        self._session = session
+        self.changed = False
+
+    def find(self, what: Mapping[str, Any], shapes: Sequence[Shape]) -> tuple[list[Array], str] | None:
+        """A kept result, and the session that measured it; None without one, or if it is damaged.
+
+        Args:
+            what: Plain JSON of everything that it depends on, without code and libraries.
+            shapes: Of its arrays.
+        """
+        key = _key(what)
+        entry = self._before.get(key)
+        if not isinstance(entry, dict) or not all(isinstance(entry.get(name), str) for name in ("data", "from", "sum")):
+            return None
+        if entry["sum"] != _checksum(key, entry["data"], entry["from"]):
+            return None
+        arrays = _unpacked(entry["data"], shapes)
+        if arrays is None:
+            return None
+        self._now[key] = {name: entry[name] for name in ("data", "from", "sum")}
+        return arrays, entry["from"]
+
+    def keep(self, what: Mapping[str, Any], arrays: Sequence[Array]) -> None:
+        """Keep a result of this session. One that is not finite is left out: it is measured again."""
+        if not all(np.isfinite(one).all() for one in arrays):
+            return
+        key, data = _key(what), _packed(arrays)
+        self._now[key] = {"data": data, "from": self._session, "sum": _checksum(key, data, self._session)}
+        self.changed = True
+
+    def keep_for_later(self, *, complete: bool) -> None:
+        """Replace what the training keeps by the results that this session has used or measured.
+
+        Args:
+            complete: Whether it has asked for all; else those that it has not asked for stay.
+        """
+        self._kept[BASELINES] = self._now if complete else {**self._before, **self._now}
+
+
+def _key(what: Mapping[str, Any]) -> str:
+    return digest_of({"what": dict(what), "code": _code_digest(), "runtime": _runtime(), "version": _VERSION})
+
+
+def _checksum(key: str, data: str, session: str) -> str:
+    return digest_of([key, data, session])
+
+
+@cache
+def _code_digest() -> str:
+    """Digest over names and bytes of the code that computes the results."""
+    root = _SECTION.parent
+    files = sorted(path.relative_to(root).as_posix() for folder in _COMPUTING for path in folder.rglob("*.py"))
+    return digest_of([[name, hashlib.sha256((root / name).read_bytes()).hexdigest()] for name in files])
+
+
+@cache
+def _runtime() -> Mapping[str, Any]:
+    """Libraries and processor: another processor may round a sum otherwise."""
+    return {
+        "libraries": dict(library_versions()),
+        "numba": numba.__version__,
+        "system": [platform.system(), platform.machine(), _PROCESSOR()],
+    }
+
+
+def _packed(arrays: Sequence[Array]) -> str:
+    """Arrays as hexadecimal text; equal bytes of neighbours stand together, which compresses well."""
+    whole = b"".join(np.ascontiguousarray(one, dtype=one.dtype.newbyteorder("<")).tobytes() for one in arrays)
+    return zlib.compress(np.frombuffer(whole, np.uint8).reshape(-1, 8).T.tobytes(), 9).hex()
+
+
+def _unpacked(data: str, shapes: Sequence[Shape]) -> list[Array] | None:
+    """The arrays, None if the text is damaged or holds others."""
+    n_bytes = 8 * sum(int(np.prod(shape)) for _, shape in shapes)
+    try:
+        reader = zlib.decompressobj()
+        columns = reader.decompress(bytes.fromhex(data), n_bytes + 1)
+    except (ValueError, zlib.error):
+        return None
+    if len(columns) != n_bytes or not reader.eof:
+        return None
+    whole = np.frombuffer(columns, np.uint8).reshape(8, -1).T.tobytes()
+    arrays, at = list[Array](), 0
+    for kind, shape in shapes:
+        count = int(np.prod(shape))
+        array = np.frombuffer(whole, kind, count, at).reshape(shape)
+        arrays.append(array.astype(np.dtype(kind).newbyteorder("=")))  # a copy that may be written to
+        at += 8 * count
+    return arrays
