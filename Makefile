@@ -126,7 +126,7 @@ $(BIN)/python:
 COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 
 $(VENV)/.ready-run: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) --no-compile -e '.[train]'
+	$(PIP) --no-compile -e '.[train,report]'
 	@$(COMPILE)
 	@touch $@
 
