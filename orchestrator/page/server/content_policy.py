@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable
 from html.parser import HTMLParser
 
 NOTHING = "default-src 'none'; frame-ancestors 'none'"
 """Of an answer that is no page."""
+_ADDED_STYLE = re.compile(r"""createElement\("style"\).{0,200}?\.textContent='([^'\\]*)'""")
+"""A style element with a fixed text that a script adds, as Plotly's does for its maps."""
 
 
 def policy_of(blank: str) -> str:
@@ -24,14 +27,16 @@ def policy_of(blank: str) -> str:
     found = _Inlined()
     found.feed(blank)
     found.close()
+    scripts = found.texts["script"]
+    added = (text for script in scripts for text in _ADDED_STYLE.findall(script))
     return "; ".join(
         (
             "default-src 'none'",
-            f"script-src {_hashes(found.texts['script'])}",
-            # Plotly adds rules to a style element of its own, which is empty at first.
-            f"style-src-elem {_hashes([*found.texts['style'], ''])}",
-            "style-src-attr 'unsafe-inline'",
-            "img-src data:",
+            f"script-src {_hashes(scripts)}",
+            # Plotly also adds an empty style element, and then rules to it.
+            f"style-src-elem {_hashes([*found.texts['style'], '', *added])}",
+            "style-src-attr 'unsafe-inline'",  # labels of Plotly
+            "img-src data: blob:",  # Plotly makes the picture that its button saves from a blob
             "connect-src 'self'",
             "base-uri 'none'",
             "form-action 'none'",

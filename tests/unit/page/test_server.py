@@ -173,7 +173,7 @@ def test_the_policy_allows_the_scripts_of_the_page_and_no_others() -> None:
         "script-src 'sha256-Xd/xFl+DmsVqHczJvGQWMh7nLH7H7r5iGmQKRm0JimU='",
         f"style-src-elem 'sha256-ngewhhP73WDIbgwseeu52VAAJgKdGUsu1IUQQsAm8m4=' {_OF_NOTHING}",
         "style-src-attr 'unsafe-inline'",
-        "img-src data:",
+        "img-src data: blob:",
         "connect-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
