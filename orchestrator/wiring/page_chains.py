@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
 from orchestrator.core.autopsy.verdicts import Autopsy
-from orchestrator.core.campaign.trial_status import TrialStatus
+from orchestrator.core.campaign.trial_status import FINISHED, TrialStatus
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
 from orchestrator.core.page.chain import Chain
@@ -84,7 +84,7 @@ def with_live(project: Project, reader: PageReader, chains: Sequence[Chain], *, 
     return found
 
 
-def with_autopsies(reader: PageReader, chains: Sequence[Chain], found: Mapping[str, Autopsy]) -> list[Chain]:
+def with_autopsies(chains: Sequence[Chain], found: Mapping[str, Autopsy]) -> list[Chain]:
     """The trainings, each with the autopsy of its bad ending.
 
     Args:
@@ -164,7 +164,7 @@ def _spec(card: SectionCard, profile: str, backend: str) -> Mapping[str, object]
 def _read(reader: PageReader, chain: Chain, everything: Sequence[SessionRecord]) -> Chain:
     if not everything:
         return chain
-    last = everything[-1]
+    last = _last(chain, everything)
     records = since_beginning(everything, last) or (() if last.steps_begun is None else (last,))
     reports = {one.key: found for one in records if (found := reader.reports(one)) is not None}
     return replace(
@@ -175,6 +175,20 @@ def _read(reader: PageReader, chain: Chain, everything: Sequence[SessionRecord])
         grades=reader.grades(records),
         manifest=reader.manifest(records[-1]) if records else None,
     )
+
+
+def _last(chain: Chain, everything: Sequence[SessionRecord]) -> SessionRecord:
+    """The session at which the curve of a training ends: that with the result of a finished trial, else the newest.
+
+    Further sessions of another profile may follow it.
+    """
+    status = chain.status
+    if status is not None and status.run is not None and status.state in FINISHED:
+        for one in reversed(everything):
+            own = one.evaluated and one.ticket["spec"].get("profile") == chain.profile
+            if own and one.steps_done == status.run.steps_done:
+                return one
+    return everything[-1]
 
 
 def _labels(of_lineage: Mapping[str, Sequence[SessionRecord]]) -> dict[str, str]:
@@ -191,14 +205,14 @@ def _labels(of_lineage: Mapping[str, Sequence[SessionRecord]]) -> dict[str, str]
 def _live(
     project: Project,
     reader: PageReader,
-    card_of: object,
+    card_of: Callable[[str], SectionCard],
     chain: Chain,
     sessions: Sequence[SessionRecord],
     *,
     ask: bool,
 ) -> list[LiveProgress]:
     try:
-        return live_progress(project, card_of(chain.section), sessions, ask=ask)  # type: ignore[operator]
+        return live_progress(project, card_of(chain.section), sessions, ask=ask)
     except OrchestratorError as fault:
         reader.note(f"How far {chain.label} is cannot be read: {fault}")
         return []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from orchestrator.core.autopsy.subject import find_subject, recorded
 from orchestrator.core.errors import BadInput
@@ -60,11 +59,6 @@ def target_of(
             raise
         raise BadInput(f"nothing here is named {word!r}", remedy=f"Did you mean {' or '.join(near)}?") from fault
     return Target(subject=Subject.RUN, name=candidate.run_id, lineage_id=candidate.lineage_id)
-
-
-def campaign_file(target: Target) -> Path:
-    """The file of a campaign."""
-    return Path(target.name)
 
 
 def _is_name(word: str) -> bool:

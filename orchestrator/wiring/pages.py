@@ -29,7 +29,7 @@ from orchestrator.wiring.campaigns import trial_autopsies, webhooks_in_use
 from orchestrator.wiring.page_chains import autopsies_of, by_lineage, chains_of, trial_chains, with_autopsies, with_live
 from orchestrator.wiring.page_parts import headline, intervals, picture_folders, title_of
 from orchestrator.wiring.page_reading import PageReader
-from orchestrator.wiring.page_targets import Target, campaign_file, target_of
+from orchestrator.wiring.page_targets import Target, target_of
 from orchestrator.wiring.searches import campaign_trials
 
 
@@ -53,31 +53,37 @@ def page_of(project: Project, target: str | None, *, command: str, now: datetime
         refusals = SqliteRefusals(ledger).reasons()
         found = target_of(project, target, runs, sessions)
         if found.subject is Subject.CAMPAIGN:
-            campaign = load_campaign(campaign_file(found))
+            campaign = load_campaign(Path(found.name))
             trials = campaign_trials(project, campaign)
             statuses = read_trial_statuses(ledger, campaign, trials, present_digest(project))
     if found.subject is Subject.CAMPAIGN:
         also_hide(webhooks_in_use(campaign))
-        autopsies = trial_autopsies(project, campaign, str(campaign_file(found)), statuses)
+        autopsies = trial_autopsies(project, campaign, found.name, statuses)
         chains = trial_chains(reader, statuses, campaign.backend, by_lineage(sessions), refusals)
     else:
         campaign = None
         own = [one for one in sessions if _belongs(one, found)]
         chains = chains_of(project, reader, runs, own)
         autopsies = autopsies_of(project, reader, chains)
-    chains = with_live(project, reader, with_autopsies(reader, chains, autopsies), ask=ask)
+    chains = with_live(project, reader, with_autopsies(chains, autopsies), ask=ask)
     return _page(project, reader, found, campaign, chains, command=command, now=now)
 
 
-def report_folder(project: Project, page_subject: Subject, name: str) -> Path:
-    """Where the report of a page lies, beside the other files of the same report.
+def found_target(project: Project, word: str | None) -> Target:
+    """What a word names.
 
-    Args:
-        name: Of the section, the campaign or the run.
+    Raises:
+        BadInput: It names nothing, or several trainings.
     """
-    if page_subject is Subject.CAMPAIGN:
-        return project.campaign_reports / name
-    return project.section_reports / (name if page_subject is not Subject.PROJECT else "project")
+    with ledger_for_reading(project.own / "ledger.sqlite") as ledger:
+        return target_of(project, word, ledger.runs(), ledger.sessions())
+
+
+def folder_of(project: Project, target: Target) -> Path:
+    """Where the page of a target lies, beside the other files of its report."""
+    if target.subject is Subject.CAMPAIGN:
+        return project.campaign_reports / load_campaign(Path(target.name)).campaign
+    return project.section_reports / (target.name or "project")
 
 
 def _belongs(record: SessionRecord, target: Target) -> bool:

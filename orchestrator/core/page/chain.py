@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 
 from orchestrator.core.autopsy.verdicts import Autopsy
-from orchestrator.core.campaign.trial_status import TrialStatus
+from orchestrator.core.campaign.trial_status import FINISHED, INVALID, TrialStatus
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
 from orchestrator.core.reporting.learning_curve import SessionCurve
 from orchestrator.core.session.live_progress import LiveProgress
@@ -41,7 +41,8 @@ class Chain:
     Attributes:
         label: Label of its variant.
         everything: All its sessions, oldest first, also those before the user started over.
-        records: Those since its beginning, oldest first: the learning curve is theirs.
+        records: Those since its beginning, oldest first: the learning curve is theirs. The last one is the session with
+            the result, if the training has one.
         reports: Key of a session -> what it reported; a session that never trained has none.
         grades: Steps of a checkpoint -> grade of the resume from it, as the checkpoints state it: a session that was
             killed left no manifest that would.
@@ -81,9 +82,17 @@ class Chain:
 
     @property
     def evaluated(self) -> SessionRecord | None:
-        """Its newest session, if that one finished with the section's result."""
+        """The session with the section's result, which is its newest one; None while it is not finished.
+
+        A trial of a campaign is finished in its own profile only, and with an invalid result it has failed.
+        """
         newest = self.newest
-        return newest if newest is not None and newest.evaluated else None
+        if newest is None or not newest.evaluated:
+            return None
+        if self.status is None:
+            return newest
+        own = newest.ticket["spec"].get("profile") == self.profile
+        return newest if own and (self.status.state in FINISHED or self.status.why == INVALID) else None
 
     @property
     def in_flight(self) -> bool:
