@@ -11,8 +11,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from orchestrator.core.errors import BadInput
 from orchestrator.core.page.page import Page
 
+TEMPLATES = Path(__file__).resolve().parents[2] / "kernel_templates" / "page"
+"""The page's own template, style and script."""
 
-def html(page: Page, templates: Path) -> str:
+
+def html(page: Page, templates: Path = TEMPLATES) -> str:
     """The whole file.
 
     Args:

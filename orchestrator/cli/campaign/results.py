@@ -44,10 +44,11 @@ def results(file: File, backend: BackendName = None, output: Output = None) -> i
 
 
 def report(file: File, backend: BackendName = None, output: Folder = None) -> int:
-    """Write table, learning curves, statistics, figures and LaTeX of the finished trials into one folder."""
+    """Write the page report.html, and table, curves, statistics, figures and LaTeX of the finished trials."""
 
     def act() -> int:
         from orchestrator.cli.campaign.presentation import failure_lines
+        from orchestrator.cli.commands.report import read_page, written_page
         from orchestrator.cli.output.console import Console
         from orchestrator.core.reporting.failed_trials import failures_csv
         from orchestrator.core.reporting.finished_trial import campaign_report
@@ -84,6 +85,7 @@ def report(file: File, backend: BackendName = None, output: Folder = None) -> in
                 trainings = [training_of(one) for one in finished if one.trial.variant.card.section == card.section]
                 files, statistics = write_training_report(card.section, trainings, own, command)
                 console.say(*(f"Wrote {path.as_posix()}" for path in files), *text_lines(trainings, statistics))
+        written_page(read_page(project, file), folder, console)
         return 0
 
     return run_command(act)

@@ -95,6 +95,8 @@ class Page:
         pictures: Of the newest finished session of each training, at most a few.
         notes: What could not be read, a sentence each.
         live: Whether the page is served and follows what runs.
+        versions: Name of a program -> its version.
+        shared_settings: Settings that all trainings share, where there are so many that each row leaves these out.
     """
 
     subject: Subject
@@ -110,6 +112,7 @@ class Page:
     notes: tuple[str, ...] = ()
     live: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
+    shared_settings: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form."""
