@@ -12,6 +12,7 @@ PANELS: Mapping[str, Mapping[str, str]] = {
         "prove": "Cut a training and check that it resumes exactly.",
         "why": "Why a run or session ended, and what to do next.",
         "report": "One HTML page: curves, sessions, verdicts; tables.",
+        "serve": "The page of `report`, live in your browser.",
         "campaign": "Many trainings under limits: plan, run, status, results.",
     },
     "Sessions in flight": {

@@ -18,7 +18,7 @@ class LivePage:
     Args:
         first: The page as it was read at the start.
         read: Reads it now.
-        explain: Turns an exception of `read` into a sentence for the user, without secrets.
+        explain: Turns an exception of `read` into sentences for the user, without secrets.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class LivePage:
 
     def _absent(self) -> str:
         """What is no longer where it was; empty if all is there."""
-        if not self._project.state.is_dir():
+        if not self._project.cards.is_dir() or not self._project.state.is_dir():
             return "The folder of the project was moved or deleted: start `serve` again in its present place."
         there = self._ledger.is_file()
         self._had_ledger |= there
         if self._had_ledger and not there:
             return (
-                "The ledger .orchestrator/ledger.sqlite was moved or deleted: put it back. The next `run` or "
-                "`campaign tick --recover` writes a new one."
+                "The ledger .orchestrator/ledger.sqlite was moved or deleted: put it back. Without it the next `run`, "
+                "or `campaign tick --recover`, writes a new one."
             )
         return ""
 

@@ -6,20 +6,29 @@ import sys
 import threading
 import traceback
 import webbrowser
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli.commands.report import read_page
 from orchestrator.cli.error_boundary import expected_failure, print_json
 from orchestrator.cli.options import AsJson
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orchestrator.cli.output.console import Console
+    from orchestrator.core.page.page import Page
 
 _Target = Annotated[
     str | None,
-    typer.Argument(metavar="[TARGET]", help="Run, section or campaign; default: everything in this project."),
+    typer.Argument(
+        metavar="[TARGET]",
+        help="Section, campaign (name or file), run, session, lineage id or its beginning, label of a trial; default: "
+        "everything in this project.",
+    ),
 ]
 _Port = Annotated[
     int | None,
@@ -44,15 +53,18 @@ def serve(
     """
     _require_libraries()
     from orchestrator.cli.output.console import Console
-    from orchestrator.page.document import TEMPLATES, html
+    from orchestrator.page.document import html
     from orchestrator.page.server.address import HOST, listening_socket
     from orchestrator.page.server.serving import serve as serve_page
     from orchestrator.stores.project import find_project
-    from orchestrator.wiring.live_page import LivePage, reader_of
+    from orchestrator.wiring.asked_page import AskedPage
+    from orchestrator.wiring.live_page import LivePage
 
-    project, console = find_project(), Console(sys.stderr if as_json else sys.stdout)
-    read = reader_of(project, target, ask=ask)
+    project, console, explain = find_project(), Console(sys.stderr if as_json else sys.stdout), _Explained()
+    read: Callable[[], Page] = partial(read_page, project, target)
     first = read()  # an unknown target is refused here
+    if ask:
+        read = AskedPage(read, partial(read_page, project, target, ask=True), explain)
     listening = listening_socket(port)
     number = listening.getsockname()[1]
     address = f"http://{HOST}:{number}/"
@@ -61,8 +73,7 @@ def serve(
         print_json({"address": address, "port": number, "target": target})
     if open_page:
         _open(address, console)
-    explain = _Explained()
-    serve_page(listening, LivePage(project, first, read, explain), lambda page: html(page, TEMPLATES), explain.report)
+    serve_page(listening, LivePage(project, first, read, explain), html, explain.report)
     return 0
 
 
