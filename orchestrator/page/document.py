@@ -14,6 +14,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from orchestrator.core.errors import BadInput
 from orchestrator.core.page.page import Page
 
+TEMPLATES = Path(__file__).resolve().parents[2] / "kernel_templates" / "page"
+"""The page's own template, style and script."""
+
 SCRIPTS = (
     *("text.js", "words.js", "theme.js", "legend.js", "table.js", "headline.js", "curve_traces.js", "curve.js"),
     *("gantt.js", "trainings.js", "intervals.js", "compare.js", "endings.js", "numbers.js", "live.js", "page.js"),
