@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,12 +17,18 @@ from orchestrator.core.page.page import Page
 TEMPLATES = Path(__file__).resolve().parents[2] / "kernel_templates" / "page"
 """The page's own template, style and script."""
 
+SCRIPTS = (
+    *("text.js", "words.js", "theme.js", "legend.js", "table.js", "headline.js", "curve_traces.js", "curve.js"),
+    *("gantt.js", "trainings.js", "intervals.js", "compare.js", "endings.js", "numbers.js", "live.js", "page.js"),
+)
+"""Parts of the page's script, in the order in which they are joined."""
 
-def html(page: Page, templates: Path = TEMPLATES) -> str:
+
+def html(page: Page, templates: Path) -> str:
     """The whole file.
 
     Args:
-        templates: Folder with `page.html.j2`, `style.css` and `script.js`.
+        templates: Folder with `page.html.j2`, `style.css` and the files of the script.
 
     Raises:
         BadInput: Plotly is not installed.
@@ -27,12 +36,32 @@ def html(page: Page, templates: Path = TEMPLATES) -> str:
     environment = Environment(
         loader=FileSystemLoader(templates), undefined=StrictUndefined, autoescape=True, keep_trailing_newline=True
     )
+    scripts = {"plotly": plotly(), "script": script(templates)}
     return environment.get_template("page.html.j2").render(
         page=page,
         style=(templates / "style.css").read_text(encoding="utf-8"),
-        script=(templates / "script.js").read_text(encoding="utf-8"),
-        plotly=plotly(),
         data=embedded(page),
+        policy=policy(scripts.values(), live=page.live),
+        **scripts,
+    )
+
+
+def script(templates: Path) -> str:
+    """The page's script: its files in one function, so that none of its names is global."""
+    files = "\n".join((templates / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    return f'(() => {{\n"use strict";\n{files}}})();\n'
+
+
+def policy(scripts: Iterable[str], *, live: bool) -> str:
+    """The Content-Security-Policy of the page: these scripts alone run, and only a live page asks its own server.
+
+    Plotly writes style rules, so inline styles are allowed.
+    """
+    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(one.encode()).digest()).decode()}'" for one in scripts)
+    connect = "'self'" if live else "'none'"
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
+        f"connect-src {connect}; base-uri 'none'; form-action 'none'"
     )
 
 

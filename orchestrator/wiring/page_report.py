@@ -17,9 +17,9 @@ def write_page(page: Page, folder: Path) -> Path:
         BadInput: A library of the page is not installed.
         OSError: The file cannot be written.
     """
-    from orchestrator.page.document import html
+    from orchestrator.page.document import TEMPLATES, html
 
-    text = html(page)
+    text = html(page, TEMPLATES)
     path = folder / PAGE_NAME
     # Names of files that are not UTF-8 are escaped: the page could not be opened otherwise.
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
