@@ -41,6 +41,8 @@ _Ask = Annotated[
 
 _LIBRARIES = {"plotly": "plotly>=6", "starlette": "starlette>=0.41", "uvicorn": "uvicorn>=0.32"}
 """The extra `report` of pyproject.toml: module -> words for pip."""
+_MOST_PRINTED = 20
+"""Tracebacks of different bugs that a command prints at most: it may run for days."""
 
 
 def serve(
@@ -53,7 +55,7 @@ def serve(
     """
     _require_libraries()
     from orchestrator.cli.output.console import Console
-    from orchestrator.page.document import html
+    from orchestrator.page.document import TEMPLATES, html
     from orchestrator.page.server.address import HOST, listening_socket
     from orchestrator.page.server.serving import serve as serve_page
     from orchestrator.stores.project import find_project
@@ -73,7 +75,7 @@ def serve(
         print_json({"address": address, "port": number, "target": target})
     if open_page:
         _open(address, console)
-    serve_page(listening, LivePage(project, first, read, explain), html, explain.report)
+    serve_page(listening, LivePage(project, first, read, explain), partial(html, templates=TEMPLATES), explain.report)
     return 0
 
 
@@ -115,14 +117,16 @@ class _Explained:
         if failure is None:
             self.report(fault)
             return f"Internal error {type(fault).__name__}: the terminal of `serve` shows it."
-        return f"{failure.cause}. {failure.remedy}".strip()
+        return f"{failure.cause[:1].upper()}{failure.cause[1:]}. {failure.remedy}".strip()
 
     def report(self, fault: Exception) -> None:
         """Print a traceback without secrets."""
         from orchestrator.cli.output.standard_output import Printable, print_line
 
-        text = "".join(traceback.format_exception(fault))
-        if text not in self._printed:
-            self._printed.add(text)
-            for line in text.splitlines():
-                print_line(Printable(sys.stderr)(line), sys.stderr)
+        kind = f"{type(fault).__name__}: {fault}"
+        if kind in self._printed or len(self._printed) >= _MOST_PRINTED:
+            return
+        self._printed.add(kind)
+        printable = Printable(sys.stderr)
+        for line in "".join(traceback.format_exception(fault)).splitlines():
+            print_line(printable(line), sys.stderr)
