@@ -90,7 +90,7 @@ def _require_libraries() -> None:
     if absent := [name for name in _LIBRARIES if find_spec(name) is None]:
         wanted = " ".join(f'"{_LIBRARIES[name]}"' for name in absent)
         raise BadInput(
-            f"`serve` needs {' and '.join(absent)}, which {'is' if len(absent) == 1 else 'are'} not installed",
+            f"`serve` needs {', '.join(absent)}, which {'is' if len(absent) == 1 else 'are'} not installed",
             remedy=f"Install it: python -m pip install {wanted}",
         )
 
