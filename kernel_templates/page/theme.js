@@ -59,6 +59,7 @@ const translucent = (hex, alpha) => {
   return `rgba(${value >> 16}, ${(value >> 8) & 255}, ${value & 255}, ${alpha})`;
 };
 
+// An axis without a range of its own keeps the reader's zoom over updates; `uirevision` cares for that.
 const axis = (given) => ({
   gridcolor: colours().line, linecolor: colours().line, zerolinecolor: colours().line, tickcolor: colours().line,
   tickfont: { color: colours().faint, size: 12 }, automargin: true, ...given,

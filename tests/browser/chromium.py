@@ -20,6 +20,7 @@ FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--hide-scrollbars", "--no-first-run"),
     *("--disable-dev-shm-usage", "--disable-extensions", "--disable-background-networking", "--disable-sync"),
     *("--disable-component-update", "--font-render-hinting=none", "--force-color-profile=srgb"),
+    *("--disable-renderer-backgrounding", "--disable-backgrounding-occluded-windows"),
 )
 # The browser finds its ends of the pipes at the descriptors 3 and 4. Moved in a process of its own, because a function
 # that runs between fork and exec is unsafe with threads.
@@ -107,19 +108,22 @@ class Browser:
             if event.get("sessionId") == session:
                 yield event["method"], event["params"]
 
-    def open(self, address: str, *, width: int = 1200, height: int = 900, **emulation: str) -> Tab:
+    def open(self, address: str, *, width: int = 1200, height: int = 900, first: str = "", **emulation: str) -> Tab:
         """Open an address in a tab of its own, and wait until its page has loaded.
 
         Args:
+            first: JavaScript that runs before the scripts of the page.
             emulation: Media features by name with `_` for `-`, such as `prefers_color_scheme="dark"`.
         """
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        target = self.call("Target.createTarget", url="about:blank", newWindow=True)["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         tab = Tab(self, target, session)
         for domain in ("Page", "Runtime", "Log", "Network"):
             tab.call(f"{domain}.enable")
         tab.resize(width, height)
         tab.emulate(**emulation)
+        if first:
+            tab.call("Page.addScriptToEvaluateOnNewDocument", source=first)
         tab.go(address)
         return tab
 
@@ -212,6 +216,11 @@ class Tab:
     def move(self, x: float, y: float) -> None:
         """Move the mouse to a place in the window."""
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+
+    def drag(self, begin: tuple[float, float], end: tuple[float, float]) -> None:
+        """Drag with the left button from one place in the window to another."""
+        for kind, (x, y) in (("mousePressed", begin), ("mouseMoved", end), ("mouseReleased", end)):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
 
     def resize(self, width: int, height: int, *, scale: float = 1) -> None:
         """Set the size of the window in CSS pixels, and the device pixels of each."""

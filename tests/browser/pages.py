@@ -305,7 +305,7 @@ def _interval(variant: str, measure: str, index: int, n: int) -> Interval:
 
 
 def many_page(count: int = 10_000) -> Page:
-    """Very many trials, each with a short curve."""
+    """Very many trials, of which the first hundred have a short curve."""
     states = ("done", "in flight", "failed", "waiting")
     short = curve(1, 10_000)
     short = replace(short, reward_steps=(), rewards=())
@@ -316,7 +316,7 @@ def many_page(count: int = 10_000) -> Page:
             states[index % 4],
             100 * (index % 97),
             10_000,
-            curve=short,
+            curve=short if index < 100 else Curve(),
             rate=float(index % 313),
             settings={"seed": str(index)},
         )
