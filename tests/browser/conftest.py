@@ -12,19 +12,38 @@ from orchestrator.core.page.page import Page
 from orchestrator.page.document import html
 from tests.browser import chromium, pages
 from tests.browser.chromium import Browser
+from tests.browser.tab import BrowserError
 
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """A running Chromium."""
-    executable = chromium.path()
-    if executable is None:
-        if os.environ.get("BROWSER_TESTS") == "required":
-            pytest.fail("Chromium was installed for these tests, and is not found")
-        pytest.skip("Chromium is not installed: apt-get install chromium")
-    running = Browser(tmp_path_factory.mktemp("browser"), executable)
-    yield running
-    running.close()
+    folder = tmp_path_factory.mktemp("browser")
+    failures = ["Chromium is not installed: apt-get install chromium"]
+    for number, executable in enumerate(chromium.paths()):
+        running = Browser(folder / str(number), executable)
+        try:
+            _check(running, folder)
+        except (BrowserError, OSError) as failure:  # for example one that sees no temporary folder but its own
+            failures.append(f"{executable} cannot be used: {failure}")
+            running.close()
+            continue
+        yield running
+        running.close()
+        return
+    if os.environ.get("BROWSER_TESTS") == "required":
+        pytest.fail(f"These tests must run here. {failures[-1]}")
+    pytest.skip(failures[-1])
+
+
+def _check(running: Browser, folder: Path) -> None:
+    """Raise if the browser does not show a file of the tests."""
+    file = folder / "check.html"
+    file.write_text("<title>check</title>", encoding="utf-8")
+    tab = running.open(file.as_uri())
+    if tab.evaluate("document.title") != "check":
+        raise BrowserError("it does not show files")
+    tab.close()
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,10 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.core.page.page import Page
-from tests.browser import pages
-from tests.browser.chromium import Browser, Tab
+from orchestrator.core.page.training import Training
+from tests.browser import pages, parts
+from tests.browser.chromium import Browser
+from tests.browser.tab import Tab
 
 SERVER = """
   window.EventSource = class extends EventTarget {
@@ -39,11 +41,11 @@ def _send(tab: Tab, page: Page) -> None:
 
 
 def _with_more_steps(page: Page) -> Page:
-    def longer(one: pages.Training) -> pages.Training:
+    def longer(one: Training) -> pages.Training:
         curve = replace(one.curve, steps=(*one.curve.steps, 130_000), scores=(*one.curve.scores, 400.0))
         return replace(one, steps=130_000, curve=curve) if one.state == "in flight" else one
 
-    return replace(page, trainings=tuple(longer(one) for one in page.trainings), made_at=pages.at(183))
+    return replace(page, trainings=tuple(longer(one) for one in page.trainings), made_at=parts.at(183))
 
 
 def test_an_update_changes_the_data_and_keeps_what_the_reader_chose(live: Tab) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
-from tests.browser import pages
-from tests.browser.chromium import Browser, Tab
+from tests.browser import pages, parts
+from tests.browser.chromium import Browser
 from tests.browser.contrast import WEAK_TEXT
+from tests.browser.tab import Tab
 
 RUN, CAMPAIGN = pages.run_page(), pages.campaign_page()
 PAGES = {"run": RUN, "campaign": CAMPAIGN, "empty": pages.empty_page(), "hostile": pages.hostile_page()}
@@ -231,7 +231,7 @@ def test_each_bad_ending_has_its_autopsy_and_each_number_its_source(campaign: Ta
     assert campaign.data("numbers")["rows"] == str(42 + 6)
     campaign.fill("[data-control=numbers]", "travel_time_s")
     assert campaign.data("numbers")["rows"] == "3"
-    assert pages.digest("code")[:12] in campaign.text("#numbers tbody")
+    assert parts.digest("code")[:12] in campaign.text("#numbers tbody")
     campaign.fill("[data-control=numbers]", "")
 
 
@@ -273,69 +273,3 @@ def test_hostile_texts_stay_texts(tabs: dict[str, Tab]) -> None:
     assert re.search("[\x1b\u202e\u202c]", shown) is None
     names = tab.evaluate("[...document.querySelectorAll('#gantt .ytick text')].map((one) => one.textContent).join()")
     assert "</script><img" in names  # Plotly read it as text, too
-
-
-def _changed(pattern: str, replacement: str) -> Callable[[str], str]:
-    return lambda text: re.sub(pattern, lambda _: replacement, text, count=1, flags=re.DOTALL)
-
-
-BROKEN: dict[str, tuple[Callable[[str], str], str]] = {
-    "damaged": (_changed(r'"schema":1', '"schema":1,,'), "is damaged"),
-    "another_version": (_changed(r'"schema":1', '"schema":2'), "has version 2, and its script reads version 1"),
-    "no_data": (_changed(r'(?<=id="page-data">).*?(?=</script>)', ""), "has no data"),
-}
-
-
-@pytest.mark.parametrize("name", BROKEN)
-def test_a_page_that_cannot_be_read_states_why(browser: Browser, written: Callable[..., str], name: str) -> None:
-    change, sentence = BROKEN[name]
-    tab = browser.open(written(RUN, name, lambda text: _without_plotly(change(text))))
-    tab.ready()
-    assert sentence in tab.text("[data-part=broken]")
-    assert "Supported" in tab.text("header") or "supported" in tab.text("header")  # the answer needs no script
-    tab.close()
-
-
-def test_without_plotly_the_rest_of_the_page_is_drawn(browser: Browser, written: Callable[..., str]) -> None:
-    tab = browser.open(written(RUN, "no_plotly", _without_plotly))
-    tab.ready()
-    assert "The script of Plotly is missing" in tab.text("#curve")
-    assert RUN.command in tab.text("#curve .broken")
-    assert len(_rows(tab, 1)) == 1
-    assert tab.errors() == []
-    tab.close()
-
-
-def _without_plotly(text: str) -> str:
-    begin = text.index("<script>")
-    return text[:begin] + text[text.index("</script>", begin) + 9 :]
-
-
-def test_ten_thousand_trainings_are_usable(browser: Browser, written: Callable[..., str]) -> None:
-    tab = browser.open(written(pages.many_page(), "many", _without_plotly))
-    tab.ready()
-    assert tab.data("trainings")["rows"] == "10000"
-    timed: dict[str, Any] = tab.evaluate("""(() => {
-      const times = {};
-      const measure = (name, work) => {
-        const from = performance.now();
-        work();
-        times[name] = performance.now() - from;
-      };
-      const box = document.querySelector('#trainings .scroll');
-      const filter = document.querySelector('[data-control=filter]');
-      const type = (text) => { filter.value = text; filter.dispatchEvent(new Event('input')); };
-      for (const key of ['label', 'steps', 'state']) {
-        measure(key, () => document.querySelector(`#trainings th[data-key=${key}] button`).click());
-      }
-      measure('filter', () => type('variant_07-'));
-      times.rows = Number(document.querySelector('#trainings').dataset.rows);
-      type('');
-      measure('scroll', () => { box.scrollTop = 200000; box.dispatchEvent(new Event('scroll')); box.offsetHeight; });
-      return times;
-    })()""")
-    assert timed.pop("rows") == 200
-    assert max(timed.values()) < 500, timed  # generous: this machine does other work; 20 to 80 ms on an idle one
-    assert tab.evaluate("document.querySelectorAll('tr[data-lineage]').length") < 60
-    tab.wait("[...document.querySelectorAll('tr[data-lineage]')].some((row) => Number(row.ariaRowIndex) > 5500)")
-    tab.close()
