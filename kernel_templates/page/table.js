@@ -98,12 +98,17 @@ class VirtualTable {
     };
     const after = whole ? 0 : this.shown.length - last;
     this.body.replaceChildren(...(first ? [spacer(first)] : []), ...rows, ...(after ? [spacer(after)] : []));
-    if (!this.shown.length) this.body.append(element("tr", {}, element("td", { colspan: this.columns.length, class: "none" }, "No row passes the filter.")));
+    if (!this.shown.length) this.note("No row passes the filter.");
+    if (whole && last < this.shown.length) this.note(`The first ${PRINTED_ROWS} of ${integer(this.shown.length)} rows are printed.`);
     if (focused) this.focusActive();
   }
 
+  note(text) {
+    this.body.append(element("tr", {}, element("td", { colspan: this.columns.length, class: "none" }, text)));
+  }
+
   row(row, index) {
-    const cells = this.columns.map((column) => element("td", { class: column.numeric ? "numeric" : null, dir: column.numeric ? null : "auto" }, column.cell(row)));
+    const cells = this.columns.map((column) => element("td", { class: column.numeric ? "numeric" : column.class, dir: column.numeric ? null : "auto" }, column.cell(row)));
     return element("tr", { "aria-rowindex": index + 2, tabindex: index === this.active ? 0 : -1, "data-index": index, ...this.options.rowOf(row) }, cells);
   }
 

@@ -59,15 +59,18 @@ const translucent = (hex, alpha) => {
   return `rgba(${value >> 16}, ${(value >> 8) & 255}, ${value & 255}, ${alpha})`;
 };
 
+// An axis without a range of its own keeps the reader's zoom over updates; `uirevision` cares for that.
 const axis = (given) => ({
   gridcolor: colours().line, linecolor: colours().line, zerolinecolor: colours().line, tickcolor: colours().line,
   tickfont: { color: colours().faint, size: 12 }, automargin: true, ...given,
 });
 
+const FAMILY = "system-ui, -apple-system, Segoe UI, Roboto, Liberation Sans, sans-serif";
+
 const layoutOf = (given) => ({
   paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, hovermode: "closest", hoverdistance: 14,
-  font: { family: "system-ui, -apple-system, Segoe UI, Roboto, Liberation Sans, sans-serif", size: 12, color: colours().ink },
-  hoverlabel: { align: "left", bgcolor: colours().paper, bordercolor: colours().faint, font: { color: colours().ink, size: 12 }, namelength: 0 },
+  font: { family: FAMILY, size: 12, color: colours().ink },
+  hoverlabel: { align: "left", bgcolor: colours().paper, bordercolor: colours().faint, font: { family: FAMILY, color: colours().ink, size: 12 }, namelength: 0 },
   modebar: { bgcolor: "rgba(0,0,0,0)", color: colours().faint, activecolor: colours().ink },
   dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom", uirevision: "kept", ...given,
 });
