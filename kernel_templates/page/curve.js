@@ -2,6 +2,8 @@
 
 const MOST_CURVES = 10;
 const MOST_CHOSEN = 30;
+const MOST_REWARDS = 3; // with more trainings, their rewards are drawn on demand
+const PRINTED_WIDTH = 680; // pixels of A4 between its margins
 
 const hasCurve = ({ curve }) => curve.steps.length > 0 || curve.reward_steps.length > 0;
 
@@ -31,6 +33,9 @@ const shareScale = (trainings) => {
   return overlap >= 0.3 * Math.max(high - low, over - under);
 };
 
+const furthest = (trainings) =>
+  trainings.reduce((most, { curve }) => Math.max(most, curve.steps.at(-1) || 0, curve.reward_steps.at(-1) || 0, ...curve.seams.map((seam) => seam.steps), ...curve.wasted.map((lost) => lost.steps_to)), 1);
+
 // Each panel has two y axes: one from 0 to 1 for seams and lost steps, and over it the one of the data.
 const panelsOf = (trainings, mode) => {
   const scores = trainings.some((one) => one.curve.steps.length);
@@ -45,11 +50,11 @@ const panelsOf = (trainings, mode) => {
   ];
 };
 
-const curveLayout = (panels) => {
+const curveLayout = (panels, trainings) => {
   const key = (name) => name.replace("y", "yaxis");
   const layout = layoutOf({
-    height: panels.length > 1 ? 520 : 400, margin: { l: 56, r: 14, t: 34, b: 48 }, barmode: "overlay",
-    xaxis: axis({ title: { text: "Steps", font: { color: colours().faint } }, rangemode: "tozero", tickformat: "~s", anchor: panels.at(-1).under }),
+    height: panels.length > 1 ? 520 : 400, margin: { l: 56, r: 14, t: hasModebar() ? 34 : 12, b: 48 }, barmode: "overlay",
+    xaxis: axis({ title: { text: "Steps", font: { color: colours().faint } }, range: [0, 1.02 * furthest(trainings)], tickformat: "~s", anchor: panels.at(-1).under }),
   });
   for (const { under, over, title, domain } of panels) {
     layout[key(under)] = { domain, range: [0, 1], fixedrange: true, visible: false };
@@ -58,11 +63,13 @@ const curveLayout = (panels) => {
   return layout;
 };
 
+const hasModebar = () => slot("curve", "plot").clientWidth > 600 && !view.printing;
+
 const curveHint = ({ all, chosen, pool, mode, each }) => {
   const lost = each.reduce((sum, one) => sum + one.curve.wasted_steps, 0);
   const texts = [];
   if (mode === "mean") {
-    texts.push(`Mean of each variant over ${plural(pool.length, "training")}; the band runs from the lowest to the highest seed.`);
+    texts.push(`Mean of each variant over ${plural(pool.length, "training")}; the band runs from the lowest to the highest seed. Where a seed ends early, the mean is that of the others.`);
     texts.push("Seams and lost steps are drawn for single trainings.");
   } else if (pool.length > each.length) {
     texts.push(`The first ${each.length} of ${integer(pool.length)} trainings with a curve. Select others in the table.`);
@@ -85,10 +92,11 @@ const drawCurve = () => {
   const panels = panelsOf(chosen.mode === "mean" ? chosen.pool : chosen.each, chosen.mode);
   const drawn = chosen.mode === "mean" ? meanTraces(groups, panels[0]) : trainingTraces(chosen.each, panels);
   countCurve(section, chosen, groups);
-  fillLegend("curve", drawn.legend, view.hiddenCurves, drawCurve);
-  for (const trace of drawn.traces) trace.visible = !view.hiddenCurves.has(trace.legendgroup);
+  const isHidden = (group) => view.toggled.has(group) !== (group === "rewards" && chosen.each.length > MOST_REWARDS);
+  fillLegend("curve", drawn.legend, isHidden, drawCurve);
+  for (const trace of drawn.traces) trace.visible = !isHidden(trace.legendgroup);
   const label = `Learning curve over steps of ${plural(chosen.mode === "mean" ? groups.length : chosen.each.length, chosen.mode === "mean" ? "variant" : "training")}.`;
-  plot("curve", drawn.traces, curveLayout(panels), label);
+  plot("curve", drawn.traces, curveLayout(panels, chosen.mode === "mean" ? chosen.pool : chosen.each), label);
 };
 
 const countCurve = (section, { mode, each }, groups) => {
@@ -112,6 +120,6 @@ const plot = (name, traces, layout, label) => {
   }
   place.setAttribute("role", "img");
   place.setAttribute("aria-label", label);
-  layout.width = place.clientWidth || 640;
-  Plotly.react(place, traces, layout, { ...CONFIG, displayModeBar: name === "curve" && layout.width > 600 });
+  layout.width = view.printing ? PRINTED_WIDTH : place.clientWidth || 640;
+  Plotly.react(place, traces, layout, { ...CONFIG, displayModeBar: name === "curve" && hasModebar() });
 };

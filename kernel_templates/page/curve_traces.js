@@ -51,7 +51,7 @@ const trainingTraces = (trainings, panels) => {
   const traces = [];
   const legend = [];
   for (const panel of panels) {
-    trainings.forEach((one, index) => traces.push(...lostTraces(one, index, panel, single)));
+    traces.push(...lostOf(trainings, panel, single));
     if (single) traces.push(...seamLines(trainings[0], panel));
     trainings.forEach((one, index) => traces.push(...dataTraces(one, index, panel, single)));
     if (!single) traces.push(...seamMarks(trainings, panel));
@@ -70,7 +70,7 @@ const dataTraces = (training, index, panel, single) => {
   const shared = { type: "scatter", yaxis: panel.over, hoverinfo: "text" };
   const traces = [];
   if (panel.rewards && curve.reward_steps.length) {
-    traces.push({ ...shared, x: curve.reward_steps, y: curve.rewards, mode: "lines", legendgroup: group("rewards"),
+    traces.push({ ...shared, x: curve.reward_steps, y: curve.rewards, mode: "lines", legendgroup: "rewards",
       line: { color: single ? colours().grey : translucent(colour, 0.45), width: 1.1, dash: single ? "solid" : dash },
       hovertext: curve.reward_steps.map((at, n) => lines(name, `step ${integer(at)}`, `training reward ${number(curve.rewards[n])}`)) });
   }
@@ -106,7 +106,7 @@ const seamLines = (training, panel) => {
   const traces = [];
   for (const [grade, seams] of byGrade(training.curve.seams.map((seam) => ({ seam })))) {
     const trace = { type: "scatter", mode: "lines+markers", yaxis: panel.under, hoverinfo: "text", legendgroup: `seam ${grade}`, cliponaxis: false, x: [], y: [], hovertext: [],
-      line: { color: gradeColour(grade), width: 1.6, dash: gradeOf(grade).dash }, marker: { color: gradeColour(grade), symbol: gradeOf(grade).marker, size: [] } };
+      line: { color: gradeColour(grade), width: 1.6, dash: gradeOf(grade).dash }, marker: { color: gradeColour(grade), symbol: gradeOf(grade).marker, opacity: 1, size: [] } };
     for (const { seam } of seams) {
       for (const height of LINE_HEIGHTS) {
         trace.x.push(seam.steps);
@@ -140,18 +140,22 @@ const seamMarks = (trainings, panel) => {
 };
 
 /** Hatched regions: over the whole height for one training, in a low lane of its own for each of several. */
-const lostTraces = (training, index, panel, single) => {
+const lostOf = (trainings, panel, single) => {
+  let lane = 0;
+  return trainings.flatMap((one, index) => (one.curve.wasted.length ? [lostTrace(one, index, panel, single, lane++)] : []));
+};
+
+const lostTrace = (training, index, panel, single, lane) => {
   const { wasted } = training.curve;
-  if (!wasted.length) return [];
   const colour = single ? colours().faint : styleOf(index).colour;
-  return [{
+  return {
     type: "bar", yaxis: panel.under, hoverinfo: "text", legendgroup: "lost",
     x: wasted.map((one) => (one.steps_from + one.steps_to) / 2), width: wasted.map((one) => one.steps_to - one.steps_from),
-    base: wasted.map(() => (single ? 0 : 0.035 * (index % 12))), y: wasted.map(() => (single ? 1 : 0.03)),
+    base: wasted.map(() => (single ? 0 : 0.035 * (lane % 12))), y: wasted.map(() => (single ? 1 : 0.03)),
     marker: { color: colour, line: { color: colour, width: single ? 0 : 0.5 }, pattern: { shape: "/", fillmode: "replace", fgcolor: colour, bgcolor: translucent(colour, 0.08), size: 8, solidity: 0.16 } },
     hovertext: wasted.map((one) => lines(`<b>lost: ${integer(one.steps_to - one.steps_from)} steps</b>`, single ? "" : plotText(nameOf(training)),
       `from ${integer(one.steps_from)} to ${integer(one.steps_to)}`, `session ${plotText(one.session)}`, "trained after its last save, and trained again")),
-  }];
+  };
 };
 
 const singleLegend = ({ curve }) => [
@@ -162,6 +166,9 @@ const singleLegend = ({ curve }) => [
 
 const sharedLegend = (trainings, single) => {
   const entries = [];
+  if (!single && trainings.some(({ curve }) => curve.reward_steps.length)) {
+    entries.push({ text: "training rewards", style: { colour: colours().faint, width: 1.2 }, group: "rewards" });
+  }
   for (const [grade, seams] of byGrade(trainings.flatMap(({ curve }) => curve.seams.map((seam) => ({ seam }))))) {
     const style = single ? { colour: gradeColour(grade), dash: gradeOf(grade).dash, width: 1.8, upright: true } : { colour: colours().faint, marker: gradeOf(grade).marker };
     entries.push({ text: `seam: ${gradeWord(grade)} (${seams.length})`, style, group: `seam ${grade}` });

@@ -1,6 +1,7 @@
 // Sessions as bars over wall time, one lane for each training, over the weeks of the quota.
 
-const MOST_LANES = 40;
+const MOST_LANES = 200;
+const TALL_LANES = 20; // with more lanes the chart scrolls in its box, and its axis is on top
 
 const laneTrainings = () => {
   const running = new Set(view.page.sessions.map((one) => one.lineage_id));
@@ -17,7 +18,7 @@ const sessionText = (session) => {
   const until = session.ended_at ? local(session.ended_at) : session.in_flight ? "in flight" : "end unknown";
   return lines(`<b>${plotText(session.slug)}</b>`, plotText(session.training), `${endWord(session)}${session.attempt > 1 ? `, attempt ${session.attempt}` : ""}`,
     `steps ${integer(session.steps_start)} to ${session.steps_done === null ? "unknown" : integer(session.steps_done)}${target}`,
-    session.grade ? `resume: ${plotText(session.grade)}` : "first session", session.steps_per_s === null ? "" : `${rate(session.steps_per_s)} steps`,
+    session.grade ? `resume: ${plotText(session.grade)}` : "first session", session.steps_per_s === null ? "" : rate(session.steps_per_s),
     session.eta_s === null ? "" : `${duration(session.eta_s)} to the target`, plotText([session.backend, session.kind].filter(Boolean).join(", ")),
     `${local(session.began_at)} to ${until}`, `UTC ${utc(session.began_at)}`, ...session.problems.slice(0, 4).map((problem) => `· ${plotText(problem, 90)}`));
 };
@@ -51,7 +52,9 @@ const openEnds = (sessions, laneOf) => {
 const weekName = (week) => `${clean(week.backend)}, week from ${moment(week.begins_at) ? DAY.format(moment(week.begins_at)) : clean(week.begins_at)}`;
 const weekUse = (week) => `${number(week.used_s / 3600)} h${week.limit_s === null ? " used, limit unknown" : ` of ${number(week.limit_s / 3600)} h used`}`;
 
-const weekBands = (weeks, [from, to]) => {
+const WEEK_TEXT = 140; // pixels
+
+const weekBands = (weeks, [from, to], width, tall) => {
   const shapes = [];
   const annotations = [];
   weeks.forEach((week, index) => {
@@ -59,20 +62,22 @@ const weekBands = (weeks, [from, to]) => {
     if (end <= from || begin >= to) return;
     shapes.push({ type: "rect", layer: "below", xref: "x", yref: "paper", x0: begin, x1: end, y0: 0, y1: 1, line: { width: 1, color: translucent(colours().band, 0.3) }, fillcolor: translucent(colours().band, index % 2 ? 0.04 : 0.1) });
     const [left, right] = [Math.max(begin, from), Math.min(end, to)];
-    if (right - left < (to - from) * 0.16) return;
-    annotations.push({ xref: "x", yref: "paper", x: (left + right) / 2, y: 1, yanchor: "bottom", showarrow: false, text: lines(plotText(weekUse(week), 40)), font: { size: 11, color: colours().faint } });
+    if (tall || ((right - left) / (to - from)) * width < WEEK_TEXT) return;
+    annotations.push({ xref: "x", yref: "paper", x: (left + right) / 2, y: 1, yanchor: "bottom", showarrow: false, text: plotText(weekUse(week), 40), font: { size: 11, color: colours().faint } });
   });
   return { shapes, annotations };
 };
 
 const ganttLayout = (lanes, span, weeks) => {
-  const narrow = slot("gantt", "plot").clientWidth < 520;
-  const height = Math.min(1000, (lanes.length < 4 ? 52 : 26) * lanes.length + 96);
+  const wide = slot("gantt", "plot").clientWidth;
+  const narrow = wide < 520;
+  const tall = lanes.length > TALL_LANES;
+  const height = (lanes.length < 4 ? 52 : tall ? 20 : 26) * lanes.length + (tall ? 64 : 96);
   return layoutOf({
-    height, barmode: "overlay", margin: { l: 20, r: 18, t: 26, b: 52 }, ...weekBands(weeks, span),
-    xaxis: axis({ type: "date", range: span, title: { text: `Wall time (${plotText(ZONE)})`, font: { color: colours().faint }, standoff: 10 }, nticks: narrow ? 4 : 8 }),
+    height, barmode: "overlay", margin: tall ? { l: 20, r: 18, t: 56, b: 8 } : { l: 20, r: 18, t: 26, b: 52 }, ...weekBands(weeks, span, wide - (narrow ? 110 : 220), tall),
+    xaxis: axis({ type: "date", range: span, title: { text: tall ? "" : `Wall time (${plotText(ZONE)})`, font: { color: colours().faint }, standoff: 10 }, nticks: narrow ? 4 : 8, side: tall ? "top" : "bottom" }),
     yaxis: axis({ range: [lanes.length - 0.5, -0.5], fixedrange: true, showgrid: false, zeroline: false, tickvals: lanes.map((_, index) => index),
-      ticktext: lanes.map((one) => plotText(nameOf(one), narrow ? 16 : 34)) }),
+      ticktext: lanes.map((one) => (lanes.length === 1 ? "" : plotText(middle(nameOf(one), narrow ? 15 : 34)))) }),
   });
 };
 
@@ -105,11 +110,12 @@ const drawGantt = () => {
   const end = sessions.reduce((most, one) => Math.max(most, sessionEnd(one)), begin + 60000);
   const span = [begin - (end - begin) * 0.02, end + (end - begin) * 0.03];
   const cut = pool.length > lanes.length ? `The first ${lanes.length} of ${integer(pool.length)} trainings. ` : "";
-  slot("gantt", "hint").textContent = `${cut}${plural(sessions.length, "session")}${pool.length < all.length ? " of the selected trainings" : ""}. The colour and the pattern show how each ended.`;
+  slot("gantt", "hint").textContent = `${cut}${plural(sessions.length, "session")}${pool.length < all.length ? " of the selected trainings" : ""}. The colour and the pattern show how each ended. Wall time of ${ZONE}.`;
   const traces = sessionTraces(sessions, laneOf, end - begin);
-  fillLegend("gantt", ganttLegend(sessions, traces), view.hiddenEnds, drawGantt);
+  const isHidden = (group) => view.toggled.has(group);
+  fillLegend("gantt", ganttLegend(sessions, traces), isHidden, drawGantt);
   const drawn = [...traces, openEnds(sessions, laneOf)];
-  for (const trace of drawn) trace.visible = !view.hiddenEnds.has(trace.legendgroup);
+  for (const trace of drawn) trace.visible = !isHidden(trace.legendgroup);
   fillWeeks(view.page.weeks);
   plot("gantt", drawn, ganttLayout(lanes, span, view.page.weeks), `${plural(sessions.length, "session")} of ${plural(lanes.length, "training")} over wall time.`);
 };

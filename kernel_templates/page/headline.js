@@ -11,7 +11,7 @@ const drawHeadline = () => {
   slot("headline", "title").textContent = clean(title);
   slot("headline", "answer").replaceChildren(
     element("p", { class: `answer ${tone}` }, element("span", { class: "symbol", "aria-hidden": "true" }, symbol), element("b", {}, word), element("span", { dir: "auto" }, headline.text)),
-    headline.lines.length ? element("ul", { class: "lines" }, headline.lines.map((line) => element("li", { dir: "auto" }, line))) : "",
+    headline.lines.length ? element("ul", { class: "lines" }, headline.lines.map((line) => element("li", { dir: "auto" }, clean(line).replaceAll(" %", "\u00a0%")))) : "",
     provenance(headline.source) || "");
   drawFacts();
 };
@@ -37,11 +37,13 @@ const drawFacts = () => {
 const MOST_RUNNING = 12;
 
 const runningCard = (session) => {
+  const training = view.page.trainings.find((one) => one.lineage_id === session.lineage_id);
+  const name = training ? nameOf(training) : clean(session.training);
   const share = session.target_steps ? Math.min(1, (session.steps_done || 0) / session.target_steps) : 0;
   const gauge = element("span", { class: "gauge", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(100 * share), "aria-label": `Progress of ${session.slug}` }, element("span", {}));
   gauge.firstChild.style.width = `${100 * share}%`;
-  const parts = [session.steps_per_s === null ? "" : `${rate(session.steps_per_s)} steps`, session.eta_s === null ? "" : `${duration(session.eta_s)} left`, [clean(session.backend), clean(session.kind)].filter(Boolean).join(" ")];
-  return element("div", { class: "run", "data-running": session.slug }, element("b", { dir: "auto", title: session.slug }, short(session.training, 40)),
+  const parts = [session.steps_per_s === null ? "" : rate(session.steps_per_s), session.eta_s === null ? "" : `${duration(session.eta_s)} left`, [clean(session.backend), clean(session.kind)].filter(Boolean).join(" ")];
+  return element("div", { class: "run", "data-running": session.slug }, element("b", { dir: "auto", title: session.slug }, middle(name, 40)),
     element("span", {}, session.steps_done === null ? "steps unknown" : `${integer(session.steps_done)}${session.target_steps === null ? "" : ` / ${integer(session.target_steps)}`} steps`), gauge,
     element("span", { class: "faint" }, parts.filter(Boolean).join(" · "), session.reported_at ? " · report of " : "", session.reported_at ? time(session.reported_at) : ""));
 };

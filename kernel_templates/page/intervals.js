@@ -33,7 +33,11 @@ const forest = (one, { low, high, at }, index) => {
   return drawing("svg", { viewBox: `0 0 ${FOREST.width} ${FOREST.height}`, class: "forest", role: "img", "aria-label": intervalText(one) }, ...drawn);
 };
 
-const intervalText = (one) => (one.low === null || one.high === null ? `${number(one.mean)}, a single training` : `${number(one.mean)} [${number(one.low)}, ${number(one.high)}]`);
+const intervalText = ({ mean, low, high }) => {
+  if (low === null || high === null) return `${number(mean)}, a single training`;
+  const shown = (value) => rounded(value, high - low);
+  return `${shown(mean)} [${shown(low)}, ${shown(high)}]`;
+};
 
 const intervalRow = (one, scale, index) =>
   element("tr", { "data-variant": one.variant }, element("th", { scope: "row", dir: "auto", title: one.variant }, short(one.variant, 40)),
@@ -51,7 +55,7 @@ const drawIntervals = () => {
   section.dataset.intervals = all.length;
   section.dataset.measure = clean(view.measure);
   const ends = element("div", { class: "ends" }, element("span", {}, number(scale.low)), element("span", {}, number(scale.high)));
-  const head = element("tr", {}, ...["Variant", clean(view.measure), "Mean [95 % interval]", "Seeds", "Newest session"].map((title) => element("th", { scope: "col" }, title)));
+  const head = element("tr", {}, ...["Variant", short(view.measure, 40), "Mean [95 % interval]", "Seeds", "Newest session"].map((title) => element("th", { scope: "col" }, title)));
   head.children[1].append(ends);
   slot("intervals", "body").replaceChildren(element("table", { class: "intervals" }, element("thead", {}, head), element("tbody", {}, shown.map((one, index) => intervalRow(one, scale, index)))),
     all.length > shown.length ? element("p", { class: "hint" }, `The first ${shown.length} of ${integer(all.length)} variants.`) : "");

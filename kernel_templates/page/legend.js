@@ -41,14 +41,14 @@ const swatch = (style) =>
   drawing("svg", { ...SWATCH, viewBox: `0 0 ${SWATCH.width} ${SWATCH.height}`, "aria-hidden": "true" },
     ...(style.area ? filled(style) : lined(style)));
 
-/** Fill a legend. Entries: `text`, `style`, and the `group` of the traces that the entry hides. */
-const fillLegend = (name, entries, hidden, redraw) => {
+/** Fill a legend. Entries: `text`, `style`, and the `group` of the traces that the entry shows or hides. */
+const fillLegend = (name, entries, isHidden, redraw) => {
   slot(name, "legend").replaceChildren(...entries.map(({ text, style, group }) => {
     const toggle = () => {
-      if (!hidden.delete(group)) hidden.add(group);
+      if (!view.toggled.delete(group)) view.toggled.add(group);
       redraw();
     };
-    return element("li", {}, element("button", { type: "button", "aria-pressed": String(!hidden.has(group)), title: `${text}: click to hide or show`, onclick: toggle },
+    return element("li", {}, element("button", { type: "button", "aria-pressed": String(!isHidden(group)), title: `${text}: click to hide or show`, onclick: toggle },
       swatch(style), element("span", { dir: "auto" }, short(text, 48))));
   }));
 };

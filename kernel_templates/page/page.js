@@ -4,7 +4,7 @@ const SCHEMA = 1;
 
 const view = {
   page: null, filter: "", state: "", numbers: "", mode: "", measure: "", left: "", right: "", theme: "", printing: false,
-  chosen: new Set(), hiddenCurves: new Set(), hiddenEnds: new Set(), tables: {},
+  chosen: new Set(), toggled: new Set(), tables: {},
 };
 
 const broken = (text) => {
@@ -66,6 +66,7 @@ const fillContents = () => {
   const names = shown.map((section) => section.id).join(" ");
   if (part("contents").dataset.names === names) return;
   part("contents").dataset.names = names;
+  part("contents").hidden = shown.length < 2;
   part("contents").replaceChildren(...shown.map((section) => element("a", { href: `#${section.id}` }, section.querySelector("h2").textContent)));
 };
 

@@ -103,7 +103,7 @@ class VirtualTable {
   }
 
   row(row, index) {
-    const cells = this.columns.map((column) => element("td", { class: column.numeric ? "numeric" : null, dir: column.numeric ? null : "auto" }, column.cell(row)));
+    const cells = this.columns.map((column) => element("td", { class: column.numeric ? "numeric" : column.class, dir: column.numeric ? null : "auto" }, column.cell(row)));
     return element("tr", { "aria-rowindex": index + 2, tabindex: index === this.active ? 0 : -1, "data-index": index, ...this.options.rowOf(row) }, cells);
   }
 

@@ -11,6 +11,13 @@ const short = (text, length) => {
   return letters.length > length ? letters.slice(0, length - 1).join("") + "…" : letters.join("");
 };
 
+/** A name that fits: its begin and its end stay, because the end often holds the seed. */
+const middle = (text, length) => {
+  const letters = Array.from(clean(text));
+  const end = Math.min(8, length >> 1);
+  return letters.length > length ? `${letters.slice(0, length - end - 1).join("")}…${letters.slice(-end).join("")}` : letters.join("");
+};
+
 /** Text for Plotly, which reads a few HTML tags in names, labels and hover texts. */
 const plotText = (text, length = 120) =>
   short(text, length).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
@@ -57,6 +64,13 @@ const number = (value) => {
   return size !== 0 && (size >= 1e9 || size < 1e-4) ? value.toExponential(3) : SIGNIFICANT.format(value);
 };
 
+/** A number with as many decimals as its interval of this width warrants. */
+const rounded = (value, width) => {
+  if (!(width > 0)) return number(value);
+  const decimals = 1 - Math.floor(Math.log10(width));
+  return decimals > 8 ? value.toExponential(3) : value.toLocaleString("en", { minimumFractionDigits: Math.max(0, decimals), maximumFractionDigits: Math.max(0, decimals) });
+};
+
 const plural = (count, one, many = one + "s") => `${integer(count)} ${count === 1 ? one : many}`;
 
 /** A time such as `2 d 4 h`, `3 h 12 min` or `45 s`: two units at most. */
@@ -74,7 +88,7 @@ const duration = (seconds) => {
   return found.slice(0, 2).join(" ") || "0 s";
 };
 
-const rate = (value) => (value === null || value === undefined ? "" : `${number(Number(value.toPrecision(3)))}/s`);
+const rate = (value) => (value === null || value === undefined ? "" : `${number(Number(value.toPrecision(3)))} steps/s`);
 
 const moment = (iso) => {
   const found = new Date(iso || NaN);

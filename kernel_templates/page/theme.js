@@ -64,10 +64,12 @@ const axis = (given) => ({
   tickfont: { color: colours().faint, size: 12 }, automargin: true, ...given,
 });
 
+const FAMILY = "system-ui, -apple-system, Segoe UI, Roboto, Liberation Sans, sans-serif";
+
 const layoutOf = (given) => ({
   paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, hovermode: "closest", hoverdistance: 14,
-  font: { family: "system-ui, -apple-system, Segoe UI, Roboto, Liberation Sans, sans-serif", size: 12, color: colours().ink },
-  hoverlabel: { align: "left", bgcolor: colours().paper, bordercolor: colours().faint, font: { color: colours().ink, size: 12 }, namelength: 0 },
+  font: { family: FAMILY, size: 12, color: colours().ink },
+  hoverlabel: { align: "left", bgcolor: colours().paper, bordercolor: colours().faint, font: { family: FAMILY, color: colours().ink, size: 12 }, namelength: 0 },
   modebar: { bgcolor: "rgba(0,0,0,0)", color: colours().faint, activecolor: colours().ink },
   dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom", uirevision: "kept", ...given,
 });

@@ -16,15 +16,15 @@ const mark = (training) => {
 };
 
 const TRAINING_COLUMNS = [
-  { key: "chosen", title: "Draw", width: 58, cell: mark },
-  { key: "label", title: "Training", width: 210, value: (one) => clean(one.label), cell: (one) => whole(clean(one.label)) },
+  { key: "chosen", title: "Draw", class: "chosen-cell", width: 58, cell: mark },
+  { key: "label", title: "Training", width: 180, value: (one) => clean(one.label), cell: (one) => whole(clean(one.label)) },
   { key: "seed", title: "Seed", width: 64, numeric: true, value: (one) => one.seed, cell: (one) => String(one.seed ?? "") },
-  { key: "state", title: "State", width: 160, value: (one) => one.state, cell: (one) => chip(clean(one.state), stateOf(one.state)) },
+  { key: "state", title: "State", width: 156, value: (one) => one.state, cell: (one) => chip(clean(one.state), stateOf(one.state)) },
   { key: "steps", title: "Steps / target", width: 190, numeric: true, value: (one) => one.steps, cell: stepsCell },
-  { key: "rate", title: "Rate", width: 84, numeric: true, value: (one) => one.rate, cell: (one) => rate(one.rate) },
+  { key: "rate", title: "Rate", width: 112, numeric: true, value: (one) => one.rate, cell: (one) => rate(one.rate) },
   { key: "eta", title: "ETA", width: 94, numeric: true, value: (one) => one.eta_s, cell: (one) => duration(one.eta_s) },
   { key: "grade", title: "Grade", width: 134, value: (one) => gradeRank(one.grade), cell: (one) => (one.grade ? chip(clean(one.grade), gradeOf(one.grade)) : element("span", { class: "faint", title: "no seam" }, "no seam")) },
-  { key: "verdict", title: "Verdict", width: 168, value: (one) => one.verdict, cell: (one) => (one.verdict ? chip(verdictOf(one.verdict).word, verdictOf(one.verdict)) : "") },
+  { key: "verdict", title: "Verdict", width: 136, value: (one) => one.verdict, cell: (one) => (one.verdict ? chip(verdictOf(one.verdict).short || verdictOf(one.verdict).word, verdictOf(one.verdict)) : "") },
   { key: "why", title: "Why", width: 230, value: (one) => clean(one.why), cell: (one) => whole(clean(one.why)) },
 ];
 

@@ -5,7 +5,7 @@ const VERDICTS = {
   not_supported: { word: "Not supported", symbol: "✗", tone: "bad" },
   inconclusive: { word: "Inconclusive", symbol: "?", tone: "warn" },
   invalid: { word: "Invalid", symbol: "!", tone: "bad" },
-  "no claim": { word: "Finished, no claim", symbol: "■", tone: "plain" },
+  "no claim": { word: "Finished, no claim", short: "No claim", symbol: "■", tone: "plain" },
   unfinished: { word: "Unfinished", symbol: "…", tone: "info" },
   "": { word: "No training yet", symbol: "○", tone: "plain" },
 };

@@ -40,12 +40,12 @@ def source(slug: str) -> Source:
     return Source(session=slug, digest=digest("code"), command=f"orchestrator report {slug}")
 
 
-def curve(seed: int, steps: int, *, seams: int = 0, level: float = 480.0) -> Curve:
+def curve(seed: int, steps: int, *, target: int = 0, seams: int = 0, level: float = 480.0) -> Curve:
     """A saturating curve with noise; a seam after each equal part, and lost steps before every second one."""
     places = tuple(range(0, steps + 1, max(1, steps // 25)))[1:]
-    scores = tuple(_score(place, steps, level) + 12 * noise(seed, place) for place in places)
+    scores = tuple(_score(place, target or steps, level) + 12 * noise(seed, place) for place in places)
     reports = tuple(range(0, steps + 1, max(1, steps // 300)))[1:]
-    rewards = tuple(_score(place, steps, level) - 15 + 35 * noise(seed, place, "reward") for place in reports)
+    rewards = tuple(_score(place, target or steps, level) - 15 + 35 * noise(seed, place, "reward") for place in reports)
     cuts = [steps * (number + 1) // (seams + 1) for number in range(seams)]
     lost = steps // (3 * (seams + 1))
     best = max(range(len(scores)), key=lambda index: scores[index], default=None)
@@ -101,7 +101,7 @@ def training(label: str, seed: int | None, state: str, steps: int, target: int, 
         rate=rate,
         eta_s=(target - steps) / rate if rate and state == "in flight" else None,
         sessions=1 if steps else 0,
-        wall_s=steps / 280,
+        wall_s=steps and 2.6 * 3600,
         settings=settings,
         command=f"orchestrator run cartpole --seed {seed}",
         policy_digest=digest(label) if state == "done" else "",
@@ -250,10 +250,10 @@ def _trial(label: str, variant: int, seed: int) -> Training:
             target,
             why="Out of memory.",
             ending=ending,
-            curve=curve(seed + 100 * variant, 43_000),
+            curve=curve(seed + 100 * variant, 43_000, target=target),
         )
     steps = 120_000 if kind == 7 else target
-    drawn = curve(seed + 100 * variant, steps, seams=kind % 3, level=480.0 - 60 * variant)
+    drawn = curve(seed + 100 * variant, steps, target=target, seams=kind % 3, level=480.0 - 60 * variant)
     grade = ("", "exact", "statistical")[kind % 3] if kind % 3 < 2 else "exact"
     return training(
         label,
@@ -264,6 +264,7 @@ def _trial(label: str, variant: int, seed: int) -> Training:
         curve=drawn,
         grade=grade,
         sessions=1 + kind % 3,
+        wall_s=(1 + kind % 3) * 9360,
     )
 
 
