@@ -9,8 +9,17 @@ const NUMBER_COLUMNS = [
   { key: "command", title: "Command", width: 330, value: (one) => clean(one.source.command), cell: (one) => command(one.source.command) },
 ];
 
-const allNumbers = (page) => [
-  ...page.trainings.flatMap((training) => training.numbers.map((one) => ({ ...one, training: nameOf(training) }))),
+// A page of very many trainings states the code and the command once, with the session and with the training.
+const wholeSource = (source, codes, command) =>
+  ({ session: source.session, digest: source.digest || codes.get(source.session) || "", command: source.command || command });
+
+const numbersOf = (training, codes) => training.numbers.map((one) =>
+  ({ ...one, source: wholeSource(one.source, codes, training.command), training: nameOf(training) }));
+
+const codesOf = (page) => new Map(page.sessions.map((one) => [one.slug, one.code_digest]));
+
+const allNumbers = (page, codes = codesOf(page)) => [
+  ...page.trainings.flatMap((training) => numbersOf(training, codes)),
   ...page.intervals.map((one) => ({ name: `mean ${one.measure}`, value: one.mean, source: one.source, training: `${clean(one.variant)} (${plural(one.n, "seed")})` })),
 ];
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from orchestrator.core.campaign.config import Campaign
@@ -15,12 +17,12 @@ from orchestrator.core.page.page import Headline, Interval, Subject
 from orchestrator.core.page.rows import source_of
 from orchestrator.core.page.source import Source
 from orchestrator.core.page.statistics import trainings_of
+from orchestrator.core.reporting.seed_statistics import Estimate, Resamples, mean
 from orchestrator.core.reporting.training import Training
 from orchestrator.kernel.reading.json_text import Unreadable
 from orchestrator.pipeline.reporting.trainings import trainings_in
 from orchestrator.stores.project import Project
 from orchestrator.stores.reporting.section_report import statement_in
-from orchestrator.stores.reporting.training_report import seed_statistics
 from orchestrator.wiring.page_reading import PageReader
 from orchestrator.wiring.page_targets import Target
 
@@ -66,7 +68,16 @@ def intervals(
     else:
         trainings = _of_sections(reader, chains, sessions)
     newest = {one.slug: one.planned_at for one in sessions}
-    return intervals_of(seed_statistics(trainings), trainings, command, newest)
+    return intervals_of(trainings, _mean_of, command, newest)
+
+
+_RESAMPLES = Resamples(lambda seed: random.Random(seed).random)
+
+
+@lru_cache(maxsize=4096)
+def _mean_of(values: tuple[float, ...]) -> Estimate:
+    """A mean with its interval; kept, because a served page asks again and again."""
+    return _RESAMPLES.estimate(mean, values)
 
 
 def picture_folders(

@@ -28,6 +28,11 @@ _read: dict[tuple[str, int, int, str, int, int | None], Reports] = {}
 page asks for all of them again and again."""
 
 
+def forget() -> None:
+    """Forget the event files that were read."""
+    _read.clear()
+
+
 class PageReader:
     """Reads outputs of sessions.
 
@@ -79,7 +84,7 @@ class PageReader:
             if key not in _read:
                 events = own_events(record, path)
                 if len(_read) >= _MOST_KEPT:
-                    _read.clear()
+                    forget()
                 _read[key] = reports_in(events, curve_in(events, record, begun))
             return _read[key]
         except FileNotFoundError:

@@ -104,7 +104,7 @@ def _page(
 ) -> Page:
     mask = masking()
     limits = limits_of(len(chains))
-    rows = tuple(row_of(one, most_points=limits.points, most_numbers=limits.numbers) for one in chains)
+    rows = tuple(row_of(one, limits) for one in chains)
     for sentence in left_out_of(chains, limits):
         reader.note(sentence)
     shared: dict[str, str] = {}

@@ -2,54 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from orchestrator.core.page.page import Interval
 from orchestrator.core.page.source import Source
-from orchestrator.core.reporting.seed_statistics import Statistic
+from orchestrator.core.reporting.seed_statistics import Estimate, Group, grouped
 from orchestrator.core.reporting.training import Training
 
 
 def intervals_of(
-    statistics: Sequence[Statistic], trainings: Sequence[Training], command: str, newest: Mapping[str, str]
+    trainings: Sequence[Training],
+    mean_of: Callable[[tuple[float, ...]], Estimate],
+    command: str,
+    planned: Mapping[str, str],
 ) -> tuple[Interval, ...]:
     """Mean and 95 % interval of every number of every variant.
 
     Args:
-        statistics: Of the trainings.
-        trainings: In the order of `statistics`.
-        command: The command that makes the statistics again.
-        newest: Slug of a session -> when it was planned, ISO; the newest session of a variant is its source.
+        mean_of: Values of the seeds -> their mean with its interval.
+        command: The command that makes the page again.
+        planned: Slug of a session -> when it was planned, ISO; the newest session of a variant is its source.
     """
-    sources: dict[tuple[str, str, str], str] = {}
+    sources: dict[Group, str] = {}
     for one in trainings:
-        group = (one.variant, one.profile, one.code_digest)
-        known = sources.get(group)
-        if one.counts and (known is None or newest.get(one.session, "") > newest.get(known, "")):
-            sources[group] = one.session
-    several = {(one.profile, one.code_digest) for one in statistics}
+        known = sources.get(one.group)
+        if one.counts and (known is None or planned.get(one.session, "") > planned.get(known, "")):
+            sources[one.group] = one.session
+    found = list(grouped(trainings))
+    groups = {group for group, _, _ in found}
     return tuple(
-        Interval(
-            variant=_label(one, several),
-            measure=one.metric,
-            n=one.n,
-            mean=one.mean.value,
-            low=one.mean.low,
-            high=one.mean.high,
-            source=Source(
-                session=sources.get((one.variant, one.profile, one.code_digest), ""),
-                digest=one.code_digest,
-                command=command,
-            ),
+        _interval(
+            group,
+            metric,
+            mean_of(tuple(values)),
+            len(values),
+            groups,
+            Source(session=sources[group], digest=group[2], command=command),
         )
-        for one in statistics
+        for group, metric, values in found
     )
 
 
-def _label(one: Statistic, several: set[tuple[str, str]]) -> str:
-    """The variant; with profile and code where the page has several of them, because these are not averaged."""
-    profiles, codes = {profile for profile, _ in several}, {code for _, code in several}
-    words = [one.variant]
-    words += [one.profile] if len(profiles) > 1 else []
-    words += [f"code {one.code_digest[:8]}"] if len(codes) > 1 else []
+def _interval(group: Group, metric: str, mean: Estimate, n: int, groups: set[Group], source: Source) -> Interval:
+    return Interval(
+        variant=_label(group, groups), measure=metric, n=n, mean=mean.value, low=mean.low, high=mean.high, source=source
+    )
+
+
+def _label(group: Group, groups: set[Group]) -> str:
+    """The variant, with profile, code and question where its trainings differ in them: these are not averaged."""
+    variant, profile, code, question = group
+    peers = [one for one in groups if one[0] == variant]
+    words = [variant]
+    words += [profile] if len({one[1] for one in peers}) > 1 else []
+    words += [f"code {code[:8]}"] if len({one[2] for one in peers}) > 1 else []
+    words += [f"question {question[:8]}"] if len({one[3] for one in peers}) > 1 else []
     return ", ".join(words)

@@ -15,11 +15,14 @@ class Limits:
     Attributes:
         points: Evaluations, and rewards, of a curve.
         numbers: Numbers that the section reported.
+        full_sources: Whether each number states the code and the command that made it. Otherwise it names its session:
+            the page has the code of each session, and the command of each training.
         shares_settings: Whether settings that all trainings share are stated once for the page.
     """
 
     points: int
     numbers: int
+    full_sources: bool
     shares_settings: bool
 
 
@@ -37,6 +40,7 @@ def limits_of(trainings: int) -> Limits:
     return Limits(
         points=max(20, min(points, _POINTS_TOGETHER // max(1, trainings))),
         numbers=numbers,
+        full_sources=trainings < _FEW,
         shares_settings=trainings >= _MANY,
     )
 

@@ -52,9 +52,11 @@ def _rewards(events: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, float]]
         steps = event.get("steps")
         if event.get("kind") != "progress" or not isinstance(steps, int) or isinstance(steps, bool) or steps < 0:
             continue
-        reward = next((value for name in REWARDS if _is_number(value := event.get(name))), None)
-        if reward is not None:
-            yield steps, float(reward)
+        for name in REWARDS:
+            reward = event.get(name)
+            if reward is not None and _is_number(reward):
+                yield steps, float(reward)
+                break
 
 
 def _is_number(value: Any) -> bool:

@@ -11,6 +11,7 @@ from orchestrator.core.ledger.records import RunRecord
 from orchestrator.core.page.bars import steps_of
 from orchestrator.core.page.chain import Chain
 from orchestrator.core.page.curves import curve_of
+from orchestrator.core.page.limits import Limits
 from orchestrator.core.page.source import Source
 from orchestrator.core.page.training import Ending, Number, Training
 from orchestrator.core.reporting.training import UNFINISHED
@@ -22,13 +23,8 @@ IN_FLIGHT, BETWEEN, DONE, FAILED, STOPPED = "in flight", "between sessions", "do
 _STOPPED = frozenset({EndReason.STOPPED.value, EndReason.CANCELLED.value, "interrupted"})
 
 
-def row_of(chain: Chain, *, most_points: int, most_numbers: int) -> Training:
-    """A training as a row.
-
-    Args:
-        most_points: As for `curve_of`.
-        most_numbers: Numbers that are kept, the section's first ones.
-    """
+def row_of(chain: Chain, limits: Limits) -> Training:
+    """A training as a row; of its numbers, the section's first ones are kept."""
     steps, state, rate = steps_done_of(chain), state_of(chain), rate_of(chain)
     return Training(
         lineage_id=chain.lineage_id,
@@ -49,8 +45,8 @@ def row_of(chain: Chain, *, most_points: int, most_numbers: int) -> Training:
         settings=chain.settings,
         command=chain.command,
         policy_digest=policy_of(chain),
-        numbers=numbers_of(chain)[:most_numbers],
-        curve=curve_of(chain, most_points),
+        numbers=numbers_of(chain, limits),
+        curve=curve_of(chain, limits.points),
         ending=None if chain.autopsy is None else ending_of(chain.autopsy),
     )
 
@@ -115,12 +111,14 @@ def source_of(chain: Chain) -> Source | None:
     return Source(session=newest.slug, digest=str(newest.ticket["bundle_digest"]), command=chain.command)
 
 
-def numbers_of(chain: Chain) -> tuple[Number, ...]:
+def numbers_of(chain: Chain, limits: Limits) -> tuple[Number, ...]:
     """The numbers that the section reported at the end; empty for a training that is not finished."""
     evaluated, source = chain.evaluated, source_of(chain)
     if evaluated is None or source is None:
         return ()
-    return tuple(Number(name=name, value=value, source=source) for name, value in (evaluated.numbers or {}).items())
+    own = source if limits.full_sources else Source(session=source.session)
+    reported = list((evaluated.numbers or {}).items())[: limits.numbers]
+    return tuple(Number(name=name, value=value, source=own) for name, value in reported)
 
 
 def ending_of(autopsy: Autopsy) -> Ending:

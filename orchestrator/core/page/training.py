@@ -86,7 +86,12 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Number:
-    """A number that the section reported at the end."""
+    """A number that the section reported at the end.
+
+    Attributes:
+        source: On a page of very many trainings it names the session only: the page has the code of each session, and
+            the command of each training.
+    """
 
     name: str
     value: float
