@@ -9,8 +9,12 @@ const showLive = (text, lost) => {
   place.dataset.live = lost ? "lost" : "updated";
 };
 
+let source = null;
+
 const follow = () => {
-  const source = new EventSource("events");
+  source?.close();
+  source = new EventSource("events");
+  const own = source;
   source.addEventListener("message", (event) => {
     let page;
     try {
@@ -21,16 +25,22 @@ const follow = () => {
     }
     if (page.schema !== SCHEMA) {
       showLive("The server has another version now. Load the page again.", true);
-      source.close();
+      document.removeEventListener("visibilitychange", followInSight);
+      own.close();
       return;
     }
     update(page);
     part("live").dataset.updates = Number(part("live").dataset.updates || 0) + 1;
     showLive(`Live, updated ${CLOCK.format(new Date())}`, false);
   });
+  source.addEventListener("open", () => showLive("Live", false)); // nothing follows if the page is as before
   source.addEventListener("error", () => {
     showLive("Connection lost, trying again", true);
-    if (source.readyState === EventSource.CLOSED) setTimeout(follow, AGAIN_MS); // otherwise the browser itself tries again
+    if (own.readyState !== EventSource.CLOSED) return; // the browser itself tries again
+    setTimeout(() => { if (own === source && !document.hidden) follow(); }, AGAIN_MS);
   });
   showLive("Live", false);
 };
+
+// A browser opens six connections to a server at most: a page out of sight must not hold one.
+const followInSight = () => (document.hidden ? source.close() : follow());

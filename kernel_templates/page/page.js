@@ -123,7 +123,10 @@ const begin = () => {
   width = document.querySelector(".page").clientWidth;
   update(page);
   listen();
-  if (page.live) follow();
+  if (page.live) {
+    follow();
+    document.addEventListener("visibilitychange", followInSight);
+  }
   document.documentElement.dataset.ready = "1";
 };
 

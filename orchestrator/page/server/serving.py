@@ -31,11 +31,16 @@ def serve(
         html: Renders it, in a thread.
         report: Receives exceptions of both; the server goes on.
     """
+    server_of(read, html, listening.getsockname()[1], report).run(sockets=[listening])
+
+
+def server_of(
+    read: Callable[[], Page], html: Callable[[Page], str], port: int, report: Callable[[Exception], None]
+) -> Server:
+    """The server of `serve`, before it runs."""
     feed = Feed(read, apart=in_thread, report=report)
-    port = listening.getsockname()[1]
-    application = application_of(feed, html, port, apart=in_thread, report=report)
     config = uvicorn.Config(
-        application,
+        application_of(feed, html, port, apart=in_thread, report=report),
         http="h11",
         loop="asyncio",
         ws="none",
@@ -47,10 +52,10 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=_STREAMS_END_WITHIN_S,
     )
-    _Server(config, feed).run(sockets=[listening])
+    return Server(config, feed)
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """A server that ends its streams first, and after a signal returns; uvicorn would raise the signal once more."""
 
     def __init__(self, config: uvicorn.Config, feed: Feed) -> None:
@@ -58,6 +63,7 @@ class _Server(uvicorn.Server):
         self._feed = feed
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, then everything else."""
         self._feed.close()
         await super().shutdown(sockets)
 
