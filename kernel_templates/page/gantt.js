@@ -76,7 +76,7 @@ const ganttLayout = (lanes, span, weeks) => {
   return layoutOf({
     height, barmode: "overlay", margin: tall ? { l: 20, r: 18, t: 56, b: 8 } : { l: 20, r: 18, t: 26, b: 52 }, ...weekBands(weeks, span, wide - (narrow ? 110 : 220), tall),
     xaxis: axis({ type: "date", autorangeoptions: { minallowed: span[0], maxallowed: span[1] }, title: { text: tall ? "" : `Wall time (${plotText(ZONE)})`, font: { color: colours().faint }, standoff: 10 }, nticks: narrow ? 4 : 8, side: tall ? "top" : "bottom" }),
-    yaxis: axis({ range: [lanes.length - 0.5, -0.5], fixedrange: true, showgrid: false, zeroline: false, tickvals: lanes.map((_, index) => index),
+    yaxis: axis({ range: [lanes.length - 0.5, -0.5], fixedrange: true, showgrid: false, ticks: "", zeroline: false, tickvals: lanes.map((_, index) => index),
       ticktext: lanes.map((one) => (lanes.length === 1 ? "" : plotText(middle(nameOf(one), narrow ? 15 : 34)))) }),
   });
 };

@@ -29,8 +29,8 @@ WEEKS = tuple(
 
 def run_page(*, live: bool = False) -> Page:
     """One long training in six sessions with five seams, of which the last is in flight if the page is live."""
-    total, target = 5_000_000, 5_000_000
-    drawn = curve(1, total, seams=5)
+    total, target = 4_600_000 if live else 5_000_000, 5_000_000
+    drawn = curve(1, total, target=target, seams=5)
     state = "in flight" if live else "done"
     one = training(
         "PPO large net", 1, state, total, target, grade="weights-only", curve=drawn, sessions=6, wall_s=45.6 * 3600
@@ -57,13 +57,8 @@ def run_page(*, live: bool = False) -> Page:
         command="orchestrator report cartpole",
         headline=Headline(
             verdict="unfinished" if live else "supported",
-            text="It is training." if live else "PPO beats the fixed-time baseline by 12.4 % on mean travel time.",
-            lines=()
-            if live
-            else (
-                "mean travel time: -12.4 % [-15.1 %, -9.8 %], 95 % interval over 20 scenarios",
-                "throughput: +3.1 % [+0.4 %, +5.9 %], 95 % interval over 20 scenarios",
-            ),
+            text="It is training." if live else "The return is 478.2, above the 475 at which the task is solved.",
+            lines=() if live else ("return: 478.2 [476.9, 479.4], 95 % interval over 100 episodes",),
             source=source("s1-6"),
         ),
         trainings=(one,),

@@ -89,6 +89,11 @@ def test_the_answer_stands_first_with_a_word_and_a_symbol(run: Tab) -> None:
     assert "orchestrator report s1-6" in run.text("header .source")
 
 
+def test_no_button_of_a_chart_sends_it_to_a_server(run: Tab) -> None:
+    buttons = run.evaluate("[...document.querySelectorAll('.modebar-btn')].map((one) => one.dataset.title)")
+    assert buttons == ["Download plot", "Zoom", "Pan", "Reset axes"]
+
+
 def test_what_the_curve_draws_equals_the_data(run: Tab) -> None:
     curve = RUN.trainings[0].curve
     assert run.data("curve") == {
