@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.page.page import Page
+from orchestrator.page.content_policy import policy_of
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "kernel_templates" / "page"
 """The page's own template, style and script."""
@@ -36,13 +34,13 @@ def html(page: Page, templates: Path) -> str:
     environment = Environment(
         loader=FileSystemLoader(templates), undefined=StrictUndefined, autoescape=True, keep_trailing_newline=True
     )
-    scripts = {"plotly": plotly(), "script": script(templates)}
     return environment.get_template("page.html.j2").render(
         page=page,
-        style=(templates / "style.css").read_text(encoding="utf-8"),
+        style=style(templates),
+        plotly=plotly(),
+        script=script(templates),
         data=embedded(page),
-        policy=policy(scripts.values(), live=page.live),
-        **scripts,
+        policy=policy(templates, live=page.live),
     )
 
 
@@ -52,17 +50,14 @@ def script(templates: Path) -> str:
     return f'(() => {{\n"use strict";\n{files}}})();\n'
 
 
-def policy(scripts: Iterable[str], *, live: bool) -> str:
-    """The Content-Security-Policy of the page: these scripts alone run, and only a live page asks its own server.
+def policy(templates: Path, *, live: bool) -> str:
+    """The Content-Security-Policy of every page with these templates."""
+    return policy_of([plotly(), script(templates)], [style(templates)], live=live)
 
-    Plotly writes style rules, so inline styles are allowed.
-    """
-    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(one.encode()).digest()).decode()}'" for one in scripts)
-    connect = "'self'" if live else "'none'"
-    return (
-        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
-        f"connect-src {connect}; base-uri 'none'; form-action 'none'"
-    )
+
+def style(templates: Path) -> str:
+    """The page's style."""
+    return (templates / "style.css").read_text(encoding="utf-8")
 
 
 def embedded(page: Page) -> str:

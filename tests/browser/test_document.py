@@ -28,9 +28,13 @@ def test_texts_of_the_data_never_become_markup_by_the_script() -> None:
 def test_only_the_scripts_of_the_file_may_run() -> None:
     text = html(pages.run_page(), pages.TEMPLATES)
     policy = text.partition('Content-Security-Policy" content="')[2].partition('"')[0].replace("&#39;", "'")
-    scripts = re.findall(r"<script>(.*?)</script>", text, flags=re.DOTALL)
-    hashes = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in scripts]
-    assert re.findall(r"'sha256-(.*?)'", policy) == hashes
+    for tag, directive, others in (("script", "script-src", 0), ("style", "style-src-elem", 2)):
+        texts = re.findall(f"<{tag}>(.*?)</{tag}>", text, flags=re.DOTALL)
+        hashes = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in texts]
+        (allowed,) = re.findall(f"{directive} (.*?);", policy)
+        found = re.findall(r"'sha256-(.*?)'", allowed)
+        assert found[: len(hashes)] == hashes
+        assert (len(found), "unsafe" in allowed) == (len(hashes) + others, False)  # two styles are Plotly's own
     assert policy.startswith("default-src 'none';")
     assert "connect-src 'none'" in policy
     assert "connect-src 'self'" in html(pages.run_page(live=True), pages.TEMPLATES).replace("&#39;", "'")

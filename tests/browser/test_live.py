@@ -14,13 +14,15 @@ import pytest
 
 from orchestrator.core.page.page import Page
 from orchestrator.core.page.training import Training
-from orchestrator.page.document import TEMPLATES, html
+from orchestrator.page.document import TEMPLATES, html, policy
 from orchestrator.page.server.address import listening_socket
+from orchestrator.page.server.application import Document
 from orchestrator.page.server.serving import Server, server_of
 from tests.browser import pages
 from tests.browser.chromium import Browser
 from tests.browser.tab import Tab
 
+DOCUMENT = Document(html=partial(html, templates=TEMPLATES), policy=policy(TEMPLATES, live=True))
 FIRST = pages.campaign_page(2, 10)
 
 
@@ -51,7 +53,7 @@ def serving(source: Source, listening: socket.socket) -> Iterator[str]:
         raise fault
 
     port = listening.getsockname()[1]
-    server: Server = server_of(source, partial(html, templates=TEMPLATES), port, report)
+    server: Server = server_of(source, DOCUMENT, port, report)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:

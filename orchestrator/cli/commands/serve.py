@@ -55,8 +55,9 @@ def serve(
     """
     _require_libraries()
     from orchestrator.cli.output.console import Console
-    from orchestrator.page.document import TEMPLATES, html
+    from orchestrator.page.document import TEMPLATES, html, policy
     from orchestrator.page.server.address import HOST, listening_socket
+    from orchestrator.page.server.application import Document
     from orchestrator.page.server.serving import serve as serve_page
     from orchestrator.stores.project import find_project
     from orchestrator.wiring.asked_page import AskedPage
@@ -75,7 +76,8 @@ def serve(
         print_json({"address": address, "port": number, "target": target})
     if open_page:
         _open(address, console)
-    serve_page(listening, LivePage(project, first, read, explain), partial(html, templates=TEMPLATES), explain.report)
+    document = Document(html=partial(html, templates=TEMPLATES), policy=policy(TEMPLATES, live=True))
+    serve_page(listening, LivePage(project, first, read, explain), document, explain.report)
     return 0
 
 

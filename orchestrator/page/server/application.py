@@ -11,31 +11,34 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from orchestrator.core.page.page import Headline, Page, Subject
+from orchestrator.core.page.page import Page
 from orchestrator.page.server.apart import Apart
-from orchestrator.page.server.content_policy import policy_of
 from orchestrator.page.server.event_stream import EventStream
 from orchestrator.page.server.feed import Feed
 from orchestrator.page.server.guard import Guard
 
 MOST_STREAMS = 50
-_BLANK = Page(
-    subject=Subject.PROJECT,
-    title="",
-    made_at="",
-    command="",
-    headline=Headline(verdict="", text=""),
-    live=True,
-)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """How the page is shown.
+
+    Attributes:
+        html: Renders a page.
+        policy: Content-Security-Policy of every page that it renders.
+    """
+
+    html: Callable[[Page], str]
+    policy: str
 
 
 def application_of(
-    feed: Feed, html: Callable[[Page], str], port: int, *, apart: Apart, report: Callable[[Exception], None]
+    feed: Feed, document: Document, port: int, *, apart: Apart, report: Callable[[Exception], None]
 ) -> ASGIApp:
     """The ASGI application.
 
     Args:
-        html: Renders the page.
         port: At which it is served.
         apart: Carries out a rendering.
         report: Receives an exception that a client sees as an internal error.
@@ -48,7 +51,7 @@ def application_of(
         report(fault)
         return PlainTextResponse("The page could not be made. The terminal of `serve` shows why.\n", 500)
 
-    answers = _Answers(feed=feed, html=html, apart=apart, policy=policy_of(html(_BLANK)))
+    answers = _Answers(feed=feed, document=document, apart=apart)
     routes = [
         Route("/", answers.page),
         Route("/page.json", answers.page_json),
@@ -65,15 +68,15 @@ class _Answers:
     """What is sent for each route."""
 
     feed: Feed
-    html: Callable[[Page], str]
+    document: Document
     apart: Apart
-    policy: str
 
     async def page(self, request: Request) -> Response:
         shown = (await self.feed.fresh()).page
         # A name of a file may hold bytes that are not UTF-8; within the JSON of the page this is an escape.
-        text = await self.apart(lambda: self.html(shown).encode("utf-8", "backslashreplace"))
-        return Response(text, headers={"Content-Security-Policy": self.policy}, media_type="text/html")
+        text = await self.apart(lambda: self.document.html(shown).encode("utf-8", "backslashreplace"))
+        policy = f"{self.document.policy}; frame-ancestors 'none'"
+        return Response(text, headers={"Content-Security-Policy": policy}, media_type="text/html")
 
     async def page_json(self, request: Request) -> Response:
         return Response((await self.feed.fresh()).body, media_type="application/json")

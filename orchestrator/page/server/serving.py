@@ -13,7 +13,7 @@ import uvicorn
 
 from orchestrator.core.page.page import Page
 from orchestrator.page.server.apart import in_thread
-from orchestrator.page.server.application import application_of
+from orchestrator.page.server.application import Document, application_of
 from orchestrator.page.server.feed import Feed
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
@@ -21,26 +21,24 @@ _STREAMS_END_WITHIN_S = 1
 
 
 def serve(
-    listening: socket.socket, read: Callable[[], Page], html: Callable[[Page], str], report: Callable[[Exception], None]
+    listening: socket.socket, read: Callable[[], Page], document: Document, report: Callable[[Exception], None]
 ) -> None:
     """Serve the page until a signal ends it; open streams end at once.
 
     Args:
         listening: On 127.0.0.1; it is closed at the end.
         read: Reads the page, in a thread.
-        html: Renders it, in a thread.
+        document: Renders it, in a thread.
         report: Receives exceptions of both; the server goes on.
     """
-    server_of(read, html, listening.getsockname()[1], report).run(sockets=[listening])
+    server_of(read, document, listening.getsockname()[1], report).run(sockets=[listening])
 
 
-def server_of(
-    read: Callable[[], Page], html: Callable[[Page], str], port: int, report: Callable[[Exception], None]
-) -> Server:
+def server_of(read: Callable[[], Page], document: Document, port: int, report: Callable[[Exception], None]) -> Server:
     """The server of `serve`, before it runs."""
     feed = Feed(read, apart=in_thread, report=report)
     config = uvicorn.Config(
-        application_of(feed, html, port, apart=in_thread, report=report),
+        application_of(feed, document, port, apart=in_thread, report=report),
         http="h11",
         loop="asyncio",
         ws="none",
