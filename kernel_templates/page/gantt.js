@@ -23,13 +23,10 @@ const sessionText = (session) => {
     `${local(session.began_at)} to ${until}`, `UTC ${utc(session.began_at)}`, ...session.problems.slice(0, 4).map((problem) => `· ${plotText(problem, 90)}`));
 };
 
+const endKey = (session) => (session.in_flight ? "" : clean(session.end_reason) || "unknown end");
+
 const sessionTraces = (sessions, laneOf, span) => {
-  const ends = new Map();
-  for (const one of sessions) {
-    const key = one.in_flight ? "" : clean(one.end_reason) || "unknown end";
-    ends.set(key, [...(ends.get(key) || []), one]);
-  }
-  return [...ends].map(([key, group]) => {
+  return [...grouped(sessions, endKey)].map(([key, group]) => {
     const { colour, pattern } = endOf(key);
     const length = (one) => Math.max(sessionEnd(one) - onAxis(one.began_at), span / 400); // short sessions stay visible
     return {
@@ -82,12 +79,11 @@ const ganttLayout = (lanes, span, weeks) => {
 };
 
 const ganttLegend = (sessions, traces) => {
-  const entries = traces.map(({ name }) => {
-    const count = sessions.filter((one) => (one.in_flight ? "" : clean(one.end_reason) || "unknown end") === name).length;
+  return traces.map(({ name }) => {
+    const count = sessions.filter((one) => endKey(one) === name).length;
     const { colour, pattern } = endOf(name);
     return { text: `${name.replaceAll("_", " ") || "in flight"} (${count})`, group: `end ${name}`, style: { area: true, colour: colours()[colour], pattern, over: "rgba(255,255,255,0.7)" } };
   });
-  return entries;
 };
 
 const fillWeeks = (weeks) =>

@@ -49,6 +49,17 @@ const drawing = (tag, given, ...children) => {
   return node;
 };
 
+/** Values by their key, in the order in which the keys first occur. */
+const grouped = (values, keyOf) => {
+  const groups = new Map();
+  for (const value of values) {
+    const key = keyOf(value);
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(value);
+  }
+  return groups;
+};
+
 const part = (name) => document.querySelector(`[data-part="${name}"]`);
 const slot = (name, inner) => part(name).querySelector(`[data-slot="${inner}"]`);
 const control = (name) => document.querySelector(`[data-control="${name}"]`);

@@ -57,6 +57,9 @@ const fillStates = () => {
   const counts = new Map();
   for (const { state } of view.page.trainings) counts.set(state, (counts.get(state) || 0) + 1);
   const select = control("state");
+  const key = JSON.stringify([...counts]);
+  if (select.dataset.key === key) return; // an open list stays open
+  select.dataset.key = key;
   if (view.state && !counts.has(view.state)) counts.set(view.state, 0);
   select.replaceChildren(element("option", { value: "" }, "all"), ...[...counts].sort().map(([state, count]) => element("option", { value: state }, `${clean(state)} (${integer(count)})`)));
   select.value = view.state;

@@ -36,6 +36,8 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 def paths() -> list[str]:
     """The browsers of this machine, the preferred one first."""
+    if os.name == "nt":  # no descriptors 3 and 4
+        return []
     return [found for name in NAMES if (found := shutil.which(name))]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,6 +33,36 @@ def test_a_page_that_cannot_be_read_states_why(browser: Browser, written: Callab
     tab.ready()
     assert sentence in tab.text("[data-part=broken]")
     assert "Supported" in tab.text("header") or "supported" in tab.text("header")  # the answer needs no script
+    tab.close()
+
+
+def test_a_chart_that_fails_leaves_the_other_parts(browser: Browser, written: Callable[..., str]) -> None:
+    fails = "window.Plotly = { react() { throw new Error('no canvas'); } };"
+    tab = browser.open(written(RUN, "fails", _without_plotly), first=fails)
+    tab.ready()
+    assert "A part of this page could not be drawn (no canvas)" in tab.text("[data-part=broken]")
+    assert tab.data("trainings")["rows"] == "1"
+    assert RUN.command in tab.text("#about")
+    assert any("no canvas" in error for error in tab.errors())
+    tab.close()
+
+
+def test_an_animation_waits_where_the_reader_asked_for_less_motion(
+    browser: Browser, written: Callable[..., str]
+) -> None:
+    gif = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+    moving = replace(RUN.pictures[0], title="crossing", media_type="image/gif", data=gif)
+    tab = browser.open(
+        written(replace(RUN, pictures=(moving,)), "gif", _without_plotly), prefers_reduced_motion="reduce"
+    )
+    tab.ready()
+    count = "document.querySelectorAll('figure img').length"
+    assert tab.evaluate(count) == 0
+    tab.click("figure .play")
+    assert tab.evaluate(count) == 1
+    assert tab.evaluate("document.querySelector('figure img').alt") == "crossing, drawn by session s1-6"
+    tab.click("figure .play")
+    assert tab.evaluate(count) == 0
     tab.close()
 
 
