@@ -124,7 +124,7 @@ class PageReader:
         for record in reversed(records):
             folder = self.folder(record)
             models = None if folder is None else models_path(folder, str(record.ticket["section_dir"])) / CHECKPOINTS
-            newest = None if models is None else _newest_card(models)
+            newest = None if models is None else newest_card(models)
             if newest is None:
                 continue
             try:
@@ -145,7 +145,8 @@ class PageReader:
         return folder if folder.is_dir() else None
 
 
-def _newest_card(folder: Path) -> Path | None:
+def newest_card(folder: Path) -> Path | None:
+    """Card of the checkpoint with the most steps in a folder, not verified; None without one."""
     cards = [
         (steps, path) for path in folder.glob(f"*{CARD_SUFFIX}") if (steps := checkpoint_steps(path.stem)) is not None
     ]

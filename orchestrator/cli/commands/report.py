@@ -22,8 +22,8 @@ _Target = Annotated[
     str | None,
     typer.Argument(
         metavar="[TARGET]",
-        help="Section, campaign (name or file), run, session, lineage id or its beginning, label of a trial; default: "
-        "everything in this project.",
+        help="Section, campaign (name or file), run, session, lineage id or its beginning, label of a trial, "
+        "script without a project (train.py); default: everything in this project.",
     ),
 ]
 Folder = Annotated[
@@ -45,8 +45,11 @@ def report(target: _Target = None, output: Folder = None, as_json: AsJson = Fals
     from orchestrator.wiring.pages import found_target
 
     project, console = find_project(), Console(sys.stderr if as_json else sys.stdout)
-    found = found_target(project, target)
-    if found.subject is Subject.SECTION:
+    script = _script_folder(project, target)
+    found = found_target(project, target) if script is None else None
+    if script is not None and target is not None:
+        shown = _page_of_script(script, target, output, console)
+    elif found is not None and found.subject is Subject.SECTION:
         from orchestrator.cli.commands.section_report import section_report
 
         shown = section_report(project, found.name, output, console)
@@ -88,6 +91,27 @@ def written_page(page: Page, folder: Path, console: Console) -> list[Path]:
     return [path]
 
 
+def _script_folder(project: Project, target: str | None) -> Path | None:
+    """Folder of the training of a script that ran without a project; None if the word names no such script."""
+    from orchestrator.stores.section.card_yaml import card_names
+    from orchestrator.wiring.alone_page import alone_folder
+
+    return None if target is None or target in card_names(project.cards) else alone_folder(target, Path.cwd())
+
+
+def _page_of_script(folder: Path, target: str, output: Path | None, console: Console) -> dict[str, Any]:
+    """The page of a script that ran without a project, beside its checkpoints."""
+    from orchestrator.kernel.files.atomic import make_folder
+    from orchestrator.stores.system_clock import SystemClock
+    from orchestrator.wiring.alone_page import alone_page
+
+    path = Path(target)
+    script = path if path.is_file() else None
+    page = alone_page(folder, script=script, command=page_command(), now=SystemClock().now())
+    make_folder(output or folder)
+    return _shown(page, written_page(page, output or folder, console), "", console)
+
+
 def _page_alone(project: Project, target: str | None, output: Path | None, console: Console) -> dict[str, Any]:
     """The page without tables: of a run, a campaign or the project."""
     from orchestrator.core.errors import BadInput
@@ -109,6 +133,11 @@ def _page_alone(project: Project, target: str | None, output: Path | None, conso
             raise
         unwritten = why_unwritten(fault, project)
         console.say(unwritten)
+    return _shown(page, files, unwritten, console)
+
+
+def _shown(page: Page, files: list[Path], unwritten: str, console: Console) -> dict[str, Any]:
+    """Show the answer; the object for `--json`."""
     console.say(page.headline.text, *(f"  {line}" for line in page.headline.lines))
     return {
         "files": [path.as_posix() for path in files],

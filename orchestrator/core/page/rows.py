@@ -58,11 +58,13 @@ def state_of(chain: Chain) -> str:
     if chain.status is not None:
         state = chain.status.state
         return IN_FLIGHT if state is State.LIVE else state.value.replace("_", " ")
+    if chain.run is None:  # a script without a project has no runs
+        return DONE if chain.evaluated is not None else BETWEEN
     return _state_of_run(chain.run)
 
 
-def _state_of_run(run: RunRecord | None) -> str:
-    if run is None or run.ended_at is None:
+def _state_of_run(run: RunRecord) -> str:
+    if run.ended_at is None:
         return BETWEEN
     if run.end_reason in _STOPPED:
         return STOPPED

@@ -58,6 +58,16 @@ def curve_in(events: Sequence[Mapping[str, Any]], record: SessionRecord, begun: 
     )
 
 
+def readable_events(path: Path) -> list[dict[str, Any]]:
+    """The events of a file, without damaged lines; the script that writes it may be running.
+
+    Raises:
+        Unreadable: The file is too large, or no regular file.
+    """
+    content = read_bounded(path, MOST_EVENT_BYTES)
+    return [event for _, event in read_lines(content, str(path)) if isinstance(event, dict)]
+
+
 def _point(event: Mapping[str, Any], slug: str) -> CurvePoint | None:
     read = evaluation_in(event)
     if read is None:
@@ -75,10 +85,9 @@ def evaluations_in(folder: Path) -> tuple[tuple[int, float], ...]:
     """
     path = folder / EVENTS_NAME
     try:
-        content = read_bounded(path, MOST_EVENT_BYTES) if path.is_file() else b""
+        events = readable_events(path) if path.is_file() else []
     except Unreadable:
         return ()
-    events = (event for _, event in read_lines(content, EVENTS_NAME) if isinstance(event, dict))
     return tuple(point for event in events if (point := evaluation_in(event)) is not None)
 
 
