@@ -1,23 +1,39 @@
 """Turns short, unreliable GPU sessions into one long, exactly continued training run.
 
-A script of your own uses `session`, `MORE_TO_DO` and `NotSaved`; see docs/YOUR_OWN.md. They are imported when
-first used.
+A script of your own uses `session`, `MORE_TO_DO` and `NotSaved`, and a notebook `report`; see docs/YOUR_OWN.md. They
+are imported when first used.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchestrator.kernel.training.kept_state.rules.faults import NotSaved as NotSaved
     from orchestrator.kernel.training.session import MORE_TO_DO as MORE_TO_DO
     from orchestrator.kernel.training.session import session as session
+    from orchestrator.wiring.notebook import report as report
 
 __version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:
+    if name == "report":
+        return _report()
     if name not in ("session", "MORE_TO_DO", "NotSaved"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from orchestrator.kernel.training import session as face
     from orchestrator.kernel.training.kept_state.rules.faults import NotSaved
 
     return NotSaved if name == "NotSaved" else getattr(face, name)
+
+
+def _report() -> Any:
+    """The function `report`; a session carries only the code that trains, and has no page."""
+    try:
+        # The name is put together, so that a session's code does not carry all that a page needs.
+        return import_module(".".join((__name__, "wiring", "notebook"))).report
+    except ModuleNotFoundError as fault:
+        why = (
+            f"No page here, because {fault.name} is missing: `orchestrator report` makes it where the run was started."
+        )
+        return lambda run_or_target=None: print(why, flush=True)

@@ -21,7 +21,7 @@ _DAMAGED = "It is damaged, or another program wrote it: move it away, then run t
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Failure:
+class Failure:
     """What is printed for a failure."""
 
     cause: str
@@ -63,27 +63,39 @@ def print_json(value: Mapping[str, Any]) -> None:
         note_lost(fault)
 
 
-def _failure_of(fault: BaseException) -> _Failure:
-    if isinstance(fault, OrchestratorError) and fault.exit_code == EXIT_BAD_INPUT:
-        return _Failure(cause=str(fault), remedy=fault.remedy, code=fault.exit_code)
-    if isinstance(fault, KeyboardInterrupt):
-        remedy = "A session in flight keeps running: the same command finds it again, and `cancel` stops it."
-        return _Failure(cause="interrupted", remedy=remedy, code=EXIT_INTERRUPTED)
-    # If the disk is full, that is the cause, whatever was raised because of it.
-    if (storage := _storage_failure(fault)) is not None:
-        return storage
-    if isinstance(fault, OrchestratorError):
-        return _Failure(cause=str(fault), remedy=fault.remedy, code=fault.exit_code)
-    if (name := _file_failure(fault)) is not None:
-        return name
-    if _is_unreadable(fault):  # something from outside, not a bug
-        return _Failure(cause=str(fault), remedy=_DAMAGED, code=EXIT_BAD_INPUT)
+def expected_failure(fault: BaseException) -> Failure | None:
+    """Cause and remedy of a failure that is no bug of this program, without secrets; None for a bug."""
+    failure = _expected(fault)
+    return None if failure is None else _masked(failure)
+
+
+def _failure_of(fault: BaseException) -> Failure:
+    if (expected := _expected(fault)) is not None:
+        return expected
     report = "".join(traceback.format_exception(fault))
-    return _Failure(
+    return Failure(
         cause=f"internal error: {type(fault).__name__}: {fault}",
         remedy=f"Please report it with {_keep(report)}.",
         code=EXIT_OUR_BUG,
     )
+
+
+def _expected(fault: BaseException) -> Failure | None:
+    if isinstance(fault, OrchestratorError) and fault.exit_code == EXIT_BAD_INPUT:
+        return Failure(cause=str(fault), remedy=fault.remedy, code=fault.exit_code)
+    if isinstance(fault, KeyboardInterrupt):
+        remedy = "A session in flight keeps running: the same command finds it again, and `cancel` stops it."
+        return Failure(cause="interrupted", remedy=remedy, code=EXIT_INTERRUPTED)
+    # If the disk is full, that is the cause, whatever was raised because of it.
+    if (storage := _storage_failure(fault)) is not None:
+        return storage
+    if isinstance(fault, OrchestratorError):
+        return Failure(cause=str(fault), remedy=fault.remedy, code=fault.exit_code)
+    if (name := _file_failure(fault)) is not None:
+        return name
+    if _is_unreadable(fault):  # something from outside, not a bug
+        return Failure(cause=str(fault), remedy=_DAMAGED, code=EXIT_BAD_INPUT)
+    return None
 
 
 def _is_unreadable(fault: BaseException) -> bool:
@@ -94,7 +106,7 @@ def _is_unreadable(fault: BaseException) -> bool:
     return isinstance(fault, Unreadable)
 
 
-def _storage_failure(fault: BaseException) -> _Failure | None:
+def _storage_failure(fault: BaseException) -> Failure | None:
     """The failure for a file that could not be written or read here; None for any other fault."""
     try:
         from orchestrator.core.diagnostics.storage import storage_fault
@@ -107,10 +119,10 @@ def _storage_failure(fault: BaseException) -> _Failure | None:
     # A write error names no file; nearly everything that is written belongs to the project.
     path = storage_path(fault) or _project_folder()
     failure = storage_fault(trouble, str(path or fault), free_text(path) if path else "")
-    return _Failure(cause=str(failure), remedy=failure.remedy, code=failure.exit_code)
+    return Failure(cause=str(failure), remedy=failure.remedy, code=failure.exit_code)
 
 
-def _file_failure(fault: BaseException) -> _Failure | None:
+def _file_failure(fault: BaseException) -> Failure | None:
     """The failure for a file or folder that is absent, in the way, or has an impossible name; None for any other.
 
     The same for a ledger that another program holds, or that was damaged while this command used it.
@@ -126,7 +138,7 @@ def _file_failure(fault: BaseException) -> _Failure | None:
         found = disk_full(ledger, fault)
     elif type(fault) is sqlite3.DatabaseError:  # its other subclasses are faults of this program
         found = unreadable(ledger, str(fault))
-    return None if found is None else _Failure(cause=str(found), remedy=found.remedy, code=found.exit_code)
+    return None if found is None else Failure(cause=str(found), remedy=found.remedy, code=found.exit_code)
 
 
 def _project_folder() -> Path | None:
@@ -138,10 +150,10 @@ def _project_folder() -> Path | None:
         return None
 
 
-def _masked(failure: _Failure) -> _Failure:
+def _masked(failure: Failure) -> Failure:
     """Hide secrets in a failure."""
     mask = _mask()
-    return _Failure(cause=mask(failure.cause), remedy=mask(failure.remedy), code=failure.code)
+    return Failure(cause=mask(failure.cause), remedy=mask(failure.remedy), code=failure.code)
 
 
 def _mask() -> Callable[[str], str]:

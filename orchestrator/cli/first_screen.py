@@ -11,7 +11,8 @@ PANELS: Mapping[str, Mapping[str, str]] = {
         "status": "Steps, checkpoints and sessions in flight.",
         "prove": "Cut a training and check that it resumes exactly.",
         "why": "Why a run or session ended, and what to do next.",
-        "report": "Learning curves and a table over seeds.",
+        "report": "One HTML page: curves, sessions, verdicts; tables.",
+        "serve": "The page of `report`, live in your browser.",
         "campaign": "Many trainings under limits: plan, run, status, results.",
     },
     "Sessions in flight": {

@@ -81,7 +81,7 @@ def make_backend(
 
 
 def open_runs(project: Project, card: SectionCard) -> list[RunRecord]:
-    """Runs of a section that have not ended, oldest first. Creates no ledger, but may migrate an older one."""
+    """Runs of a section that have not ended, oldest first. Creates no ledger."""
     with ledger_for_reading(project.own / "ledger.sqlite") as ledger:
         return [run for run in ledger.runs(card.lineage.id) if run.ended_at is None]
 

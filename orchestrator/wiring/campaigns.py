@@ -165,7 +165,7 @@ def webhooks_in_use(campaign: Campaign) -> tuple[SecretValue, ...]:
 
 
 def campaign_statuses(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> tuple[TrialStatus, ...]:
-    """The status of every trial. Creates no ledger, but may migrate an older one."""
+    """The status of every trial. Creates no ledger."""
     path = project.own / "ledger.sqlite"
     code_digest = present_digest(project)
     with ledger_for_reading(path) as ledger:

@@ -20,7 +20,7 @@ from orchestrator.stores.session.results import ResultsTree
 def section_trainings(project: Project, section: str) -> list[Training]:
     """All trainings of a section, each with the proof in its newest checkpoint.
 
-    Creates no ledger, but may migrate an older one.
+    Creates no ledger.
 
     Raises:
         RunFailed: A session's event file is damaged, or belongs to another session.

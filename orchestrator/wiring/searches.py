@@ -50,7 +50,7 @@ def proposer_of() -> ProposerOf:
 
 
 def campaign_trials(project: Project, campaign: Campaign) -> tuple[Trial, ...]:
-    """All trials of a campaign by the current ledger. Creates no ledger, but may migrate an older one.
+    """All trials of a campaign by the current ledger. Creates no ledger.
 
     Raises:
         BadInput: A card or a setting is wrong, or Optuna is needed and not installed.

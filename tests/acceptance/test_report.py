@@ -1,9 +1,12 @@
-"""`report` and `campaign report` on a section that knows nothing of reports."""
+"""`report` and `campaign report` on a section that knows nothing of reports, and the page that they write."""
 
 from __future__ import annotations
 
 import csv
 import json
+import os
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -11,6 +14,9 @@ from xml.etree import ElementTree
 import pytest
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
+from orchestrator.cli.main import main
+from orchestrator.stores.ledger.sqlite import SqliteLedger
+from tests.conftest import PROJECT_ROOT
 from tests.doubles.commands import orchestrate
 from tests.doubles.toy_section import make_toy_project, set_behaviour
 
@@ -71,10 +77,14 @@ def test_the_same_trainings_give_the_same_files(toy: Path, tmp_path: Path) -> No
     for seed in ("1", "2", "3"):
         orchestrate(toy, *QUICK, "--seed", seed)
     found: list[dict[str, bytes]] = []
+    pages: list[dict[str, Any]] = []
     for _ in range(2):
         assert orchestrate(toy, "report", "section_7_6", "--output", str(tmp_path / "out")).code == 0
         found.append({path.name: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()})
+        pages.append({**_page(tmp_path / "out" / "report.html"), "made_at": ""})
+        del found[-1]["report.html"]
     assert found[0] == found[1] and len(found[0]) > 5
+    assert pages[0] == pages[1]
 
 
 def test_unfinished_and_invalid_trainings_are_listed_and_do_not_count(toy: Path) -> None:
@@ -123,3 +133,101 @@ def test_a_campaign_report_needs_no_report_of_the_section(toy: Path) -> None:
     assert (reward["n"], reward["iqm"]) == ("2", "7.5")
     assert (folder / "learning_curves.svg").is_file() and (folder / "table.csv").is_file()
     assert len(list((folder / "tensorboard").iterdir())) == 2
+
+
+def _page(path: Path) -> dict[str, Any]:
+    """The data of a page."""
+    found = re.search(r'<script[^>]*id="page-data"[^>]*>(.*?)</script>', path.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+def test_the_page_equals_the_ledger_for_a_section_a_run_a_campaign_and_the_project(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_ROOT", str(toy))
+    set_behaviour(toy, json.dumps({**BEHAVIOUR, "1": {"do": "die_after_save"}}))
+    orchestrate(toy, *QUICK)
+    records = SqliteLedger(toy / ".orchestrator" / "ledger.sqlite").sessions()
+    reports = toy / "validation_output/reports"
+    (toy / "configs/campaigns").mkdir()
+    (toy / "configs/campaigns/plain.yaml").write_text(
+        "campaign: plain\ntrials:\n  main: {section: section_7_6, profile: quick, seeds: [0, 1]}\n", encoding="utf-8"
+    )
+    places = {
+        ("section_7_6",): reports / "section_7_6",
+        (records[0].slug,): reports / records[0].run_id,
+        (records[0].run_id,): reports / records[0].run_id,
+        (): reports / "project",
+        ("plain",): toy / "validation_output/campaigns/plain",
+    }
+    for words, folder in places.items():
+        monkeypatch.setattr("sys.argv", ["orchestrator", "report", *words])
+        assert main(["report", *words, "--json"]) == 0, capsys.readouterr().err
+        assert (folder / "report.html").as_posix() in json.loads(capsys.readouterr().out.splitlines()[-1])["files"]
+        page = _page(folder / "report.html")
+        assert [one["slug"] for one in page["sessions"]] == [one.slug for one in records]
+        assert [one["end_reason"] for one in page["sessions"]] == ["crashed", "finished"]
+        training = page["trainings"][0]
+        assert training["lineage_id"] == records[0].lineage_id and training["steps"] == records[-1].steps_done == 40
+        assert [(one["steps"], one["grade"]) for one in training["curve"]["seams"]] == [(10, "exact")]
+        assert training["curve"]["steps"] == [10, 20, 30, 40]
+        assert {one["name"]: one["value"] for one in training["numbers"]} == records[-1].numbers
+        assert {one["source"]["session"] for one in training["numbers"]} == {records[-1].slug}
+        assert page["headline"]["verdict"] == ("unfinished" if words == ("plain",) else "no claim")
+        assert page["notes"] == [] and page["command"] == shlex.join(["python", "-m", "orchestrator", "report", *words])
+
+
+def test_a_campaign_report_writes_the_page_too(toy: Path) -> None:
+    file = toy / "plain.yaml"
+    file.write_text(
+        "campaign: plain\ntrials:\n  main: {section: section_7_6, profile: quick, seeds: [0, 1]}\n", encoding="utf-8"
+    )
+    folder = toy / "validation_output/campaigns/plain"
+    assert orchestrate(toy, "campaign", "report", str(file)).code == 0
+    assert [one["state"] for one in _page(folder / "report.html")["trainings"]] == ["waiting", "waiting"]
+    assert orchestrate(toy, "campaign", "run", str(file)).code == 0
+    answer = orchestrate(toy, "campaign", "report", str(file))
+    assert answer.code == 0 and f"Wrote {folder.as_posix()}/report.html" in answer.out
+    page = _page(folder / "report.html")
+    assert [one["state"] for one in page["trainings"]] == ["done", "done"]
+    assert page["headline"]["text"] == "Finished, no claim: 2 of 2 trainings finished."
+    assert [(one["n"], one["mean"]) for one in page["intervals"] if one["measure"] == "reward"] == [(2, 7.5)]
+
+
+def test_without_plotly_the_tables_are_written_and_one_line_names_the_command(toy: Path, tmp_path: Path) -> None:
+    orchestrate(toy, *QUICK)
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "sitecustomize.py").write_text(
+        "import sys\nsys.modules['plotly'] = None\n", encoding="utf-8"
+    )
+    paths = f"{tmp_path / 'without'}{os.pathsep}{PROJECT_ROOT}"
+    for words in (("report", "section_7_6"), ("report",)):
+        answer = orchestrate(toy, *words, PYTHONPATH=paths)
+        assert answer.code == 0, answer.err
+        assert answer.out.count('python -m pip install "plotly>=6"') == 1
+    assert (toy / "validation_output/reports/section_7_6/trainings.csv").is_file()
+    assert not list(toy.rglob("report.html"))
+
+
+def test_a_damaged_event_file_gives_a_page_with_a_note_and_no_tables(toy: Path) -> None:
+    orchestrate(toy, *QUICK)
+    (events,) = (toy / "validation_output/results").glob("*/events.jsonl")
+    events.write_bytes(b"{\n\xff\n" + events.read_bytes())
+    answer = orchestrate(toy, "report", "section_7_6")
+    folder = toy / "validation_output/reports/section_7_6"
+    assert answer.code == 1 and "fetch" in answer.err and not (folder / "trainings.csv").exists()
+    assert len(_page(folder / "report.html")["notes"]) == 1
+    assert orchestrate(toy, "report").code == 0
+
+
+def test_a_wrong_name_is_refused_with_the_nearest_and_an_empty_project_with_the_command(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_ROOT", str(toy))
+    wrong = {("section_7_7",): "section_7_6", ("nothing",): "run SECTION", ("7.6",): "section_7_6", (): "--quick"}
+    for words, hint in wrong.items():
+        assert main(["report", *words]) == 2
+        assert hint in capsys.readouterr().err
+    assert not (toy / "validation_output").exists()

@@ -16,6 +16,7 @@ _ATTACKERS = (
     "A hostile session, or hostile outputs",
     "A hostile card, campaign or project folder",
     "Another user of this computer",
+    "Another page in the browser",
     "A pull request from a fork",
     "A stolen laptop, ledger or report",
     "The network",

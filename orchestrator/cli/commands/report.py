@@ -1,86 +1,164 @@
-"""`report`: learning curves, and statistics over seeds, of all trainings of a section."""
+"""`report`: the page of a training, a section, a campaign or the project; of a section also tables over seeds."""
 
 from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestrator.cli.error_boundary import print_json
-from orchestrator.cli.options import AsJson, Section
+from orchestrator.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from orchestrator.core.reporting.seed_statistics import Statistic
-    from orchestrator.core.reporting.training import Training
+    from orchestrator.cli.output.console import Console
+    from orchestrator.core.page.page import Page
+    from orchestrator.stores.project import Project
 
+_Target = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[TARGET]",
+        help="Section, campaign (name or file), run, session, lineage id or its beginning, label of a trial, "
+        "script without a project (train.py); default: everything in this project.",
+    ),
+]
 Folder = Annotated[
-    Path | None, typer.Option("--output", help="Folder of the report; default: validation_output/reports/{section}.")
+    Path | None,
+    typer.Option("--output", help="Folder of the report; default: below validation_output/reports or /campaigns."),
 ]
 
 
-def report(section: Section, output: Folder = None, as_json: AsJson = False) -> int:
-    """Write learning curves, a table over seeds, LaTeX and TensorBoard files of a section's trainings.
+def report(target: _Target = None, output: Folder = None, as_json: AsJson = False) -> int:
+    """Write the page report.html; of a section also curves, a table over seeds, LaTeX and TensorBoard files.
 
-    In a project that cannot be written, the table is shown and the files are left out, unless --output names a folder.
+    The page opens without a network: answer, curves with seams, sessions, trainings, what failed and why. In a project
+    that cannot be written, the tables of a section are shown and the files are left out, unless --output names a
+    folder.
     """
     from orchestrator.cli.output.console import Console
-    from orchestrator.core.errors import BadInput
-    from orchestrator.core.reporting.training_tables import text_lines
+    from orchestrator.core.page.page import Subject
     from orchestrator.stores.project import find_project
-    from orchestrator.stores.section.card_yaml import load_card
-    from orchestrator.wiring.reports import section_trainings
+    from orchestrator.wiring.pages import found_target
 
-    project = find_project()
-    load_card(project.cards, section)  # so that a wrong name is refused with the nearest one
-    trainings = section_trainings(project, section)
-    if not trainings:
-        raise BadInput(
-            f"{section} has no training to report: no session has run yet",
-            remedy=f"Train it first: python -m orchestrator run {section} --quick",
-        )
-    files, statistics, unwritten = _written(section, trainings, output, project.section_reports / section)
-    console = Console(sys.stderr if as_json else sys.stdout)
-    console.say(*(f"Wrote {path.as_posix()}" for path in files), *([unwritten] if unwritten else []))
-    console.say(*text_lines(trainings, statistics))
+    project, console = find_project(), Console(sys.stderr if as_json else sys.stdout)
+    script = _script_folder(project, target)
+    found = found_target(project, target) if script is None else None
+    if script is not None and target is not None:
+        shown = _page_of_script(script, target, output, console)
+    elif found is not None and found.subject is Subject.SECTION:
+        from orchestrator.cli.commands.section_report import section_report
+
+        shown = section_report(project, found.name, output, console)
+    else:
+        shown = _page_alone(project, target, output, console)
     if as_json:
-        print_json(
-            {
-                "files": [path.as_posix() for path in files],
-                **({"unwritten": unwritten} if unwritten else {}),
-                "trainings": len(trainings),
-                "proofs": {one.session: dict(one.proof) for one in trainings if one.proof},
-                "adopted": {one.lineage_id: one.adopted for one in trainings if one.adopted},
-                "statistics": [asdict(one) for one in statistics],
-            }
-        )
+        print_json(shown)
     return 0
 
 
-def _written(
-    section: str, trainings: Sequence[Training], output: Path | None, usual: Path
-) -> tuple[list[Path], list[Statistic], str]:
-    """Write the report; its files and statistics, and why there are no files in a project that cannot be written.
+def page_command() -> str:
+    """The command line of this call."""
+    return shlex.join(["python", "-m", "orchestrator", *sys.argv[1:]])
+
+
+def read_page(project: Project, target: str | None, *, ask: bool = False) -> Page:
+    """The page of what a word names, as it is now.
+
+    Args:
+        ask: Also look at sessions on other backends.
+    """
+    from orchestrator.stores.system_clock import SystemClock
+    from orchestrator.wiring.pages import page_of
+
+    return page_of(project, target, command=page_command(), now=SystemClock().now(), ask=ask)
+
+
+def written_page(page: Page, folder: Path, console: Console) -> list[Path]:
+    """Write the page and name its file; without its libraries one line names the command that installs them."""
+    from orchestrator.core.errors import BadInput
+    from orchestrator.wiring.page_report import PAGE_NAME, write_page
+
+    try:
+        path = write_page(page, folder)
+    except BadInput as fault:
+        console.say(f"{PAGE_NAME} was not written: {fault}. {fault.remedy}")
+        return []
+    console.say(f"Wrote {path.as_posix()}", *(f"  Note: {note}" for note in page.notes))
+    return [path]
+
+
+def _script_folder(project: Project, target: str | None) -> Path | None:
+    """Folder of the training of a script that ran without a project; None if the word names no such script."""
+    from orchestrator.stores.section.card_yaml import card_names
+    from orchestrator.wiring.alone_page import alone_folder
+
+    return None if target is None or target in card_names(project.cards) else alone_folder(target, Path.cwd())
+
+
+def _page_of_script(folder: Path, target: str, output: Path | None, console: Console) -> dict[str, Any]:
+    """The page of a script that ran without a project, beside its checkpoints."""
+    from orchestrator.kernel.files.atomic import make_folder
+    from orchestrator.stores.system_clock import SystemClock
+    from orchestrator.wiring.alone_page import alone_page
+
+    path = Path(target)
+    script = path if path.is_file() else None
+    page = alone_page(folder, script=script, command=page_command(), now=SystemClock().now())
+    make_folder(output or folder)
+    return _shown(page, written_page(page, output or folder, console), "", console)
+
+
+def _page_alone(project: Project, target: str | None, output: Path | None, console: Console) -> dict[str, Any]:
+    """The page without tables: of a run, a campaign or the project."""
+    from orchestrator.core.errors import BadInput
+    from orchestrator.stores.reporting.folder import marked_report
+    from orchestrator.wiring.pages import folder_of, found_target
+
+    page = read_page(project, target)
+    if not page.trainings:
+        raise BadInput(
+            "there is no training to report: no session has run yet",
+            remedy="Train first: python -m orchestrator run SECTION --quick",
+        )
+    files, unwritten = [], ""
+    try:
+        folder = marked_report(output or folder_of(project, found_target(project, target)))
+        files = written_page(page, folder, console)
+    except OSError as fault:
+        if output is not None:
+            raise
+        unwritten = why_unwritten(fault, project)
+        console.say(unwritten)
+    return _shown(page, files, unwritten, console)
+
+
+def _shown(page: Page, files: list[Path], unwritten: str, console: Console) -> dict[str, Any]:
+    """Show the answer; the object for `--json`."""
+    console.say(page.headline.text, *(f"  {line}" for line in page.headline.lines))
+    return {
+        "files": [path.as_posix() for path in files],
+        **({"unwritten": unwritten} if unwritten else {}),
+        "trainings": len(page.trainings),
+        "headline": asdict(page.headline),
+        "notes": list(page.notes),
+    }
+
+
+def why_unwritten(fault: OSError, project: Project) -> str:
+    """Why no files were written into a project that cannot be written.
 
     Raises:
-        BadInput: The folder holds files that no report wrote.
-        OSError: The folder that the user named cannot be written, or the disk is full.
+        OSError: The reason is another one, such as a full disk.
     """
     from orchestrator.core.diagnostics.storage import storage_fault
     from orchestrator.kernel.files.storage import StorageTrouble, storage_trouble
-    from orchestrator.stores.reporting.folder import emptied_report
-    from orchestrator.stores.reporting.training_report import seed_statistics, write_training_report
 
-    command = shlex.join(["python", "-m", "orchestrator", *sys.argv[1:]])
-    try:
-        return *write_training_report(section, trainings, emptied_report(output or usual), command), ""
-    except OSError as fault:
-        trouble = storage_trouble(fault)
-        if output is not None or trouble not in (StorageTrouble.READ_ONLY, StorageTrouble.DENIED):
-            raise
-        why = f"No files were written ({storage_fault(trouble, str(usual))}): give --output FOLDER for them"
-        return [], seed_statistics(trainings), why
+    trouble = storage_trouble(fault)
+    if trouble not in (StorageTrouble.READ_ONLY, StorageTrouble.DENIED):
+        raise fault
+    where = storage_fault(trouble, str(project.section_reports.parent))
+    return f"No files were written ({where}): give --output FOLDER for them"

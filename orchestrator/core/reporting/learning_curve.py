@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from orchestrator.kernel.reporting.trial_report import CurvePoint, StitchedCurve
 
@@ -23,6 +24,35 @@ class SessionCurve:
     points: tuple[CurvePoint, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostSteps:
+    """Steps that a session trained and that the next one trained again.
+
+    Attributes:
+        place: Place of the session that lost them among the curves.
+        steps_from: Steps from which the next session continued.
+        steps_to: The furthest that the session reported.
+    """
+
+    place: int
+    steps_from: int
+    steps_to: int
+
+
+def lost_steps(curves: Sequence[SessionCurve]) -> tuple[LostSteps, ...]:
+    """The steps that were trained, lost with their session, and trained again.
+
+    Args:
+        curves: As for `stitch`.
+    """
+    found: list[LostSteps] = []
+    for place, (curve, following) in enumerate(pairwise(curves)):
+        furthest = max(curve.steps_start, curve.steps_seen)
+        if furthest > following.steps_start:
+            found.append(LostSteps(place=place, steps_from=following.steps_start, steps_to=furthest))
+    return tuple(found)
+
+
 def stitch(curves: Sequence[SessionCurve]) -> StitchedCurve:
     """Join the curves of sessions into one.
 
@@ -35,11 +65,9 @@ def stitch(curves: Sequence[SessionCurve]) -> StitchedCurve:
     kept: dict[int, CurvePoint] = {}
     lost: dict[int, CurvePoint] = {}
     seams: list[int] = []
-    wasted_steps = twice = otherwise = 0
-    furthest = 0
+    twice = otherwise = 0
     for place, curve in enumerate(curves):
         if place:
-            wasted_steps += max(0, furthest - curve.steps_start)
             if curve.steps_start:
                 seams.append(curve.steps_start)
             beyond = {steps: point for steps, point in kept.items() if steps > curve.steps_start}
@@ -51,11 +79,10 @@ def stitch(curves: Sequence[SessionCurve]) -> StitchedCurve:
                 twice += 1
                 otherwise += earlier.score != point.score
             kept[point.steps] = point
-        furthest = max(curve.steps_start, curve.steps_seen)
     return StitchedCurve(
         points=tuple(kept[steps] for steps in sorted(kept)),
         seams=tuple(dict.fromkeys(seams)),
-        wasted_steps=wasted_steps,
+        wasted_steps=sum(lost.steps_to - lost.steps_from for lost in lost_steps(curves)),
         measured_twice=twice,
         measured_otherwise=otherwise,
     )

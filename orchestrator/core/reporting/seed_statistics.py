@@ -7,12 +7,17 @@ chapter 13); with fewer than about eight seeds it is too narrow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
+from operator import itemgetter
 
 from orchestrator.core.reporting.training import Training
 
+Group = tuple[str, str, str, str]
+"""Variant, profile, code and question; see `Training.group`."""
+Pick = Callable[[Sequence[float]], tuple[float, ...]]
+"""Picks the values of one resample."""
 RESAMPLES = 2_000
 LEVEL = 0.95
 
@@ -49,18 +54,41 @@ def statistics_of(trainings: Sequence[Training], uniform: Callable[[int], Callab
     """Every number of every group, in the order of the trainings. Unfinished and invalid trainings do not count.
 
     Args:
-        uniform: Seed -> source of random numbers in [0, 1). Each statistic gets a source of its own, so that another
-            metric or group does not change its interval.
+        uniform: Seed -> source of random numbers in [0, 1). Each statistic is computed from the same resamples, so that
+            another metric or group does not change its interval.
     """
-    groups: dict[tuple[str, str, str, str], list[Mapping[str, float]]] = {}
+    resamples = Resamples(uniform)
+    return [_statistic(group, metric, values, resamples) for group, metric, values in grouped(trainings)]
+
+
+def grouped(trainings: Sequence[Training]) -> Iterator[tuple[Group, str, list[float]]]:
+    """Group, metric and the values of its seeds: of every group and metric, in the order of the trainings."""
+    groups: dict[Group, list[Mapping[str, float]]] = {}
     for one in trainings:
         if one.counts:
             groups.setdefault(one.group, []).append(one.measured)
-    return [
-        _statistic(group, metric, [one[metric] for one in members if metric in one], uniform)
-        for group, members in groups.items()
-        for metric in sorted(set().union(*members))
-    ]
+    for group, members in groups.items():
+        for metric in sorted(set().union(*members)):
+            yield group, metric, [one[metric] for one in members if metric in one]
+
+
+class Resamples:
+    """The resamples of the bootstrap: those of a number of seeds are drawn once, and serve for every statistic.
+
+    Args:
+        uniform: Seed -> source of random numbers in [0, 1).
+    """
+
+    def __init__(self, uniform: Callable[[int], Callable[[], float]]) -> None:
+        self._uniform = uniform
+        self._known: dict[int, list[Pick]] = {}
+
+    def estimate(self, statistic: Callable[[Sequence[float]], float], values: Sequence[float]) -> Estimate:
+        """A statistic of the values, at least one, with its percentile bootstrap interval."""
+        n = len(values)
+        if n > 1 and n not in self._known:
+            self._known[n] = _drawn(n, self._uniform(0))
+        return _estimate(statistic, values, self._known.get(n, ()))
 
 
 def mean(values: Sequence[float]) -> float:
@@ -83,20 +111,26 @@ def estimate(
         values: One per seed, at least one.
         uniform: Draws from [0, 1).
     """
-    n, value = len(values), statistic(values)
-    if n < 2:
+    return _estimate(statistic, values, _drawn(len(values), uniform) if len(values) > 1 else ())
+
+
+def _estimate(
+    statistic: Callable[[Sequence[float]], float], values: Sequence[float], resamples: Sequence[Pick]
+) -> Estimate:
+    value = statistic(values)
+    if not resamples:
         return Estimate(value=value)
-    drawn = sorted(statistic([values[int(uniform() * n)] for _ in range(n)]) for _ in range(RESAMPLES))
+    drawn = sorted(statistic(pick(values)) for pick in resamples)
     tail = round((1 - LEVEL) / 2 * RESAMPLES)
     return Estimate(value=value, low=drawn[tail], high=drawn[-tail - 1])
 
 
-def _statistic(
-    group: tuple[str, str, str, str],
-    metric: str,
-    values: Sequence[float],
-    uniform: Callable[[int], Callable[[], float]],
-) -> Statistic:
+def _drawn(n: int, uniform: Callable[[], float]) -> list[Pick]:
+    """Resamples of n values, n > 1: each picks n of them with replacement."""
+    return [itemgetter(*[int(uniform() * n) for _ in range(n)]) for _ in range(RESAMPLES)]
+
+
+def _statistic(group: Group, metric: str, values: Sequence[float], resamples: Resamples) -> Statistic:
     variant, profile, code_digest, _ = group
     return Statistic(
         variant=variant,
@@ -104,8 +138,8 @@ def _statistic(
         code_digest=code_digest,
         metric=metric,
         n=len(values),
-        mean=estimate(mean, values, uniform(0)),
-        iqm=estimate(interquartile_mean, values, uniform(0)),
+        mean=resamples.estimate(mean, values),
+        iqm=resamples.estimate(interquartile_mean, values),
         lowest=min(values),
         highest=max(values),
     )

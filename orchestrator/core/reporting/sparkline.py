@@ -20,7 +20,7 @@ def sparkline(points: Sequence[CurvePoint], width: int = 20) -> str:
         points: Oldest first.
         width: Maximum number of characters.
     """
-    scores = [point.score for point in _thinned(points, width)]
+    scores = [point.score for point in thinned(points, width)]
     if not scores:
         return ""
     low, spread = min(scores), max(scores) - min(scores)
@@ -45,7 +45,7 @@ def mermaid(curves: Mapping[str, Sequence[StitchedCurve]]) -> Iterator[str]:
         steps = sorted(set.intersection(*map(set, drawn))) if drawn else []
         if len(steps) < 2:
             continue
-        shown = _thinned(steps, _MOST_POINTS)
+        shown = thinned(steps, _MOST_POINTS)
         means = [sum(one[step] for one in drawn) / len(drawn) for step in shown]
         trainings = f"mean of {len(drawn)} of {len(members)} trainings"
         yield "```mermaid"
@@ -62,7 +62,7 @@ def _outside(low: float, high: float) -> str:
     return f"{low - margin:.6g} --> {high + margin:.6g}"
 
 
-def _thinned(items: Sequence[Item], most: int) -> list[Item]:
+def thinned(items: Sequence[Item], most: int) -> list[Item]:
     """At most `most` of the items, evenly spread, with the first and the last."""
     if len(items) <= most:
         return list(items)

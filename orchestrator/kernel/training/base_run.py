@@ -143,6 +143,16 @@ class BaseRun:
         return left_message(self.saved_steps, self.target, unused_callback=unused)
 
     @property
+    def is_open(self) -> bool:
+        """Whether the session goes on."""
+        return self._paused is None
+
+    @property
+    def models_dir(self) -> Path:
+        """Folder of its checkpoints."""
+        return self._context.models_dir
+
+    @property
     def grade(self) -> str | None:
         """How exact the resume is: `exact`, `statistical`, `weights-only`; None for a fresh training."""
         return self._checkpoints.grade

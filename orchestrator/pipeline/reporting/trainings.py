@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
 
 from orchestrator.core.checkpoint.compatibility import worse_grade
 from orchestrator.core.ledger.records import SessionRecord
+from orchestrator.core.reporting.learning_curve import SessionCurve, stitch
 from orchestrator.core.reporting.training import UNFINISHED, Training, variant_labels
 from orchestrator.core.run.summary import shown_verdict
 from orchestrator.core.session.spec import question_of
 from orchestrator.kernel.checkpoint.adopted import adopted_line_in
-from orchestrator.pipeline.campaign.finished_trials import curve_of, since_beginning
+from orchestrator.pipeline.campaign.finished_trials import since_beginning
 from orchestrator.ports import Ledger, ResultsStore
 
 
@@ -24,8 +25,20 @@ def trainings_of_section(ledger: Ledger, results: ResultsStore, section: str) ->
     Raises:
         RunFailed: A session's event file is damaged, or belongs to another session.
     """
+    return trainings_in(ledger.sessions(), results.stretch, section)
+
+
+def trainings_in(
+    sessions: Iterable[SessionRecord], curve: Callable[[SessionRecord], SessionCurve | None], section: str
+) -> list[Training]:
+    """The same from sessions that were read before.
+
+    Args:
+        sessions: Oldest first.
+        curve: Session -> its learning curve, None if it never trained.
+    """
     chains: dict[str, list[SessionRecord]] = {}
-    for record in ledger.sessions():
+    for record in sessions:
         spec = record.ticket["spec"]
         if spec.get("section") == section and not spec.get("proof") and record.steps_begun is not None:
             chains.setdefault(record.lineage_id, []).append(record)
@@ -33,7 +46,7 @@ def trainings_of_section(ledger: Ledger, results: ResultsStore, section: str) ->
         return []
     labels = variant_labels(section, [chain[0].ticket["spec"]["lineage"] for chain in chains.values()])
     found = [
-        _training(results, chain, last, label)
+        _training(curve, chain, last, label)
         for chain, label in zip(chains.values(), labels, strict=True)
         for last in _last_sessions(chain)
     ]
@@ -59,7 +72,12 @@ def _question(record: SessionRecord) -> str:
     return question_of(spec["criteria"], spec.get("evaluation_scenarios", 0))
 
 
-def _training(results: ResultsStore, chain: Sequence[SessionRecord], last: SessionRecord, label: str) -> Training:
+def _training(
+    curve: Callable[[SessionRecord], SessionCurve | None],
+    chain: Sequence[SessionRecord],
+    last: SessionRecord,
+    label: str,
+) -> Training:
     sessions = since_beginning(chain, last)
     spec = last.ticket["spec"]
     return Training(
@@ -76,6 +94,6 @@ def _training(results: ResultsStore, chain: Sequence[SessionRecord], last: Sessi
         code_digest=last.ticket["bundle_digest"],
         question=_question(last),
         numbers=last.numbers or {},
-        curve=curve_of(results, sessions),
+        curve=stitch([found for one in sessions if (found := curve(one)) is not None]),
         adopted=adopted_line_in(reason for one in sessions for reason in one.resume_reasons),
     )

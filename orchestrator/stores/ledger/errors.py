@@ -30,3 +30,7 @@ def disk_full(path: Path, fault: sqlite3.OperationalError) -> OrchestratorError:
         remedy="Free disk space, check the file's permissions, or end the program that holds it; then run the same "
         "command again. Nothing is lost.",
     )
+
+
+class EarlierVersion(Exception):
+    """A ledger of an earlier version was opened to be read only."""

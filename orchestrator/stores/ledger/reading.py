@@ -1,4 +1,4 @@
-"""Opens the ledger for a command that only reads: creates no ledger, and works on a read-only disk."""
+"""Opens the ledger for a command that only reads: creates and migrates no ledger, and works on a read-only disk."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from orchestrator.core.errors import StorageFault
+from orchestrator.stores.ledger.errors import EarlierVersion
 from orchestrator.stores.ledger.sqlite import SqliteLedger
 
 _MEMORY = Path(":memory:")
@@ -19,7 +20,7 @@ def ledger_for_reading(path: Path) -> Iterator[SqliteLedger]:
     """The ledger at a path, or an empty one in memory if there is no file.
 
     In WAL mode SQLite writes beside the database even to read it. If that is not possible, a copy is read; it holds
-    what was committed at that time.
+    what was committed at that time. Of a ledger of an earlier version a copy is migrated and read.
 
     Raises:
         BadInput: The file is not a ledger.
@@ -33,16 +34,18 @@ def _opened(path: Path, held: ExitStack) -> SqliteLedger:
     if not path.is_file():
         return SqliteLedger(_MEMORY)
     try:
-        return SqliteLedger(path)
+        return SqliteLedger(path, migrates=False)
+    except EarlierVersion:
+        return SqliteLedger(_copied(path, held))
     except StorageFault as fault:
         try:
-            folder = held.enter_context(tempfile.TemporaryDirectory(prefix="orchestrator-ledger-"))
+            return SqliteLedger(_copied(path, held))
         except OSError:  # nothing can be written, not even a temporary folder
             return _in_memory(path, fault)
-        return SqliteLedger(_copied(path, Path(folder)))
 
 
-def _copied(path: Path, folder: Path) -> Path:
+def _copied(path: Path, held: ExitStack) -> Path:
+    folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="orchestrator-ledger-")))
     for beside in ("", "-wal"):  # the -wal file holds commits that are not in the database file yet
         source = path.with_name(path.name + beside)
         if source.is_file():

@@ -15,7 +15,7 @@ from orchestrator.core.secret_search import masked_json
 from orchestrator.kernel.files.atomic import make_folder
 from orchestrator.kernel.reading.json_text import Unreadable, read_json
 from orchestrator.stores.ledger import sql
-from orchestrator.stores.ledger.errors import disk_full, unreadable
+from orchestrator.stores.ledger.errors import EarlierVersion, disk_full, unreadable
 from orchestrator.stores.ledger.schema import (
     create_schema,
     dump,
@@ -35,20 +35,22 @@ _READ_BACK = frozenset({"handle", "results_dir", "machine", "reason", "restored"
 class SqliteLedger:
     """One file, safe for several processes.
 
-    Opening a ledger of an earlier version migrates it, even for a command that only reads.
-
     Args:
         path: The database file; its folder is created.
         mask: Hides secrets in what a session or the backend said; the ledger may be shown to others.
+        migrates: Whether opening a ledger of an earlier version migrates it.
 
     Raises:
+        EarlierVersion: It would have to be migrated.
         BadInput: The file is not a ledger.
         RunFailed: It cannot be written: no space, no permission, held by another program.
     """
 
-    def __init__(self, path: Path, mask: Callable[[str], str] | None = None) -> None:
+    def __init__(self, path: Path, mask: Callable[[str], str] | None = None, *, migrates: bool = True) -> None:
         self._mask = mask
-        make_folder(path.parent)
+        self._migrates = migrates
+        if migrates:  # a command that only reads creates nothing
+            make_folder(path.parent)
         self._path = path
         if path.is_dir():
             raise unreadable(path, "it is a folder")
@@ -63,6 +65,8 @@ class SqliteLedger:
 
     def _open(self) -> None:
         try:
+            if not self._migrates and needs_migration(self._connection):
+                raise EarlierVersion
             self._connection.execute("PRAGMA journal_mode=WAL")
             # A truncated file is detected before anything is pushed; 5 MB take about 10 ms.
             (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()

@@ -18,20 +18,31 @@ def emptied_report(folder: Path) -> Path:
         BadInput: It holds files but no mark, so the files are not a report's.
         OSError: It cannot be written.
     """
+    marked_report(folder)
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path != folder / _MARK:
+            path.unlink()
+    return folder
+
+
+def marked_report(folder: Path) -> Path:
+    """Mark the folder as a report's; the files of an earlier report stay.
+
+    Raises:
+        BadInput: It holds files but no mark, so the files are not a report's.
+        OSError: It cannot be written.
+    """
     mark = folder / _MARK
-    if folder.exists() and any(folder.iterdir()):
-        if not mark.is_file():
-            raise BadInput(
-                f"{folder} holds files that no report wrote",
-                remedy="Give a new or empty folder with --output: the next report replaces everything in it.",
-            )
-        for path in folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path != mark:
-                path.unlink()
+    if folder.exists() and any(folder.iterdir()) and not mark.is_file():
+        raise BadInput(
+            f"{folder} holds files that no report wrote",
+            remedy="Give a new or empty folder with --output: the next report replaces everything in it.",
+        )
     folder.mkdir(parents=True, exist_ok=True)
-    mark.write_text("The next report replaces everything in this folder.\n", encoding="utf-8")
+    if not mark.is_file():
+        mark.write_text("The next report replaces everything in this folder.\n", encoding="utf-8")
     return folder
 
 

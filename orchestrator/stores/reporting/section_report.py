@@ -10,8 +10,13 @@ from pathlib import Path, PurePosixPath
 
 from orchestrator.core.errors import BadInput, RunFailed
 from orchestrator.kernel.files.atomic import write_json
+from orchestrator.kernel.reading.json_text import read_object
+from orchestrator.kernel.reading.shapes import TEXTS, fields, require
 from orchestrator.kernel.reporting.trial_report import CampaignReport, report_json, write_path
 
+STATEMENT_NAME = "statement.json"
+"""A section's own report may write this file: `{"lines": [...]}`, its statement about all trainings together."""
+_STATEMENT = fields({"lines": TEXTS}, others=True)
 _REPORT_PACKAGE = "multi_seed"
 _MISSING = re.compile(r"ModuleNotFoundError: No module named '([^'.]+)")
 
@@ -20,6 +25,21 @@ def has_own_report(code: Path, folder: PurePosixPath) -> bool:
     """Whether a section has a report of its own: the package `multi_seed` beside its code."""
     names = (*folder.parts, _REPORT_PACKAGE)
     return all(map(str.isidentifier, names)) and code.joinpath(*names, "__main__.py").is_file()
+
+
+def statement_in(folder: Path) -> tuple[str, ...]:
+    """What a section's own report says about all trainings together, a sentence each; empty without such a file.
+
+    Raises:
+        OSError: The file cannot be read.
+        Unreadable: It is no list of sentences.
+    """
+    path = folder / STATEMENT_NAME
+    if not path.is_file():
+        return ()
+    plain = read_object(path)
+    require(_STATEMENT, plain, path.name)
+    return tuple(plain["lines"])
 
 
 def section_report(code: Path, beside: PurePosixPath, account: CampaignReport, folder: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,27 @@ def session_curve(record: SessionRecord) -> SessionCurve | None:
     if begun is None:
         return None
     path = Path(record.results_dir) / EVENTS_NAME if record.results_dir else None
-    events = list(_events(path)) if path is not None and path.is_file() else []
+    events = own_events(record, path) if path is not None and path.is_file() else []
+    return curve_in(events, record, begun)
+
+
+def own_events(record: SessionRecord, path: Path) -> list[dict[str, Any]]:
+    """The events of a session's event file.
+
+    Raises:
+        RunFailed: The file belongs to another session, or cannot be read.
+    """
+    events = list(_events(path))
     _require_own(events, record, path)
+    return events
+
+
+def curve_in(events: Sequence[Mapping[str, Any]], record: SessionRecord, begun: int) -> SessionCurve:
+    """The learning curve in a session's events.
+
+    Args:
+        begun: Steps from which the session continued.
+    """
     seen = [event["steps"] for event in events if fits(COUNT, event.get("steps"))]
     return SessionCurve(
         steps_start=begun,
@@ -39,7 +58,17 @@ def session_curve(record: SessionRecord) -> SessionCurve | None:
     )
 
 
-def _point(event: dict[str, Any], slug: str) -> CurvePoint | None:
+def readable_events(path: Path) -> list[dict[str, Any]]:
+    """The events of a file, without damaged lines; the script that writes it may be running.
+
+    Raises:
+        Unreadable: The file is too large, or no regular file.
+    """
+    content = read_bounded(path, MOST_EVENT_BYTES)
+    return [event for _, event in read_lines(content, str(path)) if isinstance(event, dict)]
+
+
+def _point(event: Mapping[str, Any], slug: str) -> CurvePoint | None:
     read = evaluation_in(event)
     if read is None:
         return None
@@ -56,10 +85,9 @@ def evaluations_in(folder: Path) -> tuple[tuple[int, float], ...]:
     """
     path = folder / EVENTS_NAME
     try:
-        content = read_bounded(path, MOST_EVENT_BYTES) if path.is_file() else b""
+        events = readable_events(path) if path.is_file() else []
     except Unreadable:
         return ()
-    events = (event for _, event in read_lines(content, EVENTS_NAME) if isinstance(event, dict))
     return tuple(point for event in events if (point := evaluation_in(event)) is not None)
 
 
@@ -77,7 +105,7 @@ def _events(path: Path) -> Iterator[dict[str, Any]]:
             raise RunFailed(str(event), remedy=_REMEDY) from event
 
 
-def _require_own(events: list[dict[str, Any]], record: SessionRecord, path: Path | None) -> None:
+def _require_own(events: list[dict[str, Any]], record: SessionRecord, path: Path) -> None:
     nonces = {str(event.get("nonce")) for event in events if event.get("kind") == "started"}
     if nonces - {record.nonce}:
         raise RunFailed(f"{path} was written by another session than {record.slug}", remedy=_REMEDY)

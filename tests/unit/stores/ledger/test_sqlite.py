@@ -15,6 +15,7 @@ from orchestrator.core.errors import BadInput
 from orchestrator.core.ledger.events import Event, EventKind
 from orchestrator.core.ledger.records import Stage, session_key
 from orchestrator.core.secret_search import SecretValue
+from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.ledger.sql import OPEN_SESSIONS
 from orchestrator.stores.ledger.sqlite import SqliteLedger
 from orchestrator.stores.secrets.rules import masking
@@ -281,6 +282,23 @@ def test_a_ledger_of_an_earlier_version_is_migrated_and_stays_usable(tmp_path: P
         later.record(event)
     assert later.session("run/s01a1").stage is Stage.CLOSED and later.rebuild()  # type: ignore[union-attr]
     later.close()
+
+
+@pytest.mark.parametrize("version", EARLIER)
+def test_a_ledger_of_an_earlier_version_is_read_without_changing_it(tmp_path: Path, version: str) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger = SqliteLedger(path)
+    for event in (_start(), _plan(), *WHOLE_SESSION):
+        ledger.record(event)
+    records = list(ledger.sessions())
+    for statement in EARLIER[version]:
+        ledger.connection.execute(statement)
+    ledger.close()
+    before = path.read_bytes()
+    with ledger_for_reading(path) as read:
+        assert list(read.sessions()) == records
+    assert path.read_bytes() == before
+    assert [found.name for found in tmp_path.iterdir()] == ["ledger.sqlite"]
 
 
 def _columns(connection: sqlite3.Connection) -> list[str]:

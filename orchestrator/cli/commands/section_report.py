@@ -1,0 +1,77 @@
+"""The report on a section: page, tables over seeds, LaTeX and TensorBoard files of all its trainings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.cli.commands.report import page_command, read_page, why_unwritten, written_page
+
+if TYPE_CHECKING:
+    from orchestrator.cli.output.console import Console
+    from orchestrator.core.reporting.seed_statistics import Statistic
+    from orchestrator.core.reporting.training import Training
+    from orchestrator.stores.project import Project
+
+
+def section_report(project: Project, section: str, output: Path | None, console: Console) -> dict[str, Any]:
+    """Write everything; the object for `--json`.
+
+    Raises:
+        BadInput: The section has no training, or the folder holds files that no report wrote.
+        RunFailed: A session's event file is damaged: the page says so, and a table that lacks its rows is not written.
+        OSError: The folder that the user named cannot be written, or the disk is full.
+    """
+    from orchestrator.core.errors import BadInput, RunFailed
+    from orchestrator.core.reporting.training_tables import text_lines
+    from orchestrator.stores.reporting.folder import emptied_report
+    from orchestrator.stores.reporting.training_report import seed_statistics, write_training_report
+    from orchestrator.wiring.reports import section_trainings
+
+    trainings: list[Training] = []
+    damaged: RunFailed | None = None
+    try:
+        trainings = section_trainings(project, section)
+    except RunFailed as fault:
+        damaged = fault
+    if not trainings and damaged is None:
+        raise BadInput(
+            f"{section} has no training to report: no session has run yet",
+            remedy=f"Train it first: python -m orchestrator run {section} --quick",
+        )
+    page = read_page(project, section)
+    files: list[Path] = []
+    statistics: list[Statistic] | None = None
+    unwritten = ""
+    try:
+        folder = emptied_report(output or project.section_reports / section)
+        files = written_page(page, folder, console)
+        if damaged is None:
+            written, statistics = write_training_report(section, trainings, folder, page_command())
+            console.say(*(f"Wrote {path.as_posix()}" for path in written))
+            files += written
+    except OSError as fault:
+        if output is not None:
+            raise
+        unwritten = why_unwritten(fault, project)
+        console.say(unwritten)
+    if damaged is not None:
+        raise damaged
+    statistics = seed_statistics(trainings) if statistics is None else statistics
+    console.say(*text_lines(trainings, statistics))
+    return _json(files, unwritten, trainings, statistics)
+
+
+def _json(
+    files: Sequence[Path], unwritten: str, trainings: Sequence[Training], statistics: Sequence[Statistic]
+) -> dict[str, Any]:
+    return {
+        "files": [path.as_posix() for path in files],
+        **({"unwritten": unwritten} if unwritten else {}),
+        "trainings": len(trainings),
+        "proofs": {one.session: dict(one.proof) for one in trainings if one.proof},
+        "adopted": {one.lineage_id: one.adopted for one in trainings if one.adopted},
+        "statistics": [asdict(one) for one in statistics],
+    }

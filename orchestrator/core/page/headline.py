@@ -1,0 +1,85 @@
+"""The answer that stands first on a page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from orchestrator.core.campaign.trial_status import State
+from orchestrator.core.page.chain import Chain
+from orchestrator.core.page.page import Headline
+from orchestrator.core.page.rows import DONE, IN_FLIGHT, row_verdict, source_of, state_of, steps_done_of
+from orchestrator.core.reporting.training import UNFINISHED
+from orchestrator.core.run.summary import NO_CLAIM
+from orchestrator.core.session.live_progress import steps_of
+
+NOTHING_YET = "Nothing has been trained yet."
+
+
+def headline_of(chains: Sequence[Chain]) -> Headline:
+    """The answer of one training, or of several: the verdict of the newest finished one, with its intervals.
+
+    Args:
+        chains: In any order.
+    """
+    begun = [one for one in chains if one.everything]
+    if not begun:
+        return Headline(verdict="", text=NOTHING_YET)
+    finished = [one for one in begun if one.evaluated is not None]
+    if not finished:
+        return _unfinished(chains, begun)
+    newest = max(finished, key=lambda one: one.records[-1].planned_at)
+    verdict = row_verdict(newest)
+    text = _sentence(newest, verdict) if len(chains) == 1 else _of_several(chains, finished, newest, verdict)
+    reasons = () if newest.manifest is None else newest.manifest.outcome.verdict_reasons
+    return Headline(verdict=verdict, text=text, lines=reasons, source=source_of(newest))
+
+
+def campaign_headline(chains: Sequence[Chain], lines: Sequence[str]) -> Headline:
+    """The answer of a campaign.
+
+    Args:
+        chains: Every trial.
+        lines: The statement about all its seeds that the section's own report wrote; empty without one.
+    """
+    done = [one for one in chains if state_of(one) == DONE]
+    needed = [one for one in chains if state_of(one) != State.SPARE.value]
+    verdicts = Counter(row_verdict(one) for one in done)
+    count = f"{len(done)} of {len(needed)} trainings finished"
+    newest = max(done, key=lambda one: one.records[-1].planned_at, default=None) if done else None
+    source = source_of(newest) if newest is not None else None
+    if not done or len(done) < len(needed):
+        return Headline(verdict=UNFINISHED if chains else "", text=f"{count}.", lines=tuple(lines), source=source)
+    if set(verdicts) == {NO_CLAIM}:
+        return Headline(verdict=NO_CLAIM, text=f"Finished, no claim: {count}.", lines=tuple(lines), source=source)
+    word = next(iter(verdicts)) if len(verdicts) == 1 else NO_CLAIM
+    counts = ", ".join(f"{number} {one}" for one, number in verdicts.most_common())
+    return Headline(verdict=word, text=f"{count}; each judged alone: {counts}.", lines=tuple(lines), source=source)
+
+
+def _unfinished(chains: Sequence[Chain], begun: Sequence[Chain]) -> Headline:
+    newest = max(begun, key=lambda one: one.everything[-1].planned_at)
+    if len(chains) == 1:
+        text = f"Not finished: {steps_of(steps_done_of(newest), newest.target_steps)}, {state_of(newest)}."
+        lines = () if newest.autopsy is None else (newest.autopsy.sentence, newest.autopsy.advice)
+        return Headline(verdict=UNFINISHED, text=text, lines=lines, source=source_of(newest))
+    flying = sum(state_of(one) == IN_FLIGHT for one in chains)
+    text = f"0 of {len(chains)} trainings finished, {flying} in flight."
+    return Headline(verdict=UNFINISHED, text=text, source=source_of(newest))
+
+
+def _sentence(chain: Chain, verdict: str) -> str:
+    at = steps_of(steps_done_of(chain), chain.target_steps)
+    if verdict == NO_CLAIM:
+        return f"Finished, no claim: {at}."
+    return f"Verdict: {verdict.replace('_', ' ')}, at {at}."
+
+
+def _of_several(chains: Sequence[Chain], finished: Sequence[Chain], newest: Chain, verdict: str) -> str:
+    counts = Counter(row_verdict(one) for one in finished)
+    each = ", ".join(f"{number} {one.replace('_', ' ')}" for one, number in counts.most_common())
+    seed = "" if newest.seed is None else f" seed {newest.seed}"
+    return (
+        f"{len(finished)} of {len(chains)} trainings finished: {each}. "
+        f"The newest, {newest.label}{seed}: {verdict.replace('_', ' ')}."
+    )

@@ -1,0 +1,64 @@
+"""What a session's events say for the page: curve, rewards, rate and the time of the latest report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from orchestrator.core.ledger.records import SessionRecord
+from orchestrator.core.page.chain import Reports
+from orchestrator.core.reporting.learning_curve import SessionCurve
+from orchestrator.core.session.live_progress import measured
+from orchestrator.core.timestamps import parse_timestamp
+from orchestrator.kernel.reporting.trial_report import CurvePoint
+
+REWARDS = ("reward_mean", "reward", "mean_reward", "ep_rew_mean", "episode_reward", "return")
+"""Names under which a progress report may state its mean reward; the first that is there counts."""
+_LARGEST = 1e300
+
+
+def reports_in(events: Sequence[Mapping[str, Any]], curve: SessionCurve) -> Reports:
+    """What a session reported.
+
+    Args:
+        events: Oldest first; values may be anything.
+        curve: Its learning curve, from the same events.
+    """
+    at = (parse_timestamp(str(event.get("at"))) for event in reversed(events))
+    last_at = next((one for one in at if one is not None), None)
+    return Reports(
+        curve=curve,
+        rewards=tuple(_rewards(events)),
+        steps_per_s=measured(events).get("steps_per_s"),
+        last_at=None if last_at is None else last_at.isoformat(),
+    )
+
+
+def recorded_reports(record: SessionRecord, begun: int) -> Reports:
+    """What the ledger knows of a session's reports, where its event file is gone.
+
+    Args:
+        begun: Steps from which the session continued.
+    """
+    points = tuple(
+        CurvePoint(steps=steps, score=score, measures={}, session=record.slug) for steps, score in record.curve
+    )
+    seen = max([begun, record.steps_done or 0, *(point.steps for point in points)])
+    return Reports(curve=SessionCurve(steps_start=begun, steps_seen=seen, points=points))
+
+
+def _rewards(events: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, float]]:
+    for event in events:
+        steps = event.get("steps")
+        if event.get("kind") != "progress" or not isinstance(steps, int) or isinstance(steps, bool) or steps < 0:
+            continue
+        for name in REWARDS:
+            reward = event.get(name)
+            if reward is not None and _is_number(reward):
+                yield steps, float(reward)
+                break
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a finite number that fits into a float."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST

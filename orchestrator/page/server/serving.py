@@ -1,0 +1,83 @@
+"""Runs the server until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+
+from orchestrator.core.page.page import Page
+from orchestrator.page.server.apart import in_thread
+from orchestrator.page.server.application import Document, application_of
+from orchestrator.page.server.feed import Feed
+
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
+_STREAMS_END_WITHIN_S = 1
+
+
+def serve(
+    listening: socket.socket, read: Callable[[], Page], document: Document, report: Callable[[Exception], None]
+) -> None:
+    """Serve the page until a signal ends it; open streams end at once.
+
+    Args:
+        listening: On 127.0.0.1; it is closed at the end.
+        read: Reads the page, in a thread.
+        document: Renders it, in a thread.
+        report: Receives exceptions of both; the server goes on.
+    """
+    server_of(read, document, listening.getsockname()[1], report).run(sockets=[listening])
+
+
+def server_of(read: Callable[[], Page], document: Document, port: int, report: Callable[[Exception], None]) -> Server:
+    """The server of `serve`, before it runs."""
+    feed = Feed(read, apart=in_thread, report=report)
+    config = uvicorn.Config(
+        application_of(feed, document, port, apart=in_thread, report=report),
+        http="h11",
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",  # exceptions go to `report`
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=_STREAMS_END_WITHIN_S,
+    )
+    return Server(config, feed)
+
+
+class Server(uvicorn.Server):
+    """A server that ends its streams first, and after a signal returns; uvicorn would raise the signal once more."""
+
+    def __init__(self, config: uvicorn.Config, feed: Feed) -> None:
+        super().__init__(config)
+        self._feed = feed
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, then everything else."""
+        self._feed.close()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at a signal within the block, unless it is ignored: a shell does that for commands in the background."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._stop) for number in heeded}
+        try:
+            yield
+        finally:
+            for number, action in before.items():
+                signal.signal(number, action)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.should_exit = True

@@ -1,0 +1,79 @@
+"""The pictures that sessions and reports wrote, for the page."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from orchestrator.core.page.page import Picture
+from orchestrator.core.page.source import Source
+
+MEDIA_TYPES = {".png": "image/png", ".gif": "image/gif", ".svg": "image/svg+xml"}
+MOST_PICTURES, MOST_BYTES = 12, 4_000_000
+_HEADS = {".png": b"\x89PNG\r\n\x1a\n", ".gif": b"GIF8"}
+_OWN_CURVES, _BESIDE_OWN_CURVES = "learning_curves.svg", "trainings.csv"
+_MOST_FILES = 20_000
+
+
+def pictures_in(
+    folders: Sequence[tuple[Path, Source]], mask: Callable[[str], str]
+) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
+    """The pictures below some folders, and a sentence for each that is left out.
+
+    At most 12 pictures with 4 MB together are kept; the largest are left out first.
+
+    Args:
+        folders: Each with the source of its pictures, in the order in which they are shown.
+        mask: Hides the secrets in the text of an SVG.
+    """
+    found: list[tuple[Path, Source, int]] = []
+    for folder, source in folders:
+        found += [(path, source, path.stat().st_size) for path in sorted(_below(folder))]
+    notes: list[str] = []
+    kept = list(found)
+    while len(kept) > MOST_PICTURES or sum(size for _, _, size in kept) > MOST_BYTES:
+        largest = max(kept, key=lambda one: one[2])
+        kept.remove(largest)
+        notes.append(f"The picture {largest[0].name} ({largest[2] / 1e6:.1f} MB) of {largest[1].session} is left out.")
+    pictures: list[Picture] = []
+    for path, source, _ in kept:
+        picture, fault = _picture(path, source, mask)
+        if picture is not None:
+            pictures.append(picture)
+        else:
+            notes.append(f"The picture {path.name} of {source.session} is left out: {fault}.")
+    return tuple(pictures), tuple(notes)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """The picture files below a folder; links are not followed, and the report's own curves are left out."""
+    seen = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            seen += 1
+            path = Path(place, name)
+            if seen > _MOST_FILES:
+                return
+            if path.suffix.lower() not in MEDIA_TYPES or path.is_symlink() or not path.is_file():
+                continue
+            if name == _OWN_CURVES and path.with_name(_BESIDE_OWN_CURVES).is_file():
+                continue
+            yield path
+
+
+def _picture(path: Path, source: Source, mask: Callable[[str], str]) -> tuple[Picture | None, str]:
+    suffix = path.suffix.lower()
+    try:
+        content = path.read_bytes()
+    except OSError as fault:
+        return None, f"it cannot be read ({fault.strerror or fault})"
+    if suffix == ".svg":
+        content = mask(content.decode("utf-8", "replace")).encode()
+        if b"<svg" not in content[:4096]:
+            return None, "it is no SVG picture"
+    elif not content.startswith(_HEADS[suffix]):
+        return None, f"it is no {suffix[1:].upper()} picture"
+    data = base64.b64encode(content).decode("ascii")
+    return Picture(title=path.stem, media_type=MEDIA_TYPES[suffix], data=data, source=source), ""

@@ -1,0 +1,124 @@
+"""`orchestrator.report`: the page inside a notebook, or as a file where there is none."""
+
+from __future__ import annotations
+
+import html as markup
+import sys
+from pathlib import Path
+from typing import Any
+
+from orchestrator.core.errors import BadInput
+from orchestrator.core.page.page import Page
+from orchestrator.kernel.files.atomic import make_folder, write_bytes
+from orchestrator.kernel.training.base_run import BaseRun
+from orchestrator.stores.system_clock import SystemClock
+from orchestrator.wiring.page_report import PAGE_NAME
+
+_HEIGHT_PX = 900
+_COMMAND = "orchestrator.report()"
+
+
+class NotebookPage:
+    """The page of a training: a notebook that gets it as the last value of a cell shows it.
+
+    Attributes:
+        page: Its data.
+        text: The HTML file; empty without the libraries of the page.
+        path: Where it was written, None in a notebook.
+        missing: Why there is no page; empty if there is one.
+    """
+
+    def __init__(self, page: Page, text: str, path: Path | None = None, missing: str = "") -> None:
+        self.page = page
+        self.text = text
+        self.path = path
+        self.missing = missing
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page into a file.
+
+        Raises:
+            BadInput: A library of the page is not installed.
+            OSError: The file cannot be written.
+        """
+        if self.missing:
+            raise BadInput(self.missing)
+        make_folder(Path(path).parent)
+        write_bytes(Path(path), self.text.encode("utf-8", "backslashreplace"))
+        self.path = Path(path)
+        return self.path
+
+    def __repr__(self) -> str:
+        return self.missing or f"{self.page.title}: {self.page.headline.text}" + (f" {self.path}" if self.path else "")
+
+    def _repr_html_(self) -> str:
+        """A frame of fixed height; the page's scripts run in it, without access to the notebook."""
+        if self.missing:
+            return f"<pre>{markup.escape(self.missing)}</pre>"
+        inside = markup.escape(self.text, quote=True)
+        allowed = "allow-scripts allow-popups allow-downloads"
+        style = f"width:100%;height:{_HEIGHT_PX}px;border:0"
+        title = markup.escape(self.page.title, quote=True)
+        return f'<iframe title="{title}" sandbox="{allowed}" style="{style}" srcdoc="{inside}"></iframe>'
+
+
+def report(run_or_target: Any = None) -> NotebookPage:
+    """The page of a run that a script opened, or of what a word names in this project.
+
+    In a notebook the value is shown; elsewhere the page is written, and its path is printed.
+
+    Args:
+        run_or_target: What `with orchestrator.session() as run` gives, or a word as for the command `report`; None for
+            the whole project.
+
+    Raises:
+        BadInput: The word names nothing.
+    """
+    page, folder = _of_run(run_or_target) if isinstance(run_or_target, BaseRun) else _of_word(run_or_target)
+    try:
+        from orchestrator.page.document import TEMPLATES, html
+
+        found = NotebookPage(page, html(page, TEMPLATES))
+    except BadInput as fault:
+        found = NotebookPage(page, "", missing=f"{fault}. {fault.remedy}")
+    except ModuleNotFoundError as fault:
+        install = f"python -m pip install {fault.name}"
+        found = NotebookPage(page, "", missing=f"the page needs {fault.name}, which is not installed: {install}")
+    if not in_notebook():
+        if not found.missing:
+            found.save(folder / PAGE_NAME)
+        print(found.missing or f"Wrote {found.path}", flush=True)
+    return found
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    shell = sys.modules.get("IPython")
+    running = shell.get_ipython() if shell is not None else None
+    return running is not None and getattr(running, "kernel", None) is not None
+
+
+def _of_run(run: BaseRun) -> tuple[Page, Path]:
+    from orchestrator.wiring.alone_page import alone_page
+
+    folder = run.models_dir
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    script = None if main is None else Path(main)
+    if script is not None and script.is_relative_to(Path.cwd()):
+        script = script.relative_to(Path.cwd())
+    page = alone_page(folder, script=script, command=_COMMAND, now=SystemClock().now(), in_flight=run.is_open)
+    return page, folder
+
+
+def _of_word(word: Any) -> tuple[Page, Path]:
+    from orchestrator.stores.project import find_project
+    from orchestrator.wiring.alone_page import alone_folder, alone_page
+    from orchestrator.wiring.pages import folder_of, found_target, page_of
+
+    name, now = None if word is None else str(word), SystemClock().now()
+    alone = None if name is None else alone_folder(name, Path.cwd())
+    if alone is not None:
+        return alone_page(alone, script=None, command=_COMMAND, now=now), alone
+    project = find_project()
+    target = found_target(project, name)
+    return page_of(project, name, command=_COMMAND, now=now), folder_of(project, target)

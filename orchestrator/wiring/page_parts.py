@@ -1,0 +1,107 @@
+"""Parts of a page that more is read for than its trainings: title, headline, intervals and pictures."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+from orchestrator.core.campaign.config import Campaign
+from orchestrator.core.ledger.records import SessionRecord
+from orchestrator.core.page.chain import Chain
+from orchestrator.core.page.headline import campaign_headline, headline_of
+from orchestrator.core.page.intervals import intervals_of
+from orchestrator.core.page.page import Headline, Interval, Subject
+from orchestrator.core.page.rows import source_of
+from orchestrator.core.page.source import Source
+from orchestrator.core.page.statistics import trainings_of
+from orchestrator.core.reporting.seed_statistics import Estimate, Resamples, mean
+from orchestrator.core.reporting.training import Training
+from orchestrator.kernel.reading.json_text import Unreadable
+from orchestrator.pipeline.reporting.trainings import trainings_in
+from orchestrator.stores.project import Project
+from orchestrator.stores.reporting.section_report import statement_in
+from orchestrator.wiring.page_reading import PageReader
+from orchestrator.wiring.page_targets import Target
+
+
+def title_of(project: Project, target: Target, campaign: Campaign | None, chains: Sequence[Chain]) -> str:
+    """The title of a page."""
+    if campaign is not None:
+        return campaign.title or campaign.campaign
+    if target.subject is Subject.RUN and chains:
+        one = chains[0]
+        return f"{one.section}: {one.label}" + ("" if one.seed is None else f" seed {one.seed}")
+    return target.name or project.state.name
+
+
+def headline(project: Project, reader: PageReader, campaign: Campaign | None, chains: Sequence[Chain]) -> Headline:
+    """The answer of a page."""
+    if campaign is None:
+        return headline_of(chains)
+    lines: list[str] = []
+    for folder in statement_folders(project, campaign, chains):
+        try:
+            lines += statement_in(folder)
+        except (OSError, Unreadable) as fault:
+            reader.note(f"The statement of the campaign's report cannot be read: {fault}")
+    return campaign_headline(chains, lines)
+
+
+def statement_folders(project: Project, campaign: Campaign, chains: Sequence[Chain]) -> list[Path]:
+    """The folders of a campaign's report: its own, and those of its sections if it has several."""
+    folder = project.campaign_reports / campaign.campaign
+    sections = dict.fromkeys(one.section for one in chains)
+    return [folder] if len(sections) < 2 else [folder, *(folder / name for name in sections)]
+
+
+def intervals(
+    reader: PageReader, target: Target, chains: Sequence[Chain], sessions: Sequence[SessionRecord], command: str
+) -> tuple[Interval, ...]:
+    """Every number over the seeds of its variant; none for a single training."""
+    if target.subject is Subject.RUN:
+        return ()
+    if target.subject is Subject.CAMPAIGN:
+        trainings = list(trainings_of(chains))
+    else:
+        trainings = _of_sections(reader, chains, sessions)
+    newest = {one.slug: one.planned_at for one in sessions}
+    return intervals_of(trainings, _mean_of, command, newest)
+
+
+_RESAMPLES = Resamples(lambda seed: random.Random(seed).random)
+
+
+@lru_cache(maxsize=4096)
+def _mean_of(values: tuple[float, ...]) -> Estimate:
+    """A mean with its interval; kept, because a served page asks again and again."""
+    return _RESAMPLES.estimate(mean, values)
+
+
+def picture_folders(
+    project: Project, reader: PageReader, campaign: Campaign | None, chains: Sequence[Chain], command: str
+) -> list[tuple[Path, Source]]:
+    """Folders with pictures: the campaign's report, then the outputs of the newest finished session."""
+    found: list[tuple[Path, Source]] = []
+    if campaign is not None:
+        folder = project.campaign_reports / campaign.campaign
+        found.append((folder, Source(session=campaign.campaign, command=command)))
+    finished = [one for one in chains if one.evaluated is not None]
+    if finished:
+        newest = max(finished, key=lambda one: one.records[-1].planned_at)
+        outputs, source = reader.folder(newest.records[-1]), source_of(newest)
+        if outputs is not None and source is not None:
+            found.append((outputs, source))
+    return found
+
+
+def _of_sections(reader: PageReader, chains: Sequence[Chain], sessions: Sequence[SessionRecord]) -> list[Training]:
+    """The trainings of each section as its report has them; of several sections, the variant names its section."""
+    sections = list(dict.fromkeys(one.section for one in chains))
+    found: list[Training] = []
+    for section in sections:
+        own = trainings_in(sessions, reader.stretch, section)
+        found += own if len(sections) < 2 else [replace(one, variant=f"{section} {one.variant}") for one in own]
+    return found

@@ -1,0 +1,130 @@
+"""Gathers the page of a run, a section, a campaign or the whole project. Nothing is written, no lock is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestrator import __version__
+from orchestrator.core.campaign.config import Campaign
+from orchestrator.core.ledger.records import SessionRecord
+from orchestrator.core.page.bars import bars_of
+from orchestrator.core.page.chain import Chain
+from orchestrator.core.page.limits import left_out_of, limits_of
+from orchestrator.core.page.masked import masked_page
+from orchestrator.core.page.page import Page, Subject
+from orchestrator.core.page.rows import row_of
+from orchestrator.core.page.settings import without_shared
+from orchestrator.core.page.weeks import weeks_of
+from orchestrator.pipeline.campaign.context import read_trial_statuses
+from orchestrator.stores.campaign.campaign_yaml import load_campaign
+from orchestrator.stores.ledger.lease import SqliteRefusals
+from orchestrator.stores.ledger.reading import ledger_for_reading
+from orchestrator.stores.project import Project
+from orchestrator.stores.reporting.pictures import pictures_in
+from orchestrator.stores.secrets.rules import also_hide, masking
+from orchestrator.wiring import LOCAL, present_digest
+from orchestrator.wiring.campaigns import trial_autopsies, webhooks_in_use
+from orchestrator.wiring.page_chains import autopsies_of, by_lineage, chains_of, trial_chains, with_autopsies, with_live
+from orchestrator.wiring.page_parts import headline, intervals, picture_folders, title_of
+from orchestrator.wiring.page_reading import PageReader
+from orchestrator.wiring.page_targets import Target, target_of
+from orchestrator.wiring.searches import campaign_trials
+
+
+def page_of(project: Project, target: str | None, *, command: str, now: datetime, ask: bool = False) -> Page:
+    """The page of what a word names; its texts hold no secret.
+
+    Args:
+        target: A section, a campaign (name or file), a run, a session, a training, or a trial's label; None for the
+            whole project.
+        command: The command that makes the page again.
+        now: Aware time.
+        ask: Whether to look once at sessions in flight elsewhere; those on this computer are always looked at.
+
+    Raises:
+        BadInput: The word names nothing, or a campaign's file is wrong; or the ledger is damaged.
+        StorageFault: The ledger cannot be read.
+    """
+    reader = PageReader(project)
+    with ledger_for_reading(project.own / "ledger.sqlite") as ledger:
+        runs, sessions = ledger.runs(), ledger.sessions()
+        refusals = SqliteRefusals(ledger).reasons()
+        found = target_of(project, target, runs, sessions)
+        if found.subject is Subject.CAMPAIGN:
+            campaign = load_campaign(Path(found.name))
+            trials = campaign_trials(project, campaign)
+            statuses = read_trial_statuses(ledger, campaign, trials, present_digest(project))
+    if found.subject is Subject.CAMPAIGN:
+        also_hide(webhooks_in_use(campaign))
+        autopsies = trial_autopsies(project, campaign, found.name, statuses)
+        chains = trial_chains(reader, statuses, campaign.backend, by_lineage(sessions), refusals)
+    else:
+        campaign = None
+        own = [one for one in sessions if _belongs(one, found)]
+        chains = chains_of(project, reader, runs, own)
+        autopsies = autopsies_of(project, reader, chains)
+    chains = with_live(project, reader, with_autopsies(chains, autopsies), ask=ask)
+    return _page(project, reader, found, campaign, chains, command=command, now=now)
+
+
+def found_target(project: Project, word: str | None) -> Target:
+    """What a word names.
+
+    Raises:
+        BadInput: It names nothing, or several trainings.
+    """
+    with ledger_for_reading(project.own / "ledger.sqlite") as ledger:
+        return target_of(project, word, ledger.runs(), ledger.sessions())
+
+
+def folder_of(project: Project, target: Target) -> Path:
+    """Where the page of a target lies, beside the other files of its report."""
+    if target.subject is Subject.CAMPAIGN:
+        return project.campaign_reports / load_campaign(Path(target.name)).campaign
+    return project.section_reports / (target.name or "project")
+
+
+def _belongs(record: SessionRecord, target: Target) -> bool:
+    if target.subject is Subject.SECTION:
+        return record.ticket["spec"].get("section") == target.name
+    return target.subject is Subject.PROJECT or record.lineage_id == target.lineage_id
+
+
+def _page(
+    project: Project,
+    reader: PageReader,
+    target: Target,
+    campaign: Campaign | None,
+    chains: Sequence[Chain],
+    *,
+    command: str,
+    now: datetime,
+) -> Page:
+    mask = masking()
+    limits = limits_of(len(chains))
+    rows = tuple(row_of(one, limits) for one in chains)
+    for sentence in left_out_of(chains, limits):
+        reader.note(sentence)
+    shared: dict[str, str] = {}
+    if limits.shares_settings:
+        rows, shared = without_shared(rows)
+    records = [record for chain in chains for record in chain.everything]
+    pictures, left_out = pictures_in(picture_folders(project, reader, campaign, chains, command), mask)
+    page = Page(
+        subject=target.subject,
+        title=title_of(project, target, campaign, chains),
+        made_at=now.astimezone(UTC).isoformat(timespec="seconds"),
+        command=command,
+        headline=headline(project, reader, campaign, chains),
+        trainings=rows,
+        sessions=tuple(sorted((bar for one in chains for bar in bars_of(one)), key=lambda bar: bar.began_at)),
+        weeks=weeks_of(records, {}, now, LOCAL),
+        intervals=intervals(reader, target, chains, records, command),
+        pictures=pictures,
+        notes=(*reader.notes, *left_out),
+        shared_settings=shared,
+        versions={"orchestrator": __version__},
+    )
+    return masked_page(page, mask)

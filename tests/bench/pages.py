@@ -1,0 +1,90 @@
+"""Size and time of the page: `make bench-page`.
+
+Exits with 1 if a goal is missed. Ledger, event files and manifests are real files; nothing is trained.
+"""
+
+from __future__ import annotations
+
+import math
+import resource
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestrator.page.document import TEMPLATES, embedded, html
+from orchestrator.wiring import page_reading
+from orchestrator.wiring.pages import page_of
+from tests.doubles.trained_project import Told, TrainedProject, campaign_yaml
+
+NUMBERS = {f"measure_{place}.mean": 1.0 + place / 7 for place in range(31)}
+"""As many numbers as section 7.6 reports."""
+_missed: list[str] = []
+
+
+def require(met: bool, goal: str) -> None:
+    print(f"  {'met' if met else 'MISSED'}: {goal}", flush=True)
+    if not met:
+        _missed.append(goal)
+
+
+def sessions_of(seed: int, reports: int, evaluations: int) -> tuple[Told, Told]:
+    """Two sessions to 40 million steps in all, with a reward at each report."""
+    half = 20_000_000
+
+    def told(start: int, **more: object) -> Told:
+        at = [start + half * (place + 1) // reports for place in range(reports)]
+        evaluated = [start + half * (place + 1) // evaluations for place in range(evaluations)]
+        return Told(
+            start=start,
+            end=start + half,
+            rewards={steps: -200 + 30 * math.log10(steps + seed) for steps in at},
+            evaluations={steps: -22.123456789 + math.sin(steps + seed) / 3 for steps in evaluated},
+            **more,  # type: ignore[arg-type]
+        )
+
+    return told(0, reason="paused"), told(half, grade="exact", numbers=NUMBERS)
+
+
+def measure(trials: int, reports: int, evaluations: int) -> tuple[float, float, int, int]:
+    """Seconds to gather and to render, bytes of the file, bytes of its data."""
+    with tempfile.TemporaryDirectory() as folder:
+        seeds = max(1, trials // 6)
+        gammas = [0.9, 0.95, 0.96, 0.97, 0.98, 0.99] if trials >= 6 else []
+        began_s = time.perf_counter()
+        trained = TrainedProject(Path(folder, "project"), campaign_yaml(seeds, gammas))
+        for trial in trained.trials:
+            trained.train(trial, *sessions_of(trial.seed, reports, evaluations))
+        print(f"{len(trained.trials)} trials, {time.perf_counter() - began_s:.1f} s to write them", flush=True)
+        page_reading.forget()
+        began_s = time.perf_counter()
+        page = page_of(trained.project, "pages", command="report pages", now=datetime.now(UTC))
+        gathered_s = time.perf_counter() - began_s
+        began_s = time.perf_counter()
+        text = html(page, TEMPLATES)
+        rendered_s = time.perf_counter() - began_s
+        data = len(embedded(page).encode())
+        began_s = time.perf_counter()
+        page_of(trained.project, "pages", command="report pages", now=datetime.now(UTC))
+        again_s = time.perf_counter() - began_s
+    size = len(text.encode())
+    memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"  gathered in {gathered_s:.2f} s (again in {again_s:.2f} s), rendered in {rendered_s:.2f} s", flush=True)
+    print(f"  file {size / 1e6:.2f} MB, of it data {data / 1e6:.2f} MB; memory {memory_mb:.0f} MB", flush=True)
+    return gathered_s, rendered_s, size, data
+
+
+def main() -> int:
+    gathered_s, rendered_s, size, data = measure(60, reports=500, evaluations=50)
+    require(size < 6e6, "60 trials below 6 MB")
+    require(data < 1e6, "60 trials with less than 1 MB of data")
+    require(gathered_s + rendered_s < 3.0, "60 trials in less than 3 s")
+    gathered_s, rendered_s, size, _ = measure(10_000, reports=20, evaluations=10)
+    require(size < 30e6, "10,000 trials below 30 MB")
+    require(gathered_s + rendered_s < 120.0, "10,000 trials in less than 2 minutes")
+    return 1 if _missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

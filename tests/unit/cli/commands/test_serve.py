@@ -1,0 +1,66 @@
+"""`serve` without its libraries, and that no other command imports them."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.commands import serve
+from orchestrator.cli.main import main
+
+
+@pytest.mark.parametrize(
+    ("absent", "error", "remedy"),
+    [
+        (
+            ("plotly", "starlette", "uvicorn"),
+            "`serve` needs plotly, starlette, uvicorn, which are not installed",
+            'python -m pip install "plotly>=6" "starlette>=0.41" "uvicorn>=0.32"',
+        ),
+        (
+            ("uvicorn",),
+            "`serve` needs uvicorn, which is not installed",
+            'python -m pip install "uvicorn>=0.32"',
+        ),
+    ],
+)
+def test_the_missing_libraries_are_named_with_the_command_that_installs_them(
+    absent: tuple[str, ...],
+    error: str,
+    remedy: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(serve, "find_spec", lambda name: None if name in absent else real(name))
+    assert main(["serve"]) == 2
+    assert capsys.readouterr().err.splitlines() == [f"Error: {error}", f"Install it: {remedy}"]
+
+
+def test_the_libraries_are_those_of_the_extra(project_root: Path) -> None:
+    text = (project_root / "pyproject.toml").read_text(encoding="utf-8")
+    (line,) = [line for line in text.splitlines() if line.startswith("report = [")]
+    assert [word.strip('"') for word in line[10 : line.index("]")].split(", ")] == list(serve._LIBRARIES.values())
+
+
+def test_a_port_out_of_range_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--port", "65536"]) == 2
+    assert "65535" in capsys.readouterr().err
+
+
+def test_no_address_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--host", "0.0.0.0"]) == 2
+    assert "No such option" in capsys.readouterr().err
+
+
+def test_other_commands_import_no_library_of_the_page(project_root: Path) -> None:
+    code = (
+        "import sys, orchestrator.cli.main as m; m.main(['serve', '--help']); m.main(['status', '--help']); "
+        "sys.exit(str({'starlette', 'uvicorn', 'plotly', 'anyio', 'jinja2', 'asyncio'} & set(sys.modules) or 0))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=project_root, capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == "0"

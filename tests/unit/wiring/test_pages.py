@@ -1,0 +1,237 @@
+"""The page equals ledger and files: curve, seams, grades, lost steps, sessions, weeks, numbers, verdict."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from orchestrator.core.errors import BadInput
+from orchestrator.core.page.page import Page, Subject
+from orchestrator.core.page.training import Seam, Wasted
+from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME
+from orchestrator.stores.ledger.sqlite import SqliteLedger
+from orchestrator.wiring.pages import page_of
+from tests.doubles.trained_project import Told, TrainedProject, campaign_yaml
+
+NOW = datetime(2026, 12, 2, tzinfo=UTC)
+TOKEN = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"  # pragma: allowlist secret
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> TrainedProject:
+    return TrainedProject(tmp_path / "project", campaign_yaml(seeds=3))
+
+
+def page(trained: TrainedProject, target: str | None = None) -> Page:
+    return page_of(trained.project, target, command="orchestrator report", now=NOW)
+
+
+def chain(trained: TrainedProject) -> None:
+    """A first session that was killed at step 27 after its save at 20, and two that continued."""
+    trained.train(
+        trained.trials[0],
+        Told(
+            end=20,
+            seen=27,
+            reason="crashed",
+            manifest=False,
+            evaluations={10: 1.0, 25: 9.0},
+            rewards={5: -5.0, 26: -1.0},
+        ),
+        Told(
+            start=20,
+            end=30,
+            reason="paused",
+            grade="statistical",
+            grade_reasons=("torch differs",),
+            evaluations={25: 2.0},
+            rewards={26: -3.0},
+        ),
+        Told(start=30, end=40, grade="exact", evaluations={40: 1.5}, numbers={"reward": 7.5, "length.mean": 3.0}),
+    )
+
+
+def test_a_curve_has_each_step_once_with_seams_grades_lost_steps_and_the_best(trained: TrainedProject) -> None:
+    chain(trained)
+    (one,) = page(trained, "section_7_6").trainings
+    slugs = [session.slug for session in page(trained).sessions]
+    assert (one.curve.steps, one.curve.scores) == ((10, 25, 40), (1.0, 2.0, 1.5))
+    assert (one.curve.reward_steps, one.curve.rewards) == ((5, 26), (-5.0, -3.0))
+    assert one.curve.seams == (
+        Seam(steps=20, grade="statistical", session=slugs[1], reasons=("torch differs",)),
+        Seam(steps=30, grade="exact", session=slugs[2]),
+    )
+    assert one.curve.wasted == (Wasted(steps_from=20, steps_to=27, session=slugs[0]),) and one.curve.wasted_steps == 7
+    assert (one.curve.best_steps, one.curve.best_score) == (25, 2.0)
+    assert (one.grade, one.state, one.verdict, one.steps, one.sessions) == ("statistical", "done", "supported", 40, 3)
+    assert one.rate == pytest.approx(20 / 7200) and one.eta_s is None and one.wall_s == 7200.0
+
+
+def test_every_number_names_session_code_and_command(trained: TrainedProject) -> None:
+    chain(trained)
+    (one,) = page(trained, "section_7_6").trainings
+    with SqliteLedger(trained.project.own / "ledger.sqlite").connection:
+        record = SqliteLedger(trained.project.own / "ledger.sqlite").sessions()[-1]
+    assert {number.name: number.value for number in one.numbers} == record.numbers
+    for number in one.numbers:
+        assert (number.source.session, number.source.digest) == (record.slug, record.ticket["bundle_digest"])
+        assert number.source.command == "python -m orchestrator run section_7_6 --quick --backend local --seed 0"
+    assert len(one.policy_digest) == 64 and one.settings["hyper_parameters.gamma"] == "0.97"
+
+
+def test_sessions_are_bars_and_a_killed_one_ends_with_its_last_report(trained: TrainedProject) -> None:
+    chain(trained)
+    killed, paused, finished = page(trained).sessions
+    assert (killed.end_reason, killed.steps_done, killed.ended_at) == ("crashed", 20, "2026-11-30T08:00:07+00:00")
+    assert (paused.steps_start, paused.steps_done, paused.grade) == (20, 30, "statistical")
+    assert finished.began_at == "2026-11-30T10:00:00+00:00" and finished.ended_at == "2026-11-30T11:00:00+00:00"
+    assert not any(one.in_flight for one in (killed, paused, finished))
+
+
+def test_the_headline_has_the_sentences_of_the_verdict(trained: TrainedProject) -> None:
+    chain(trained)
+    head = page(trained, "section_7_6").headline
+    assert (head.verdict, head.lines) == ("supported", ("It delays by 19.1 [18.0, 20.5] s less.",))
+    assert head.source is not None and head.source.session == page(trained).sessions[-1].slug
+    assert "40 of 40 steps" in head.text
+
+
+def test_without_a_claim_or_without_an_end_the_headline_says_so(trained: TrainedProject) -> None:
+    assert page(trained).headline.verdict == "" and page(trained).trainings == ()
+    trained.train(trained.trials[0], Told(end=20, reason="paused"), run_end=None)
+    half = page(trained)
+    assert (half.headline.verdict, half.trainings[0].state) == ("unfinished", "between sessions")
+    assert half.trainings[0].eta_s == pytest.approx(20 / (20 / 3600))
+    trained.train(trained.trials[1], Told(end=40, verdict=None))
+    assert page(trained, trained.trials[1].lineage_id).headline.text == "Finished, no claim: 40 of 40 steps."
+    assert page(trained).headline.text.startswith("1 of 2 trainings finished: 1 no claim.")
+
+
+def test_a_campaign_shows_every_trial_also_those_that_have_not_begun(trained: TrainedProject) -> None:
+    chain(trained)
+    found = page(trained, "pages")
+    assert found.subject is Subject.CAMPAIGN and found.title == "Pages of a toy"
+    assert [one.state for one in found.trainings] == ["done", "waiting", "waiting"]
+    assert [one.verdict for one in found.trainings] == ["supported", "", ""]
+    assert (found.headline.verdict, found.headline.text) == ("unfinished", "1 of 3 trainings finished.")
+    first, second = found.trainings[:2]
+    assert set(first.settings) == set(second.settings)
+    assert {key for key in first.settings if first.settings[key] != second.settings[key]} == {"seed"}
+
+
+def test_the_statement_of_the_sections_own_report_stands_in_the_headline(trained: TrainedProject) -> None:
+    for trial in trained.trials:
+        trained.train(trial, Told(end=40, numbers={"reward": float(trial.seed)}))
+    folder = trained.project.campaign_reports / "pages"
+    folder.mkdir(parents=True)
+    (folder / "statement.json").write_text(json.dumps({"lines": ["DQN: supported (33 [30, 36] %)."]}), encoding="utf-8")
+    found = page(trained, "pages")
+    assert (found.headline.verdict, found.headline.lines) == ("supported", ("DQN: supported (33 [30, 36] %).",))
+    reward = next(one for one in found.intervals if one.measure == "reward")
+    assert (reward.variant, reward.n, reward.mean) == ("main", 3, 1.0)
+    assert reward.low is not None and reward.high is not None and reward.low < 1.0 < reward.high
+    assert reward.source.session == page(trained).sessions[-1].slug
+    (folder / "statement.json").write_text("[", encoding="utf-8")
+    assert any("statement" in note for note in page(trained, "pages").notes)
+
+
+def test_weeks_count_what_spends_quota_and_only_elsewhere(trained: TrainedProject) -> None:
+    gpu, cpu = {"accelerator": "NvidiaTeslaT4"}, {"accelerator": ""}
+    trained.train(trained.trials[0], Told(end=40, hours=2, machine=gpu), backend="kaggle")
+    trained.train(trained.trials[1], Told(end=40, hours=200, machine=cpu), backend="kaggle")
+    trained.train(trained.trials[2], Told(end=40, hours=3, machine=gpu), backend="kaggle")
+    weeks = page(trained).weeks
+    assert [(one.begins_at[:10], one.ends_at[:10], one.used_s) for one in weeks] == [
+        ("2026-11-30", "2026-12-07", 7200.0),
+        ("2026-12-07", "2026-12-14", 10800.0),
+    ]
+    assert {one.backend for one in weeks} == {"kaggle"} and {one.limit_s for one in weeks} == {None}
+
+
+def test_a_session_in_flight_is_on_the_page(trained: TrainedProject) -> None:
+    trained.train(trained.trials[0], Told(end=20, reason="paused"), Told(start=20, closed=False), run_end=None)
+    found = page(trained, "section_7_6")
+    assert [one.in_flight for one in found.sessions] == [False, True]
+    assert found.trainings[0].state == "in flight" and found.trainings[0].verdict == "unfinished"
+    assert found.sessions[1].ended_at is None and found.sessions[1].end_reason == ""
+
+
+def test_a_bad_ending_has_its_autopsy(trained: TrainedProject) -> None:
+    trained.train(trained.trials[0], Told(end=20, reason="section_failed"), run_end="section_failed")
+    (one,) = page(trained, "section_7_6").trainings
+    assert one.state == "failed" and one.ending is not None
+    assert one.why == one.ending.sentence and one.ending.command and one.ending.advice
+    assert page(trained, "pages").trainings[0].ending is not None
+
+
+@pytest.mark.parametrize("damage", ["event file", "manifest", "folder", "all of an event file"])
+def test_what_is_damaged_is_a_note_and_the_rest_stays(trained: TrainedProject, damage: str) -> None:
+    chain(trained)
+    before = page(trained, "section_7_6").trainings[0]
+    folder = trained.folder(page(trained).sessions[-1].slug)
+    if damage == "event file":
+        (folder / EVENTS_NAME).write_bytes(b"{\n\x00\xff not json\n" * 3)
+    elif damage == "all of an event file":
+        (folder / EVENTS_NAME).unlink()
+    elif damage == "manifest":
+        (folder / MANIFEST_NAME).write_text('{"wire_version": 1', encoding="utf-8")
+    else:
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
+    found = page(trained, "section_7_6")
+    assert len(found.notes) == 1 and folder.name.removeprefix("owner_") in found.notes[0], found.notes
+    (after,) = found.trainings
+    assert (after.curve.steps, after.curve.seams, after.verdict) == (
+        before.curve.steps,
+        before.curve.seams,
+        "supported",
+    )
+    assert (after.policy_digest == "") is (damage in ("manifest", "folder"))
+
+
+def test_no_secret_is_on_the_page(trained: TrainedProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_API_TOKEN", "correct-horse-battery-staple-93")
+    trained.train(
+        trained.trials[0],
+        Told(
+            end=40,
+            numbers={f"of.{TOKEN}": 1.0},
+            problems=(f"it printed {TOKEN}",),
+            reasons=("the token is correct-horse-battery-staple-93",),
+        ),
+    )
+    text = json.dumps(page(trained, "section_7_6").to_json())
+    assert TOKEN not in text and "battery-staple" not in text and "hidden" in text
+
+
+def test_a_wrong_name_is_refused_with_the_nearest(trained: TrainedProject) -> None:
+    chain(trained)
+    for wrong, near in (("section_7_7", "section_7_6"), ("page", "pages"), ("7.6", "section_7_6")):
+        with pytest.raises(BadInput) as refused:
+            page(trained, wrong)
+        assert near in refused.value.remedy
+    with pytest.raises(BadInput, match="no campaign file"):
+        page(trained, "nowhere.yaml")
+
+
+def test_a_session_or_a_run_names_its_training(trained: TrainedProject) -> None:
+    chain(trained)
+    trained.train(trained.trials[1], Told(end=40))
+    first = page(trained).sessions[0]
+    for word in (first.slug, first.lineage_id[:8], trained.folder(first.slug).name):
+        found = page(trained, word)
+        assert found.subject is Subject.RUN and [one.lineage_id for one in found.trainings] == [first.lineage_id]
+        assert len(found.sessions) == 3
+
+
+def test_a_project_that_was_moved_keeps_its_curves(trained: TrainedProject, tmp_path: Path) -> None:
+    chain(trained)
+    curve = page(trained).trainings[0].curve
+    moved = trained.project.state.rename(tmp_path / "moved")
+    project = type(trained.project)(code=moved, state=moved)
+    found = page_of(project, None, command="", now=NOW)
+    assert found.trainings[0].curve == curve and found.notes == ()
