@@ -141,7 +141,7 @@ $(BIN)/python:
 COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 
 $(VENV)/.ready-run: $(BIN)/python pyproject.toml constraints.txt
-	$(call patiently,Installing the libraries for training (one to five minutes),$(PIP) --no-compile -e '.[train,report]')
+	$(call patiently,Installing the libraries for training (one to five minutes),$(PIP) --no-compile -e '.[train$(_)report]')
 	$(call patiently,Compiling the libraries (about half a minute),$(COMPILE))
 	@touch $@
 
