@@ -80,6 +80,8 @@ def _supervise(sandbox: Sandbox, here: Sandbox, plan: dict[str, Any]) -> tuple[i
         str(launcher),
         str(sandbox.kernel_lock),
         str(sandbox.kernel_begun),
+        str(sandbox.launch),
+        str(plan["nonce"]),
         str(sandbox.script),
     ]
     reason: str | None = None
