@@ -77,6 +77,10 @@ class Backend(Protocol):
     def observe(self, handle: Handle) -> Observation:
         """The state of a session now."""
 
+    def never_began(self, handle: Handle) -> bool:
+        """Whether a submitted session that has ended never began: its name is free again, and it cannot begin later."""
+        return False
+
     def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
         """New complete lines of the session's log, each with the cursor after it; ends if there are none now.
 

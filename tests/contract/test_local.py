@@ -11,12 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from orchestrator.backends.local.backend import LocalBackend
 from orchestrator.backends.local.installation import installed_versions
 from orchestrator.backends.local.sandbox import Sandbox
 from orchestrator.core.errors import BadInput, RemoteUnavailable
-from orchestrator.core.session.backend_types import SessionState
+from orchestrator.core.session.backend_types import Push, SessionState
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.kernel.files.atomic import write_json
 from orchestrator.kernel.files.digests import first_fault
@@ -204,6 +205,46 @@ def test_kernel_without_its_lock_counts_as_running_for_a_while(harness: BackendH
     long_ago_s = time.time() - 60.0
     os.utime(sandbox.submitted, (long_ago_s, long_ago_s))
     assert harness.backend.observe(handle).native == "vanished"
+
+
+def _unbegun(harness: BackendHarness, tmp_path: Path) -> tuple[Push, Sandbox]:
+    """A session whose supervisor was killed after it had recorded the submit, and before it started the kernel."""
+    push = harness.push()
+    harness.backend.stage(push)
+    sandbox = Sandbox(root=tmp_path / "local" / push.slug)
+    write_json(sandbox.submitted, {"nonce": push.ticket.nonce, "at": "now"})
+    return push, sandbox
+
+
+def test_a_session_that_never_began_is_started_again_under_its_name(harness: BackendHarness, tmp_path: Path) -> None:
+    push, sandbox = _unbegun(harness, tmp_path)
+    handle = harness.backend.find(push.ticket, push.slug)
+    assert handle is not None and harness.backend.never_began(handle)
+    assert harness.backend.never_began(handle), "a second look after a kill says the same"
+    assert harness.backend.find(push.ticket, push.slug) is None
+    late = [str(path) for path in (sandbox.kernel_lock, sandbox.kernel_begun, sandbox.launch)]
+    command = [sys.executable, str(Path(PROJECT) / "orchestrator/backends/local/launcher.py"), *late]
+    script = [push.ticket.nonce, str(sandbox.script)]
+    done = subprocess.run([*command, *script], capture_output=True, text=True, timeout=60)
+    assert "was withdrawn" in done.stderr and not sandbox.kernel_begun.exists()
+    again = harness.push(nonce="9" * 32)
+    assert again.slug == push.slug
+    harness.backend.stage(again)
+    done = subprocess.run([*command, *script], capture_output=True, text=True, timeout=60)  # later still
+    assert "was withdrawn" in done.stderr and not sandbox.kernel_begun.exists()
+    _, observation = harness.run(again)
+    assert observation.exit_code == 0
+    assert not harness.backend.never_began(handle) and sandbox.submitted.exists()
+
+
+@pytest.mark.parametrize("lock", ["supervisor_lock", "kernel_lock"])
+def test_a_session_that_may_still_begin_is_not_withdrawn(harness: BackendHarness, tmp_path: Path, lock: str) -> None:
+    push, sandbox = _unbegun(harness, tmp_path)
+    handle = harness.backend.find(push.ticket, push.slug)
+    assert handle is not None
+    with FileLock(getattr(sandbox, lock)):
+        assert not harness.backend.never_began(handle)
+    assert sandbox.launch.exists() and sandbox.submitted.exists()
 
 
 def test_kernel_with_an_unlocked_new_lock_file_is_starting(harness: BackendHarness, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from orchestrator.core.session.script import tickets_in
 from orchestrator.kernel.checkpoint.card import CheckpointCard, read_card
 from orchestrator.kernel.wire import Ticket
 from tests.kill_points.running import KaggleScenario
-from tests.kill_points.scenario import DUPLICATED, LOST, Fault
+from tests.kill_points.scenario import DUPLICATED, LOST, WRONG, Fault
 from tests.simulation.kaggle_outputs import _commit, _save
 
 _SUPERVISOR = "orchestrator.backends.local.supervisor"
@@ -54,7 +54,7 @@ class LocalRun(KaggleScenario):
     def _popen(self, command: list[str], **named: Any) -> Any:
         if _SUPERVISOR in command:
             return self._supervised(Path(command[-1]))
-        return _Kernel(self, Path(command[-1]), Path(command[-2]), named["cwd"])
+        return _Kernel(self, Path(command[-1]), Path(command[-4]), named["cwd"])
 
     def _supervised(self, sandbox: Path) -> Any:
         with self.observer.effect("process", f"start {sandbox.name}"), self.observer.elsewhere():
@@ -67,10 +67,11 @@ class LocalRun(KaggleScenario):
         for nonce, count in Counter(nonces).items():
             if count > 1:
                 yield DUPLICATED, f"{nonce} was started {count} times"
-        # A session whose supervisor was killed before its kernel began has trained nothing; the next one does.
         trained = sum(any(box.working.rglob("*.zip")) for box in boxes)
         if trained != self.sessions:
             yield (DUPLICATED if trained > self.sessions else LOST), f"{trained} sessions trained: {sorted(nonces)}"
+        if len(boxes) != trained:
+            yield WRONG, f"{len(boxes) - trained} numbers of sessions were used for nothing"
 
 
 class Supervisor(LocalRun):

@@ -13,7 +13,12 @@ from typing import Any
 from orchestrator.backends.local.events import log_lines, recent_events
 from orchestrator.backends.local.installation import LIBRARIES, installed_versions
 from orchestrator.backends.local.members import copy_outputs, manifest_code, note_fetched, own_end, tickets_of
-from orchestrator.backends.local.processes import held, start_supervisor, withdraw_unless_submitted
+from orchestrator.backends.local.processes import (
+    held,
+    start_supervisor,
+    withdraw_unless_begun,
+    withdraw_unless_submitted,
+)
 from orchestrator.backends.local.sandbox import Sandbox, bring_back, read_json, sweep
 from orchestrator.core.errors import BadInput, NameTaken, RemoteUnavailable
 from orchestrator.core.session.backend_types import (
@@ -199,6 +204,10 @@ class LocalBackend(Backend):
         return Observation(
             state=SessionState.ENDED, native="vanished", exit_code=manifest_code(sandbox.output(handle.member))
         )
+
+    def never_began(self, handle: Handle) -> bool:
+        """Whether its supervisor died before its kernel began; its launch is withdrawn then."""
+        return withdraw_unless_begun(self._sandbox(handle.slug))
 
     def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
         """New whole lines of the log after byte `cursor`."""

@@ -1,7 +1,12 @@
-"""Runs a kernel script under a lock that is held while the process lives: `launcher.py LOCK BEGUN SCRIPT`."""
+"""Runs a kernel script under a lock that is held while the process lives: `launcher.py LOCK BEGUN LAUNCH NONCE SCRIPT`.
+
+It runs nothing if the launch was withdrawn, or belongs to another session by now: its supervisor was killed, and the
+session may have been started again.
+"""
 
 from __future__ import annotations
 
+import json
 import runpy
 import sys
 from pathlib import Path
@@ -9,9 +14,16 @@ from pathlib import Path
 from filelock import FileLock
 
 if __name__ == "__main__":
-    lock_path, begun_path, script = sys.argv[1:]
+    lock_path, begun_path, launch_path, nonce, script = sys.argv[1:]
     lock = FileLock(lock_path)
     lock.acquire()
+    try:
+        with Path(launch_path).open(encoding="utf-8") as stream:
+            expected = json.load(stream)["nonce"]
+    except FileNotFoundError:
+        expected = None
+    if expected != nonce:
+        raise SystemExit(f"the launch of session {nonce} was withdrawn")
     Path(begun_path).touch()  # under the lock: this file without a held lock means that the process is dead
     sys.argv = [script]
     runpy.run_path(script, run_name="__main__")

@@ -129,6 +129,31 @@ def withdraw_unless_submitted(sandbox: Sandbox) -> dict[str, Any] | None:
     )
 
 
+def withdraw_unless_begun(sandbox: Sandbox) -> bool:
+    """Withdraw a session whose supervisor died before its kernel began.
+
+    A kernel that is still about to begin finds no launch then, and ends: see `launcher.py`.
+
+    Returns:
+        Whether it has not begun, and never will.
+    """
+    if not sandbox.root.is_dir() or _has_begun(sandbox):
+        return False
+    try:
+        with FileLock(sandbox.supervisor_lock, timeout=0), FileLock(sandbox.kernel_lock, timeout=0):
+            if _has_begun(sandbox):
+                return False
+            sandbox.launch.unlink(missing_ok=True)  # first: without it, a session that was submitted cannot begin
+            sandbox.submitted.unlink(missing_ok=True)
+            return True
+    except Timeout:
+        return False
+
+
+def _has_begun(sandbox: Sandbox) -> bool:
+    return os.path.lexists(sandbox.kernel_begun) or os.path.lexists(sandbox.ended)
+
+
 def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
     """This environment without secrets and without the SSH agent, with this code on its PYTHONPATH."""
     kept = {name: value for name, value in environ.items() if _KEPT.fullmatch(name) or not _is_secret(name, value)}

@@ -89,6 +89,8 @@ def _supervise(
         str(launcher),
         str(sandbox.kernel_lock),
         str(sandbox.kernel_begun),
+        str(sandbox.launch),
+        str(plan["nonce"]),
         str(sandbox.script),
     ]
     reason: str | None = None

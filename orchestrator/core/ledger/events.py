@@ -10,6 +10,7 @@ from typing import Any
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
 from orchestrator.core.session.end_reason import EFFECTS, Effect, EndReason
 from orchestrator.core.session.spec import question_of
+from orchestrator.kernel.reading.shapes import MOST_WHOLE
 
 
 class EventKind(StrEnum):
@@ -107,7 +108,7 @@ def fold_run(record: RunRecord | None, event: Event) -> RunRecord:
             steps_done=int(event.body["models_steps"]),
             sessions=record.sessions - bool(event.body.get("unsubmitted")),
             wall_s=record.wall_s + float(event.body.get("wall_s") or 0.0),
-            trained_steps=record.trained_steps + int(event.body.get("trained_steps") or 0),
+            trained_steps=min(MOST_WHOLE, record.trained_steps + int(event.body.get("trained_steps") or 0)),
             **_failed(record, event.body),
         )
     return record  # the other events do not change the run's row: see `tells_of_run`

@@ -14,6 +14,11 @@ from orchestrator.kernel.outcome import SectionOutcome, Verdict
 from orchestrator.kernel.session.manifest import Manifest
 from orchestrator.kernel.wire import MANIFEST_NAME, FileEntry, Ticket
 
+_MOST_CHARS = 2000
+"""Longest sentence in a judgement."""
+_MOST_WALL_S = 1e9
+"""About 30 years."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
@@ -91,7 +96,17 @@ def judge(
         lacking: Outputs that could not be fetched, one sentence each; the manifest may be among them.
     """
     judgement = _judged(ticket, observation, manifest, faults, lacking)
-    return replace(judgement, target_steps=ticket.spec.get("target_steps"))
+    return replace(
+        judgement,
+        target_steps=ticket.spec.get("target_steps"),
+        problems=tuple(map(_cut, judgement.problems)),
+        resume_reasons=tuple(map(_cut, judgement.resume_reasons)),
+    )
+
+
+def _cut(sentence: str) -> str:
+    """A sentence for the ledger and for people: a foreign manifest can hold texts of any length."""
+    return sentence if len(sentence) <= _MOST_CHARS else f"{sentence[: _MOST_CHARS - 3]}..."
 
 
 def _judged(
@@ -140,7 +155,7 @@ def _judged(
         problems=(*problems, *lacking),
         lacking=tuple(lacking),
         error=manifest.error,
-        wall_s=manifest.timings_s.get("wall"),
+        wall_s=_wall_s(manifest.timings_s.get("wall")),
         score=finite(outcome.training.get("best_model_score")),
         numbers=None if problems else _numbers(outcome, no_claim),
         started_at=_iso(manifest.started_at),
@@ -170,6 +185,11 @@ def finite(value: object) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
+
+
+def _wall_s(value: float | None) -> float | None:
+    """Seconds that a session can have taken, None for anything else: sums over sessions must stay finite."""
+    return value if value is not None and 0 <= value <= _MOST_WALL_S else None
 
 
 def _names_manifest(lacking: Sequence[str]) -> bool:

@@ -18,7 +18,7 @@ from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.run.missing_checkpoints import put_back_missing
 from orchestrator.pipeline.run.second_look import look_again
-from orchestrator.pipeline.session.lifecycle import finish_session, retrieve_and_analyze_logs
+from orchestrator.pipeline.session.lifecycle import abandon, finish_session, never_began, retrieve_and_analyze_logs
 from orchestrator.pipeline.session.look import EndCheck
 from orchestrator.pipeline.session.outputs import collect_once
 
@@ -50,6 +50,10 @@ def fetch_ended(context: RunContext, card: SectionCard) -> list[ClosedSession]:
             end = EndCheck(context, record, handle).end_of(observation)
             if end is None:
                 context.info("not_fetched_yet", f"{record.slug}: {observation.native}, not fetched yet")
+                continue
+            if never_began(context, record):
+                abandon(context, record)
+                context.info("never_began", f"{record.slug} never began: the next `run` starts it again")
                 continue
             try:
                 closed.append(finish_session(context, record, end, inventory, brief=True))

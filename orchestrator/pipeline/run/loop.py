@@ -27,7 +27,7 @@ from orchestrator.pipeline.run.second_look import look_again
 from orchestrator.pipeline.run.snapshot import read_snapshot
 from orchestrator.pipeline.run.starting import begin_run, end_in_ledger, prepare_start, start_session
 from orchestrator.pipeline.run.walk_back import walk_back
-from orchestrator.pipeline.session.lifecycle import abandon, finish_session, wait_for_end
+from orchestrator.pipeline.session.lifecycle import abandon, finish_session, never_began, wait_for_end
 from orchestrator.pipeline.session.restore import up_to_date
 from orchestrator.pipeline.session.submit import confirmed, wait_out
 
@@ -132,7 +132,7 @@ class RunLoop:
         self._sights.pop(record.key, None)  # a session that was never started is started again under its key
         if action.run is not None:
             self._look_again(record, action.run, action.mode)
-        elif action.lost:
+        elif action.lost or (action.end is not None and action.keep and never_began(context, record)):
             abandon(context, record)
         elif not action.keep:
             self._release(record)

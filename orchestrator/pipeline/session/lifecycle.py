@@ -215,14 +215,19 @@ def retrieve_and_analyze_logs(
     return folder, judgement
 
 
+def never_began(context: RunContext, record: SessionRecord) -> bool:
+    """Whether an ended session never began, so that it can be started again under its name."""
+    return record.stage is Stage.SUBMITTED and context.backend.never_began(Handle.parse(str(record.handle)))
+
+
 def abandon(context: RunContext, record: SessionRecord, why: str = "") -> None:
-    """Close a session that was planned and never started.
+    """Close a session that was planned and never began.
 
     Args:
         why: Why it was refused for now; empty if its push was lost.
     """
     half_done = record.stage is Stage.JUDGED and record.end_reason == EndReason.NEVER_SUBMITTED
-    if record.stage is not Stage.PLANNED and not half_done:
+    if record.stage not in (Stage.PLANNED, Stage.SUBMITTED) and not half_done:
         raise ValueError(f"{record.key} is {record.stage}, not planned")
     if not half_done:  # else this program was killed between the two events
         context.record(
