@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import html
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, quote_plus
 
-SHORTEST = 8
-"""Shorter values occur in harmless files by chance."""
+from orchestrator.core.secret_forms import (
+    SHORTEST,
+    SHORTEST_COMPACT,
+    SHORTEST_CORE,
+    compact,
+    encoded_forms,
+    groups_in,
+    is_random,
+    listings,
+    may_hold,
+    spellings,
+    whole_arrays,
+)
+
 NAMES_OF_SECRETS = re.compile(
     r"TOKEN(?!I)|SECRET|PASSW(OR)?D|PASSWRD|PASSPHRASE|CREDENTIAL|(API|ACCESS|PRIVATE|ACCOUNT|AUTH|SIGNING|ENCRYPTION)_?KEY"
     r"|WEBHOOK|(^|_)(KEY|PASS|PWD|PAT|DSN)$",
     re.IGNORECASE,
 )
 """Environment variables whose value is probably a secret."""
-_SHORTEST_CORE = 10
 _DROPPED = b"\"'`\\+,() \t\r\n"
 _FOLDED = bytes(range(256)).lower()
 
@@ -68,8 +76,52 @@ class Finding:
         return f"{where}: {self.what}" + (f" (finding {self.id})" if self.match else "")
 
 
+_Form = tuple[SecretValue, bytes]
 Rules = Callable[[str], Iterable[tuple[int, str, str]]]
 """Text -> line number, kind and text of each secret that it seems to contain."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Forms:
+    """What to search for, each with the secret that it stands for.
+
+    Attributes:
+        compact: In a content without signs; see `compact`.
+        groups: Of these.
+        raw: In binary content as it is.
+        folded: In text without quotes, blanks and line ends, in either case.
+    """
+
+    compact: Sequence[_Form]
+    groups: frozenset[int]
+    raw: Sequence[_Form]
+    folded: Sequence[_Form]
+
+
+@lru_cache(maxsize=4)
+def _prepared(values: tuple[SecretValue, ...]) -> _Forms:
+    packed, raw, folded = list[_Form](), list[_Form](), list[_Form]()
+    for value in values:
+        plain, spelled = value.value.encode("utf-8", "surrogateescape"), spellings(value.value)
+        hidden, others = list(encoded_forms(value.value)), list[bytes]()
+        if is_random(value.value):
+            hidden += [plain, plain[::-1]]
+        else:  # a phrase, between whose words code may have other signs: only as it is spelled
+            others = [*whole_arrays(value.value), *(one for one in spelled if compact(plain)[:4] in compact(one))]
+        for form in (*hidden, *spelled):
+            if form not in others and len(compact(form)) >= SHORTEST_COMPACT:
+                packed.append((value, compact(form)))
+            elif form in spelled or len(form) >= SHORTEST_CORE:
+                others.append(form)
+        raw += [(value, form) for form in others]
+        folded += [(value, _fold(form)) for form in others if b"\0" not in form]
+        folded += [(value, form) for form in listings(value.value) if len(form) < SHORTEST_COMPACT]
+    return _Forms(
+        compact=list(dict.fromkeys(packed)),
+        groups=groups_in(form for _, form in packed),
+        raw=list(dict.fromkeys(raw)),
+        folded=[one for one in dict.fromkeys(folded) if len(one[1]) >= SHORTEST],
+    )
 
 
 class SecretSearch:
@@ -82,11 +134,7 @@ class SecretSearch:
 
     def __init__(self, values: Sequence[SecretValue], rules: Rules = lambda text: ()) -> None:
         self._rules = rules
-        self._raw = [(value, form) for value in values for form in _spellings(value.value)]
-        # In text, a value is found in spite of quotes, blanks or line ends inside it, and in either case.
-        folded = [(value, _fold(form)) for value, form in self._raw if b"\0" not in form]
-        folded += [(value, form) for value in values for form in _listings(value.value)]
-        self._folded = [(value, form) for value, form in dict.fromkeys(folded) if len(form) >= SHORTEST]
+        self._forms = _prepared(tuple(values))
 
     def in_text(self, place: str, content: bytes, file: str = "") -> Iterator[Finding]:
         """Secrets in use, then what the rules find on other lines.
@@ -113,12 +161,24 @@ class SecretSearch:
         """Secrets in use, each at its first place."""
         found = set[SecretValue]()
         binary = b"\0" in content
-        searched = content if binary else _fold(content)
-        for value, form in self._raw if binary else self._folded:
-            if value not in found and (at := searched.find(form)) >= 0:
-                found.add(value)
-                line = None if binary else _line_of(content, at)
-                yield Finding(place=place, line=line, what=f"the value of {value.name}, which is in use here")
+        for squeeze, forms in self._ways(binary):
+            searched = squeeze(content)
+            if squeeze is compact and not may_hold(searched, self._forms.groups):
+                continue
+            for value, form in forms:
+                if value not in found and (at := searched.find(form)) >= 0:
+                    found.add(value)
+                    line = None if binary else _line_of(content, at, squeeze)
+                    yield Finding(place=place, line=line, what=f"the value of {value.name}, which is in use here")
+
+    def _ways(self, binary: bool) -> Iterator[tuple[Callable[[bytes], bytes], Sequence[_Form]]]:
+        """How a content is changed before a search, and the forms to search for."""
+        if self._forms.compact:
+            yield compact, self._forms.compact
+        if binary and self._forms.raw:
+            yield bytes, self._forms.raw
+        if not binary and self._forms.folded:
+            yield _fold, self._forms.folded
 
 
 class ValueMask:
@@ -180,57 +240,20 @@ def _masked_parts(value: Any, mask: Callable[[str], str]) -> Any:
 
 def _texts(value: str) -> Iterator[str]:
     yield value
-    for form in _spellings(value):
+    for form in spellings(value):
         if b"\0" not in form:
             yield form.decode("utf-8", "surrogateescape")
-
-
-def _spellings(value: str) -> list[bytes]:
-    """Encodings of a value: plain, base64, hexadecimal, UTF-16, UTF-32; escaped for addresses, JSON, HTML, Python."""
-    plain = value.encode("utf-8", "surrogateescape")
-    forms = [
-        plain,
-        quote(plain).encode("ascii"),
-        quote(plain, safe="").encode("ascii"),
-        quote_plus(plain).encode("ascii"),
-    ]
-    forms += [json.dumps(value)[1:-1].encode("ascii")]
-    forms += [html.escape(value).encode("utf-8", "surrogateescape"), "".join(f"%{one:02X}" for one in plain).encode()]
-    forms += ["".join(f"\\x{one:02x}" for one in plain).encode()]
-    forms += [value.encode("ascii", "backslashreplace")]
-    forms += [plain.hex().encode("ascii"), plain.hex().upper().encode("ascii")]
-    for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
-        forms.append(value.encode(encoding, "surrogatepass"))
-    for core in (*_base64_cores(plain), *_base64_cores(value.encode("utf-16-le", "surrogatepass"))):
-        forms += [core, core.translate(bytes.maketrans(b"+/", b"-_"))]
-    return list(dict.fromkeys(form for form in forms if len(form) >= SHORTEST))
-
-
-def _listings(value: str) -> Iterator[bytes]:
-    """A value as a list of its bytes, as it looks without blanks, commas and backslashes: numbers, entities, octal."""
-    plain = value.encode("utf-8", "surrogateescape")
-    for form in ("{}", "0x{:02x}", "0x{:x}", "&#{};", "&#x{:x};", "{:03o}"):
-        yield "".join(form.format(one) for one in plain).encode()
-
-
-def _base64_cores(plain: bytes) -> Iterator[bytes]:
-    """The base64 characters that depend on the value alone, whatever surrounds it (`user:key`)."""
-    for before in range(3):
-        encoded = base64.b64encode(bytes(before) + plain)
-        core = encoded[(before * 8 + 5) // 6 : (before + len(plain)) * 8 // 6]
-        if len(core) >= _SHORTEST_CORE:
-            yield core
 
 
 def _fold(content: bytes) -> bytes:
     return content.translate(_FOLDED, _DROPPED)
 
 
-def _line_of(content: bytes, folded_at: int) -> int:
+def _line_of(content: bytes, at: int, squeeze: Callable[[bytes], bytes]) -> int:
     passed = 0
     lines = content.split(b"\n")
     for number, line in enumerate(lines, start=1):
-        passed += len(_fold(line))
-        if passed > folded_at:
+        passed += len(squeeze(line))
+        if passed > at:
             return number
     return len(lines)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -87,22 +88,45 @@ def free_name(path: Path) -> Path:
 def move(source: Path, destination: Path) -> None:
     """Rename a file, a link or a folder, durably; creates the new parent folder.
 
-    If the system refuses to rename (a mount within the folder), a file is copied durably and then removed.
+    If the system refuses to rename (a mount within the folder), a file or a link is copied durably and then removed.
+
+    Raises:
+        OSError: It cannot be moved; it is still where it was, and nothing else is left behind.
     """
     make_folder(destination.parent)
     try:
         os.replace(source, destination)
     except OSError as fault:
-        if fault.errno != errno.EXDEV or source.is_dir():
+        kind = source.lstat().st_mode
+        if fault.errno != errno.EXDEV or stat.S_ISDIR(kind):
             raise
-        write_atomically(destination, lambda temporary: _copy(source, temporary))
-        source.unlink()
+        if not (stat.S_ISREG(kind) or stat.S_ISLNK(kind)):
+            raise OSError(errno.EXDEV, "a pipe, a socket or a device stays on its disk", str(source)) from fault
+        _carry(source, destination)
     else:
         sync_folder(destination.parent)
 
 
-def _copy(source: Path, destination: Path) -> None:
-    shutil.copyfile(source, destination, follow_symlinks=False)
+def _carry(source: Path, destination: Path) -> None:
+    """Move a file or a link to another disk."""
+    replaces = os.path.lexists(destination)
+    if source.is_symlink():
+        temporary = destination.with_name(f".partial-{destination.name}")
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(source.readlink(), target_is_directory=source.is_dir())
+        os.replace(temporary, destination)
+        sync_folder(destination.parent)
+    else:
+        known = source.stat()
+        write_atomically(destination, lambda temporary: shutil.copyfile(source, temporary))
+        os.utime(destination, ns=(known.st_atime_ns, known.st_mtime_ns))
+        destination.chmod(stat.S_IMODE(known.st_mode))
+    try:
+        source.unlink()
+    except OSError:  # it is immutable, or its folder may not be changed
+        if not replaces:
+            destination.unlink()
+        raise
 
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -142,6 +166,14 @@ def require_readable(models: Path) -> None:
         )
 
 
+_CURE = "Give yourself the right to write there"
+_CURES = {
+    errno.EPERM: "Make it writable (Linux: chattr -i, macOS: chflags nouchg, Windows: attrib -R)",
+    errno.EXDEV: "It lies on another disk: move it away yourself",
+    errno.EBUSY: "A disk is mounted there, or a program uses it: move it away yourself",
+}
+
+
 @contextmanager
 def writing(models: Path) -> Iterator[None]:
     """Turn a refused write into a message with a remedy; a full disk is reported by the caller.
@@ -156,5 +188,5 @@ def writing(models: Path) -> Iterator[None]:
             raise
         raise BadInput(
             f"{fault.filename or models} cannot be changed: {fault.strerror or fault}",
-            remedy="Give yourself the right to write there, then run the same command again; nothing is lost.",
+            remedy=f"{_CURES.get(fault.errno or 0, _CURE)}, then run the same command again; nothing is lost.",
         ) from fault

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from orchestrator.core.secret_search import NAMES_OF_SECRETS, SHORTEST, SecretValue
+from orchestrator.core.secret_forms import SHORTEST
+from orchestrator.core.secret_search import NAMES_OF_SECRETS, SecretValue
 from orchestrator.kernel.reading.json_text import Unreadable, read_json
 
 _WELL_KNOWN = frozenset(

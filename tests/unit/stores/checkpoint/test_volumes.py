@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +143,83 @@ def test_across_disks_a_link_stays_a_link(tmp_path: Path, monkeypatch: pytest.Mo
     move(tmp_path / "a", tmp_path / "disk/b")
     assert (tmp_path / "disk/b").readlink() == tmp_path / "target" and (tmp_path / "target").read_bytes() == b"x"
     assert not (tmp_path / "a").is_symlink()
+
+
+@pytest.mark.parametrize("target", ["nowhere", "folder", "../nowhere", "a"])
+def test_across_disks_every_link_stays_a_link(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dangling one, one to a folder, a relative one, and one to itself."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/own").write_bytes(b"x")
+    (tmp_path / "a").symlink_to(target)
+    refuse_renames(monkeypatch, errno.EXDEV, tmp_path / "a")
+    move(tmp_path / "a", tmp_path / "disk/b")
+    assert (tmp_path / "disk/b").readlink() == Path(target) and not (tmp_path / "a").is_symlink()
+    assert (tmp_path / "folder/own").read_bytes() == b"x" and len(list((tmp_path / "disk").iterdir())) == 1
+
+
+def test_across_disks_a_file_keeps_its_time_and_its_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_bytes(b"x")
+    os.utime(tmp_path / "a", ns=(10**18, 10**18))
+    (tmp_path / "a").chmod(0o444)
+    before = (tmp_path / "a").stat()
+    refuse_renames(monkeypatch, errno.EXDEV, tmp_path / "a")
+    move(tmp_path / "a", tmp_path / "disk/b")
+    after = (tmp_path / "disk/b").stat()
+    assert (after.st_mtime_ns, after.st_mode) == (before.st_mtime_ns, before.st_mode)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has neither")
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_across_disks_a_pipe_or_a_socket_stays_with_one_clear_line(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the path of a socket must be short
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("a") if kind == "socket" else os.mkfifo("a")
+        move(Path("a"), Path("beside"))
+        refuse_renames(monkeypatch, errno.EXDEV, Path("beside"))
+        with pytest.raises(BadInput, match="beside cannot be changed: a pipe, a socket") as fault, writing(tmp_path):
+            move(Path("beside"), Path("disk/b"))
+    assert "move it away yourself" in fault.value.remedy and "nothing is lost" in fault.value.remedy
+    assert os.path.lexists("beside") and not list(Path("disk").iterdir())
+
+
+@pytest.mark.parametrize("link", [False, True])
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EACCES])
+def test_across_disks_what_cannot_be_removed_is_not_doubled(
+    code: int, link: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, real = tmp_path / "a", Path.unlink
+    source.symlink_to("nowhere") if link else source.write_bytes(b"x")
+    refuse_renames(monkeypatch, errno.EXDEV, source)
+
+    def unlink(self: Path, missing_ok: bool = False) -> None:
+        if self == source:
+            raise OSError(code, os.strerror(code), str(self))
+        real(self, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    with pytest.raises(BadInput, match=f"a cannot be changed: {os.strerror(code)}") as fault, writing(tmp_path):
+        move(source, tmp_path / "disk/b")
+    assert ("chattr -i" in fault.value.remedy) == (code == errno.EPERM)
+    assert os.path.lexists(source) and not list((tmp_path / "disk").iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not Path("/dev/shm").is_dir(), reason="needs chattr and two disks")
+@pytest.mark.parametrize("across", [False, True])
+def test_an_immutable_file_is_never_lost(across: bool, tmp_path: Path) -> None:
+    source = tmp_path / "a"
+    source.write_bytes(b"x")
+    if subprocess.run(["chattr", "+i", str(source)], check=False, capture_output=True).returncode:
+        pytest.skip("needs the right to set this flag, and a disk that has it")
+    try:
+        with tempfile.TemporaryDirectory(dir="/dev/shm" if across else tmp_path) as place:
+            with pytest.raises(BadInput, match="a cannot be changed: Operation") as fault, writing(tmp_path):
+                move(source, Path(place) / "b")
+            assert "chattr -i" in fault.value.remedy
+            assert source.read_bytes() == b"x" and not list(Path(place).iterdir())
+    finally:
+        subprocess.run(["chattr", "-i", str(source)], check=True)
 
 
 def test_across_disks_a_folder_is_not_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,17 +10,22 @@ import io
 import json
 import lzma
 import pickle
+import quopri
+import random
+import struct
 import tarfile
+import time
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from orchestrator.core.errors import BadInput
-from orchestrator.core.secret_search import SecretValue
+from orchestrator.core.secret_search import Finding, SecretSearch, SecretValue
 from orchestrator.kernel.files.digests import file_entry
 from orchestrator.stores.secrets.content import readings
 from orchestrator.stores.secrets.outgoing import Gate
@@ -57,6 +62,11 @@ def commented(content: bytes) -> bytes:
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.comment = content
     return buffer.getvalue()
+
+
+def as_array(code: str, content: bytes) -> bytes:
+    """Its bytes as numbers of a type, behind a header of numpy."""
+    return b"\x93NUMPY\1\0v\0" + struct.pack(f"{code[0]}{len(content)}{code[1]}", *content)
 
 
 Packing = Callable[[bytes], bytes]
@@ -112,6 +122,35 @@ VALUES_ONLY: dict[str, Packing] = {
     "entities of HTML": lambda content: "".join(f"&#{one};" for one in content).encode(),
     "upper case": bytes.upper,
     "UTF-16, split by quotes": lambda content: (content[:9].decode() + "' + '" + content[9:].decode()).encode("utf-16"),
+    **{
+        f"array of {code}": partial(as_array, code)
+        for code in ("<h", ">i", "<q", ">q", "<e", ">e", "<f", ">f", "<d", ">d")
+    },
+    "array as JSON of floats": lambda content: json.dumps([float(one) for one in content]).encode(),
+    "numbers on lines of their own": lambda content: "\r\n".join(map(str, content)).encode(),
+    "numbers with semicolons": lambda content: ";".join(map(str, content)).encode(),
+    "one number": lambda content: str(int.from_bytes(content, "little")).encode(),
+    "base32": lambda content: base64.b32encode(b"user:" + content + b"\n"),
+    "base32 with another alphabet": lambda content: base64.b32hexencode(b"user" + content).lower(),
+    "base85": lambda content: base64.b85encode(b"name of the user: " + content + b"!"),
+    "base85, zip": lambda content: zipped(base64.b85encode(b"n: " + content)),
+    "Ascii85": lambda content: base64.a85encode(b"u:" + content + b"!", wrapcol=20),
+    "base64 of UTF-16, big end first": lambda content: base64.b64encode(("k=" + content.decode()).encode("utf-16-be")),
+    "base64, backwards": lambda content: base64.b64encode(b"u:" + content[::-1]),
+    "quoted-printable": lambda content: quopri.encodestring(b"x" * 60 + content + b"="),
+    "quoted-printable, every byte": lambda content: "".join(f"={one:02X}" for one in content).encode(),
+    "hexadecimal with colons": lambda content: content.hex(":").upper().encode(),
+    "hexadecimal with hyphens": lambda content: content.hex("-", 4).encode(),
+    "hexadecimal on lines": lambda content: content.hex("\n").encode(),
+    "backwards": lambda content: content[::-1],
+    "escapes of JSON, backwards": lambda content: "".join(f"\\u{one:04x}" for one in content)[::-1].encode(),
+    "escapes of JSON in binary": lambda content: b"\0\1" + "".join(f"\\u{one:04X}" for one in content).encode(),
+    "escapes of JavaScript": lambda content: "".join(f"\\u{{{one:x}}}" for one in content).encode(),
+    "long escapes of Python": lambda content: "".join(f"\\U{one:08x}" for one in content).encode(),
+    "quoted twice in an address": lambda content: "".join(f"%25{one:02x}" for one in content).encode(),
+    "every byte quoted, in binary": lambda content: b"\0" + "".join(f"%{one:02x}" for one in content).encode(),
+    "split by underscores": lambda content: content[:9] + b"_" + content[9:20] + b"-" + content[20:],
+    "UTF-16 in binary, at an odd place": lambda content: b"\0\1\2" + content.decode().encode("utf-16-be"),
 }
 
 
@@ -152,6 +191,49 @@ def test_a_password_with_odd_characters_is_found(value: str) -> None:
     for text in (value, quote(value), quote(value, safe=""), html.escape(value), json.dumps(value), ascii(value)):
         with pytest.raises(BadInput, match="SMTP_PASSWORD"):
             gate.check_code({"a.txt": f"x {text} y".encode()}, text)
+
+
+@pytest.mark.parametrize("before", range(20))
+@pytest.mark.parametrize("length", [16, 17, 18, 19, 40])
+def test_a_secret_is_found_wherever_it_begins(before: int, length: int) -> None:
+    """Blocks of encodings have 3, 4 or 5 bytes, and a content is looked at in groups of 8."""
+    value = (KEY + KEY[::-1])[:length]
+    search = SecretSearch([SecretValue(name="KEY", value=value)])
+    content = b"abcdefghijklmnopqrstuvw"[:before] + value.encode() + b" and more"
+    shapes = (bytes, base64.b64encode, base64.b32encode, base64.b85encode, base64.a85encode, bytes.hex)
+    for encode in shapes:
+        made = encode(content)
+        for found in (made.encode() if isinstance(made, str) else made, b"\0" * before + bytes(content).hex().encode()):
+            assert list(search.of_values("f", found)), (encode, before)
+
+
+@pytest.mark.parametrize("value", ["test-password-for-the-ci", "correct horse battery"])
+def test_a_phrase_is_searched_only_as_it_is_spelled(value: str) -> None:
+    search = SecretSearch([SecretValue(name="SMTP_PASSWORD", value=value)])
+    words = value.replace(" ", "-").split("-")
+    for text in ("_".join(words), ".".join(words), "/".join(words)):
+        assert not list(search.of_values("f", f"def {text}(): pass".encode()))
+    for content in (
+        value.encode(),
+        value.encode().hex(":").encode(),
+        as_array("<q", value.encode()),
+        quote(value).encode(),
+    ):
+        assert list(search.of_values("f", content))
+
+
+def test_the_search_of_a_large_file_does_not_depend_on_the_number_of_secrets() -> None:
+    content = random.Random(5).randbytes(1 << 20)
+    values = [SecretValue(name=f"K{one}", value=f"{one:032x}"[::-1] + KEY) for one in range(40)]
+    one, all_of_them = SecretSearch(values[:1]), SecretSearch(values)
+    durations = [[_seconds(partial(search.of_values, "f", content)) for _ in range(3)] for search in (one, all_of_them)]
+    assert min(durations[1]) < 10 * min(durations[0])
+
+
+def _seconds(search: Callable[[], Iterator[Finding]]) -> float:
+    began_s = time.process_time()
+    assert not list(search())
+    return time.process_time() - began_s
 
 
 def test_a_secret_in_the_name_of_a_file_is_refused_and_not_shown(tmp_path: Path) -> None:
