@@ -76,6 +76,23 @@ def test_training_that_makes_no_steps_is_shown_every_15_s(pulse: Pulse, clock: F
     assert out.getvalue().splitlines() == ["    5%  5/100 steps"] * 7
 
 
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_after_the_last_step_the_line_of_what_goes_on_is_repeated(
+    stream: type[io.StringIO], pulse: Pulse, clock: FakeClock
+) -> None:
+    console = Console(out := stream(), clock.monotonic, pulse=pulse)
+    console.progress({"steps": 100, "target_steps": 100})
+    console.say("Comparing with the baselines")
+    for _ in range(32):  # the session repeats its last progress
+        console.progress({"steps": 100, "target_steps": 100})
+        wait(pulse, clock, 1)
+    console.quiet()
+    shown = out.getvalue()
+    assert shown.count("still running after 0:") == 2 and "after 0:30: Comparing with the baselines" in shown
+    if stream is io.StringIO:
+        assert shown.count("100%") == 1
+
+
 def test_output_that_is_copied_gets_no_further_lines(pulse: Pulse, clock: FakeClock) -> None:
     Console(out := io.StringIO(), clock.monotonic, pulse=None).say("a line of a log")
     wait(pulse, clock, 60)
