@@ -11,13 +11,12 @@ from typing import Any
 from orchestrator.backends.kaggle.client import mapping
 from orchestrator.backends.kaggle.client.api import KaggleApi
 from orchestrator.backends.kaggle.client.errors import ServiceFault
-from orchestrator.backends.kaggle.client.log_parser import LineAssembler
 from orchestrator.backends.kaggle.client.retry import Retry
 from orchestrator.backends.kaggle.session import cancellation, push_request
 from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDataset, dataset_slug
 from orchestrator.backends.kaggle.session.deletion import delete_kernel
 from orchestrator.backends.kaggle.session.listing import renamed_slug
-from orchestrator.backends.kaggle.session.live_log import lines_so_far, recent_reports
+from orchestrator.backends.kaggle.session.live_log import lines_so_far, recent_reports, whole_lines
 from orchestrator.backends.kaggle.session.outputs import fetch_outputs
 from orchestrator.backends.kaggle.session.push_errors import (
     fault_of_push,
@@ -209,16 +208,9 @@ class KaggleBackend(Backend):
         return own_lines_from(self._follow(handle, cursor), handle.member)
 
     def _follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
-        assembler = LineAssembler()
-        count = 0
-        for event in self._api.log_events(handle.owner, handle.slug, most_s=_FOLLOW_S):
-            # Every stream starts at the beginning: lines that were already returned are counted and skipped.
-            for line in assembler.feed(event):
-                count += 1
-                if count > cursor:
-                    yield line, count
-        for line in assembler.rest():
-            count += 1
+        # Every stream starts at the beginning: lines that were already returned are counted and skipped.
+        events = self._api.log_events(handle.owner, handle.slug, most_s=_FOLLOW_S)
+        for count, line in enumerate(whole_lines(events), 1):
             if count > cursor:
                 yield line, count
 

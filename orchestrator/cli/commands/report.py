@@ -35,6 +35,8 @@ def report(section: Section, output: Folder = None, as_json: AsJson = False) -> 
     from orchestrator.stores.section.card_yaml import load_card
     from orchestrator.wiring.reports import section_trainings
 
+    console = Console(sys.stderr if as_json else sys.stdout)
+    console.begins(f"Reading the trainings of {section}")
     project = find_project()
     load_card(project.cards, section)  # so that a wrong name is refused with the nearest one
     trainings = section_trainings(project, section)
@@ -44,7 +46,6 @@ def report(section: Section, output: Folder = None, as_json: AsJson = False) -> 
             remedy=f"Train it first: python -m orchestrator run {section} --quick",
         )
     files, statistics, unwritten = _written(section, trainings, output, project.section_reports / section)
-    console = Console(sys.stderr if as_json else sys.stdout)
     console.say(*(f"Wrote {path.as_posix()}" for path in files), *([unwritten] if unwritten else []))
     console.say(*text_lines(trainings, statistics))
     if as_json:

@@ -43,6 +43,11 @@ class Console:
         for line in lines:
             self._said(self._printable(line))
 
+    def begins(self, what: str) -> None:
+        """Name what begins; it is printed only if nothing else is within two seconds."""
+        if self._pulse is not None:
+            self._pulse.begins(self._printable(what), self._print)
+
     def _said(self, text: str) -> None:
         if self._pulse is not None:
             self._pulse.said(text, self._print)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,14 @@ arrived. A young session may write a line every second."""
 
 _MOST_REPORTS = 500
 """Newest reports that are kept; the first one holds the session's number."""
+
+
+def whole_lines(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The lines of a log's events; a last one without an end counts once the events are over."""
+    assembler = LineAssembler()
+    for event in events:
+        yield from assembler.feed(event)
+    yield from assembler.rest()
 
 
 def lines_so_far(api: KaggleApi, handle: Handle) -> list[str]:

@@ -57,6 +57,18 @@ def test_last_line_is_repeated_every_15_s_with_the_time_since_it(
     assert out.getvalue().splitlines()[-1] == "Done"
 
 
+def test_work_that_prints_nothing_is_named_within_3_s(pulse: Pulse, clock: FakeClock) -> None:
+    console = Console(out := io.StringIO(), clock.monotonic, pulse=pulse)
+    console.begins("Reading the project")
+    wait(pulse, clock, 1)
+    assert out.getvalue() == "", "a quick command prints its results alone"
+    wait(pulse, clock, 17)
+    assert out.getvalue().splitlines() == [
+        "  still running after 0:02: Reading the project",
+        "  still running after 0:17: Reading the project",
+    ]
+
+
 def test_progress_of_a_training_counts_as_output(pulse: Pulse, clock: FakeClock) -> None:
     for stream in (io.StringIO(), Terminal()):
         console = Console(stream, clock.monotonic, pulse=pulse)
