@@ -25,10 +25,10 @@ from orchestrator.kernel.session.admission import admit
 from orchestrator.kernel.session.container import CONTAINER_VARIABLE, OPENED, id_of_container
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.session.current import entered
-from orchestrator.kernel.session.deadline import SoftDeadline, later
+from orchestrator.kernel.session.deadline import SoftDeadline
 from orchestrator.kernel.session.heartbeat import heartbeat
 from orchestrator.kernel.session.manifest import read_manifest, write_manifest
-from orchestrator.kernel.session.reporting import Reporter
+from orchestrator.kernel.session.reporting import Reporter, later
 from orchestrator.kernel.session.script import ScriptFailed, run_script
 from orchestrator.kernel.session.stop_flag import StopFlag
 from orchestrator.kernel.wire import ENDING, EVENTS_NAME, MANIFEST_NAME, Ticket, models_path, report_line

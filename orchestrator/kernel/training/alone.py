@@ -19,9 +19,9 @@ from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.files.atomic import make_folder, write_text
 from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.kernel.session.context import SessionContext
-from orchestrator.kernel.session.deadline import SoftDeadline, later
+from orchestrator.kernel.session.deadline import SoftDeadline
 from orchestrator.kernel.session.heartbeat import heartbeat
-from orchestrator.kernel.session.reporting import Reporter
+from orchestrator.kernel.session.reporting import Reporter, later
 from orchestrator.kernel.session.stop_flag import StopFlag
 from orchestrator.kernel.training.folder_lock import FolderLock
 from orchestrator.kernel.training.settings import Settings
