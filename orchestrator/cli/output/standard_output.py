@@ -111,7 +111,7 @@ SILENCE_S = 15.0
 """Longest time without a sign of life; the line that then comes repeats what was said last."""
 FIRST_S = 2.0
 """Time without any line after which work that was only announced to the pulse is named."""
-_LOOK_EVERY_S = 1.0
+_LOOK_EVERY_S, _JOIN_S = 1.0, 2.0
 _MOST_REPEATED_CHARS = 100
 
 
@@ -182,7 +182,7 @@ class Pulse:
             self._running -= 1
             over.set()
             if thread.ident is not None:
-                thread.join()
+                thread.join(_JOIN_S)  # it may be blocked by a pipe that nothing reads
                 self.end()
 
     def _beat_until(self, over: threading.Event) -> None:

@@ -57,7 +57,7 @@ def recent_reports(api: KaggleApi, handle: Handle) -> list[Mapping[str, Any]]:
     Raises:
         ServiceFault: Kaggle refused the log.
     """
-    began, first = api.now(), list[Mapping[str, Any]]()
+    began, first = api.service_now(), list[Mapping[str, Any]]()
     newest: deque[Mapping[str, Any]] = deque(maxlen=_MOST_REPORTS)
     for line in _lines(api, handle):
         if (report := parse_report(line)) is None:
