@@ -48,6 +48,9 @@ REPORT_TAG = "[ORC] "
 PROGRESS_KINDS = ("progress", "alive")
 """Reports that state how far a session is: those of its code, and their repetition while it makes none."""
 
+ENDING = "ending"
+"""Kind of the last report of a session."""
+
 CHECKPOINT_PATTERN = re.compile(r"^(?P<scenario>.+)_checkpoint_(?P<steps>\d+)_steps$")
 
 

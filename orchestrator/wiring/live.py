@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from orchestrator.backends.local.events import recent_events
 from orchestrator.core.campaign.expansion import Trial
 from orchestrator.core.errors import BadInput, NotYet, OrchestratorError
 from orchestrator.core.ledger.records import SessionRecord, Stage
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.session.backend_types import Handle, Look, SessionState
 from orchestrator.core.session.live_progress import LiveProgress, measured
+from orchestrator.core.timestamps import parse_timestamp
 from orchestrator.kernel.session.container import opened_id
+from orchestrator.kernel.training.alone import ALONE_RUN
+from orchestrator.kernel.wire import ENDING, EVENTS_NAME, PROGRESS_KINDS
 from orchestrator.ports import Backend
 from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.project import Project
@@ -20,6 +25,9 @@ from orchestrator.wiring import LOCAL, make_backend
 
 _SIDE_BY_SIDE = 8
 """Looks at other backends at a time: each may wait some seconds for a log to fall silent."""
+
+_ALONE_QUIET_S = 30.0
+"""Twice the longest pause between two reports: a script that was killed says nothing of its end."""
 
 _WITHOUT_LOG = frozenset({SessionState.PENDING, SessionState.ABSENT})
 
@@ -38,6 +46,7 @@ def live_sessions(
     pairs: Iterable[Pair],
     *,
     ask: bool,
+    begins: Callable[[str], None] = lambda what: None,
     now: Callable[[], datetime] = lambda: datetime.now(tz=UTC),
 ) -> list[LiveProgress]:
     """The sessions that are not closed, in the same order; each is looked at once.
@@ -45,21 +54,51 @@ def live_sessions(
     Args:
         pairs: Each session, of any state, with the card of its section.
         ask: Whether to look at sessions on other backends too; else only at those on this computer.
+        begins: Receives what begins before the looks at other backends, which may take some seconds.
         now: Aware time, for the seconds until a deadline.
     """
     opened = [(card, one) for card, one in pairs if one.stage is not Stage.CLOSED]
     elsewhere = [(card, one) for card, one in opened if ask and one.handle is not None and one.backend != LOCAL]
+    if elsewhere:
+        begins(f"Looking at {len(elsewhere)} session(s) on {', '.join(sorted({one.backend for _, one in elsewhere}))}")
     answers = dict(zip((one.key for _, one in elsewhere), _looked_side_by_side(project, elsewhere), strict=True))
     return [progress_of(project, card, one, answers.get(one.key), now()) for card, one in opened]
 
 
-def trials_in_flight(project: Project, trials: Iterable[Trial], *, ask: bool = True) -> dict[str, LiveProgress]:
-    """Lineage id -> the session in flight of a trial."""
+def trials_in_flight(
+    project: Project, trials: Iterable[Trial], *, ask: bool = True, begins: Callable[[str], None] = lambda what: None
+) -> dict[str, LiveProgress]:
+    """Lineage id -> the session in flight of a trial; see `live_sessions`."""
     with ledger_for_reading(project.own / "ledger.sqlite") as ledger:
         pairs = [(trial.card, one) for trial in trials for one in ledger.sessions(trial.lineage_id)]
     opened = [one for one in pairs if one[1].stage is not Stage.CLOSED]
-    found = live_sessions(project, opened, ask=ask)
+    found = live_sessions(project, opened, ask=ask, begins=begins)
     return {record.lineage_id: progress for (_, record), progress in zip(opened, found, strict=True)}
+
+
+def alone_progress(folder: Path, now: datetime) -> LiveProgress | None:
+    """How far a script without a section is; None if no process trains it.
+
+    Args:
+        folder: Of its training. A script at work reports every 15 s.
+        now: Aware time.
+    """
+    events = recent_events(folder / EVENTS_NAME)
+    newest = parse_timestamp(str(events[-1].get("at"))) if events else None
+    if newest is None or events[-1].get("kind") == ENDING or (now - newest).total_seconds() > _ALONE_QUIET_S:
+        return None
+    targets = [one.get("target_steps") for one in events if one.get("kind") in PROGRESS_KINDS]
+    target = targets[-1] if targets and isinstance(targets[-1], int) else None
+    plain: dict[str, Any] = {"steps": 0, **measured(events, now)}
+    return LiveProgress(
+        **plain,
+        session=folder.name,
+        backend=ALONE_RUN,
+        handle=None,
+        stage="",
+        state="training now",
+        target_steps=target,
+    )
 
 
 def progress_of(

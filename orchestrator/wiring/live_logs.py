@@ -14,15 +14,13 @@ from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.session.backend_types import Handle
 from orchestrator.core.session.live_progress import LiveProgress
-from orchestrator.kernel.wire import parse_report
+from orchestrator.kernel.wire import ENDING, parse_report
 from orchestrator.stores.project import Project
 from orchestrator.wiring import LOCAL, make_backend
 from orchestrator.wiring.live import progress_of
 
 _OPEN_AGAIN_S = 15.0
 _MOST_REPORTS = 500
-_LAST = "ending"
-"""Kind of the last report of a session."""
 
 
 class LiveTrials:
@@ -100,7 +98,7 @@ class _FollowedLog:
                 self._trouble = ""
             except OrchestratorError as fault:
                 self._trouble = "" if fault.transient else f"its log cannot be read: {fault}"
-            has_ended = bool(self._reports) and self._reports[-1]["kind"] == _LAST
+            has_ended = bool(self._reports) and self._reports[-1]["kind"] == ENDING
             if has_ended or self._over.wait(_OPEN_AGAIN_S):
                 return
 

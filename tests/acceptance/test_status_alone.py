@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from orchestrator.stores.checkpoint import alone_trainings as module
 from orchestrator.stores.checkpoint.alone_trainings import alone_trainings
+from orchestrator.wiring.live import alone_progress
 from tests.doubles.commands import orchestrate
 from tests.doubles.script_section import SCRIPT, make_script_project
 
@@ -48,6 +51,21 @@ def test_status_lists_each_script_with_steps_and_grade(project: Path) -> None:
         ("train", 40, "exact"),
     ]
     assert "train.py" not in orchestrate(project, "status", "mine").out
+
+
+def test_status_shows_how_far_a_script_is_while_it_trains(project: Path) -> None:
+    folder = train(project)
+    assert orchestrate(project, "status", "--json").json["alone"][0]["live"] is None, "it has ended"
+    now = datetime.now(tz=UTC)
+    running = {"kind": "progress", "steps": 60, "target_steps": 90, "steps_per_s": 2.0, "eta_s": 15.0, "score": -1.5}
+    later = (now + timedelta(hours=1, minutes=-5)).isoformat()
+    with (folder / "events.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps({**running, "at": now.isoformat(), "deadline_at": later}) + "\n")
+    answer = orchestrate(project, "status")
+    assert "    60 of 90 steps | 2 steps/s | 0:00:15 left | reward -1.5 | deadline in 0:5" in answer.out
+    (row,) = orchestrate(project, "status", "--json").json["alone"]
+    assert (row["live"]["steps"], row["live"]["reward"]) == (60, -1.5)
+    assert alone_progress(folder, now + timedelta(seconds=40)) is None, "it was killed"
 
 
 def test_damaged_and_unreadable_checkpoints_are_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,9 @@ def test_campaign_status_shows_each_trial_in_flight(toy: Path) -> None:
             break
     text = orchestrate(toy, "campaign", "status", "pair.yaml").out
     assert text.count("10 of 40 steps") == 2
+    summary = orchestrate(toy, "campaign", "status", "pair.yaml", "--markdown").out
+    assert summary.count("| 10 / 40 |") == 2 and summary.count("] 10 of 40 steps | deadline in ") == 2
+    assert {(row["steps_done"], row["steps_now"]) for row in rows} == {(0, 10)}
     assert orchestrate(toy, *CANCEL).code == 0
     assert orchestrate(toy, *CANCEL, "--seed", "1").code == 0
 

@@ -40,8 +40,9 @@ def run(
 
         if every_s is not None and not 0 <= every_s < float("inf"):
             raise BadInput(f"--every-s must be 0 or more and finite, not {every_s}", remedy="Give seconds.")
-        project, campaign, trials = open_campaign(file, backend)
         board = LiveBoard(sys.stderr if as_json else sys.stdout)
+        board.begins(f"Reading campaign {file} and its sessions")
+        project, campaign, trials = open_campaign(file, backend)
         with (
             campaign_context(project, campaign, trials, lambda name: for_trial(name, board)) as context,
             lease_taken(context),

@@ -40,7 +40,8 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
         project, campaign, trials = open_campaign(file, backend)
         forecast = forecast_of(project, campaign, trials, None)
         removed = removed_in_flight(project, campaign, trials)
-        in_flight = trials_in_flight(project, [one.trial for one in forecast.standings if one.state is State.LIVE])
+        live = [one.trial for one in forecast.standings if one.state is State.LIVE]
+        in_flight = trials_in_flight(project, live, begins=Console(sys.stderr).begins)
         autopsies = trial_autopsies(project, campaign, file, forecast.standings)
         rows = _rows(forecast, refusals_of(project), in_flight, autopsies)
         if as_json:

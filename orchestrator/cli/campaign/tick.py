@@ -50,8 +50,9 @@ def tick(
         from orchestrator.pipeline.campaign.tick_report import notify
         from orchestrator.wiring.campaigns import campaign_context
 
-        project, campaign, trials = open_campaign(file, backend)
         console = Console(sys.stderr if as_json else sys.stdout)
+        console.begins(f"Reading campaign {file} and its sessions")
+        project, campaign, trials = open_campaign(file, backend)
         with (
             campaign_context(project, campaign, trials, lambda name: for_trial(name, console)) as context,
             lease_taken(context),
@@ -81,8 +82,9 @@ def recover(file: File, backend: BackendName = None, as_json: AsJson = False) ->
         from orchestrator.pipeline.campaign.recover import recover as recover_all
         from orchestrator.wiring.campaigns import campaign_context
 
-        project, campaign, trials = open_campaign(file, backend)
         console = Console(sys.stderr if as_json else sys.stdout)
+        console.begins(f"Reading campaign {file} and its sessions")
+        project, campaign, trials = open_campaign(file, backend)
         with (
             campaign_context(project, campaign, trials, lambda name: for_trial(name, console)) as context,
             lease_taken(context),

@@ -43,12 +43,15 @@ def doctor(
     With --first-session: three CPU sessions, which spend no quota, try mounts, log, carriers and cancel.
     """
     from orchestrator.cli.output.console import Console
+
+    console = Console(sys.stderr if as_json else sys.stdout)
+    console.begins("Checking this computer and Kaggle")
     from orchestrator.core.diagnostics.health_check import exit_code
     from orchestrator.stores.project import find_project
     from orchestrator.wiring.gpu_use import gpu_checks
     from orchestrator.wiring.kaggle import kaggle_checkup
 
-    project, console = find_project(), Console(sys.stderr if as_json else sys.stdout)
+    project = find_project()
     checks: list[Check] = []
 
     def report(check: Check) -> None:

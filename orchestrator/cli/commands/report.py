@@ -44,7 +44,9 @@ def report(target: _Target = None, output: Folder = None, as_json: AsJson = Fals
     from orchestrator.stores.project import find_project
     from orchestrator.wiring.pages import found_target
 
-    project, console = find_project(), Console(sys.stderr if as_json else sys.stdout)
+    console = Console(sys.stderr if as_json else sys.stdout)
+    console.begins(f"Reading the trainings of {target or 'this project'}")
+    project = find_project()
     script = _script_folder(project, target)
     found = found_target(project, target) if script is None else None
     if script is not None and target is not None:

@@ -44,6 +44,7 @@ def run(
     if new_image:
         request = replace(request, new_image_before=SystemClock().now())
     console = Console(sys.stderr if as_json else sys.stdout)
+    console.begins("Reading the project")
     name = options.backend or request.card.backend
     backend = make_backend(name, project, request.card)
     limits = backend.capabilities

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.core.errors import OrchestratorError
     from orchestrator.core.ledger.records import RunRecord, SessionRecord
     from orchestrator.core.session.live_progress import LiveProgress
+    from orchestrator.stores.checkpoint.alone_trainings import AloneTraining
     from orchestrator.stores.project import Project
 
 _SHOWN_RUNS = 10
@@ -43,7 +45,7 @@ def status(section: _Section = None, as_json: AsJson = False) -> int:
     from orchestrator.stores.section.card_yaml import load_card
 
     project, here = find_project(), Path.cwd()
-    alone = alone_trainings(here) if section is None else []
+    alone = [_with_progress(one) for one in alone_trainings(here)] if section is None else []
     if section is not None:
         load_card(project.cards, section)  # an unknown name is refused, with the nearest one
     models = [row for row in model_rows(project) if section in (None, row["section"])]
@@ -78,6 +80,13 @@ def status(section: _Section = None, as_json: AsJson = False) -> int:
     if runs or not alone:
         console.say(*(_run_lines(runs, sessions, failures, live) if runs else [_first_command(models, section)]))
     return code
+
+
+def _with_progress(one: AloneTraining) -> AloneTraining:
+    from orchestrator.wiring.live import alone_progress
+
+    live = alone_progress(one.folder, datetime.now(tz=UTC))
+    return one if live is None else replace(one, live={**live.to_json(), "line": live.line})
 
 
 def _exit_code(models: list[dict[str, Any]], unreadable: OrchestratorError | None) -> int:
@@ -115,6 +124,7 @@ def _recorded(path: Path, section: str | None) -> tuple[list[RunRecord], list[Se
 
 def _live(project: Project, runs: list[RunRecord], sessions: list[SessionRecord]) -> list[LiveProgress]:
     """Sessions in flight. One whose card cannot be read is left out here; its models row names the fault."""
+    from orchestrator.cli.output.console import Console
     from orchestrator.core.errors import OrchestratorError
     from orchestrator.core.ledger.records import Stage
     from orchestrator.stores.section.card_yaml import load_card
@@ -127,7 +137,7 @@ def _live(project: Project, runs: list[RunRecord], sessions: list[SessionRecord]
             continue
         with suppress(OrchestratorError):
             pairs.append((load_card(project.cards, sections[one.run_id]), one))
-    return live_sessions(project, pairs, ask=True)
+    return live_sessions(project, pairs, ask=True, begins=Console(sys.stderr).begins)
 
 
 def _steps_now(run: RunRecord, sessions: Sequence[SessionRecord], live: Sequence[LiveProgress]) -> int:

@@ -27,4 +27,6 @@ def alone_lines(trainings: Sequence[AloneTraining], start: Path) -> Iterator[str
         facts += [proof_line(one.proof)] if one.proof else []
         script = one.name if one.script is None else one.script.relative_to(start).as_posix()
         yield f"  {script}: {', '.join(facts)}, in {one.folder.relative_to(start).as_posix()}"
+        if one.live is not None:
+            yield f"    {one.live['line']}"
         yield from (f"    ✗ {shown_name(stem)}: {shown_name(why)}" for stem, why in one.faults.items())

@@ -43,6 +43,11 @@ class Console:
         for line in lines:
             self._said(self._printable(line))
 
+    def begins(self, what: str) -> None:
+        """Name what begins; it is printed only if nothing else is within two seconds."""
+        if self._pulse is not None:
+            self._pulse.begins(self._printable(what), self._print)
+
     def _said(self, text: str) -> None:
         if self._pulse is not None:
             self._pulse.said(text, self._print)
@@ -63,11 +68,15 @@ class Console:
         share = None
         if not _without_target(report):
             share = (_number(report, "steps") or 0.0) / max(1.0, _number(report, "target_steps") or 1.0)
+        at_end = share is not None and share >= 1 and share == self._last_share
         if self._stream.isatty():
             self._show_bar(self._text(report), share)
-            if self._pulse is not None:
+            if self._pulse is not None and not at_end:
                 self._pulse.shown()
+            self._last_share = self._last_share if share is None else share
             return
+        if at_end:
+            return  # what goes on now, such as a comparison, is said by other lines
         now_s, grown = self._monotonic(), 0.0 if share is None else share - self._last_share
         is_due = now_s - self._last_line_s >= _LINE_EVERY_S or grown >= _LINE_EVERY_SHARE
         if not is_due and (share is None or share < 1):

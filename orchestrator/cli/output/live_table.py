@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 40
 _MOST_LINES = 12
-_LINES_EVERY_S = 15.0
+_LINES_EVERY_S = 10.0
 NONE_IN_FLIGHT: Mapping[str, LiveProgress] = {}
 
 
@@ -69,6 +69,10 @@ class LiveBoard:
         else:
             print_line(text, self._stream)
 
+    def begins(self, what: str) -> None:
+        """Name what begins; it is printed only if nothing else is within two seconds."""
+        self._pulse.begins(self._printable(what), self._print)
+
     def report(self, message: Message) -> None:
         """Print a message."""
         self.say(*message.lines)
@@ -80,7 +84,7 @@ class LiveBoard:
         """There is no progress display to end."""
 
     def show(self, campaign: Campaign, ticked: TickReport, in_flight: Mapping[str, LiveProgress]) -> None:
-        """Redraw the table; without a terminal, print a line for each trial in flight if nothing was said for 15 s.
+        """Redraw the table; without a terminal, print a line for each trial in flight if nothing was said for 10 s.
 
         Args:
             in_flight: Lineage id -> the session in flight of a trial.

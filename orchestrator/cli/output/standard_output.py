@@ -109,6 +109,9 @@ _lost: list[OSError] = []
 
 SILENCE_S = 15.0
 """Longest time without a sign of life; the line that then comes repeats what was said last."""
+FIRST_S = 2.0
+"""Time without any line after which work that was only announced to the pulse is named."""
+_LOOK_EVERY_S, _JOIN_S = 1.0, 2.0
 _MOST_REPEATED_CHARS = 100
 
 
@@ -137,6 +140,12 @@ class Pulse:
             self._said_s = self._shown_s = self._monotonic()
             self._last, self._speak = " ".join(text.split())[:_MOST_REPEATED_CHARS], speak
 
+    def begins(self, text: str, speak: Callable[[str], None]) -> None:
+        """Work begins that prints nothing by itself: a line follows within `FIRST_S`, unless something is printed."""
+        with self._lock:
+            self.said(text, speak)
+            self._shown_s -= SILENCE_S - FIRST_S
+
     def shown(self) -> None:
         """Something else was shown, such as a bar."""
         with self._lock:
@@ -152,7 +161,7 @@ class Pulse:
         with self._lock:
             now_s = self._monotonic()
             if self._speak is None or not self._last:
-                return SILENCE_S / 4
+                return _LOOK_EVERY_S
             if now_s - self._shown_s >= SILENCE_S:
                 minutes, seconds = divmod(round(now_s - self._said_s), 60)
                 self._shown_s = now_s
@@ -173,12 +182,12 @@ class Pulse:
             self._running -= 1
             over.set()
             if thread.ident is not None:
-                thread.join()
+                thread.join(_JOIN_S)  # it may be blocked by a pipe that nothing reads
                 self.end()
 
     def _beat_until(self, over: threading.Event) -> None:
-        wait_s = SILENCE_S / 4
-        while not over.wait(max(0.05, min(wait_s, SILENCE_S / 4))):
+        wait_s = 0.0
+        while not over.wait(max(0.05, min(wait_s, _LOOK_EVERY_S))):
             wait_s = self.beat()
 
 

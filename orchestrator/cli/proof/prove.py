@@ -53,6 +53,7 @@ def prove(
     from orchestrator.cli.proof.prove_resume import proof_folder
 
     console = Console(sys.stderr if as_json else sys.stdout)
+    console.begins(f"Preparing the proof of {target}")
     request = CutRequest(cuts=cuts, at=_numbers(at), seed=seed, kills=None if kill else kills, steps=steps)
     _check(request, limit_s)
     project = None if _is_script(target) else _project(target)

@@ -50,6 +50,7 @@ def prove_resume(
     from orchestrator.core.diagnostics.resume_proof import Finding
 
     console = Console(sys.stderr if as_json else sys.stdout)
+    console.begins(f"Preparing the proof of {section}")
     cut_seed = secrets.randbelow(1_000_000) if seed is None else seed
     with proof_folder(keep) as folder:
         found = prove_algorithms(section, algo, cuts, steps, cut_seed, backend, folder, console)

@@ -22,6 +22,7 @@ def verify(
     from orchestrator.stores.project import find_project
 
     console = Console(sys.stderr if as_json else sys.stdout)
+    console.begins("Checking the project, then a tiny training")
     checks = []
     for check in check_project(find_project(), section):
         checks.append(check)

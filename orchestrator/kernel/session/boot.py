@@ -25,14 +25,14 @@ from orchestrator.kernel.session.admission import admit
 from orchestrator.kernel.session.container import CONTAINER_VARIABLE, OPENED, id_of_container
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.session.current import entered
-from orchestrator.kernel.session.deadline import SoftDeadline, later
+from orchestrator.kernel.session.deadline import SoftDeadline
 from orchestrator.kernel.session.failure_text import absent_module, no_room
 from orchestrator.kernel.session.heartbeat import heartbeat
 from orchestrator.kernel.session.manifest import read_manifest, write_manifest
-from orchestrator.kernel.session.reporting import Reporter
+from orchestrator.kernel.session.reporting import Reporter, later
 from orchestrator.kernel.session.script import ScriptFailed, run_script
 from orchestrator.kernel.session.stop_flag import StopFlag
-from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME, Ticket, models_path, report_line
+from orchestrator.kernel.wire import ENDING, EVENTS_NAME, MANIFEST_NAME, Ticket, models_path, report_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +123,7 @@ def run_session(ticket: Ticket, bundle_root: Path, *, surroundings: Surroundings
         if (written := read_manifest(working)) is not None:
             return written.exit_code  # the manifest is in place; only the flush of its folder failed
         # Not even the manifest can be written: report by the log and the exit code.
-        surroundings.echo(report_line("ending", end_reason=KernelEnding.DISK_FULL))
+        surroundings.echo(report_line(ENDING, end_reason=KernelEnding.DISK_FULL))
         surroundings.echo(no_room(working, fault))
         return EXIT_CODES[KernelEnding.DISK_FULL]
     finally:
@@ -147,7 +147,7 @@ def _run_with_reserve(
         result = _run_section(context, bundle_root, surroundings, reserve)
     outcome = result.outcome
     reserve.release()  # not an output; the manifest may need its space
-    reporter.event("ending", end_reason=outcome.ending, steps_done=outcome.steps_done)
+    reporter.event(ENDING, end_reason=outcome.ending, steps_done=outcome.steps_done)
     reporter.close()
     write_manifest(
         working,

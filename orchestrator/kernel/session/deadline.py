@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
 
 
 class SoftDeadline:
@@ -61,11 +60,3 @@ class SoftDeadline:
         """Whether the session must stop now to save, evaluate and write its manifest in time."""
         remaining_s = self.remaining_s
         return remaining_s is not None and remaining_s <= self.reserve_s
-
-
-def later(moment: datetime, seconds: float | None) -> datetime | None:
-    """A moment some seconds later; None without seconds, or where no calendar has it."""
-    try:
-        return None if seconds is None else moment + timedelta(seconds=seconds)
-    except (OverflowError, ValueError):
-        return None

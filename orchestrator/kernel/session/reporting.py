@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,6 +32,14 @@ if hasattr(os, "register_at_fork"):  # else a child that is made while the heart
 def progress_interval_s(elapsed_s: float) -> float:
     """Seconds between two progress lines, `elapsed_s` after the start: 1 s, plus 1 s per minute, at most 12 s."""
     return min(LAST_INTERVAL_S, FIRST_INTERVAL_S + elapsed_s / 60.0)
+
+
+def later(moment: datetime, seconds: float | None) -> datetime | None:
+    """A moment some seconds later; None without seconds, or where no calendar has it."""
+    try:
+        return None if seconds is None else moment + timedelta(seconds=seconds)
+    except (OverflowError, ValueError):
+        return None
 
 
 class Reporter:

@@ -8,7 +8,7 @@ import secrets
 import signal
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,13 +19,13 @@ from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.files.atomic import make_folder, write_text
 from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.kernel.session.context import SessionContext
-from orchestrator.kernel.session.deadline import SoftDeadline, later
+from orchestrator.kernel.session.deadline import SoftDeadline
 from orchestrator.kernel.session.heartbeat import heartbeat
-from orchestrator.kernel.session.reporting import Reporter
+from orchestrator.kernel.session.reporting import Reporter, later
 from orchestrator.kernel.session.stop_flag import StopFlag
 from orchestrator.kernel.training.folder_lock import FolderLock
 from orchestrator.kernel.training.settings import Settings
-from orchestrator.kernel.wire import CHECKPOINTS, EVENTS_NAME, REPORT_TAG, Ticket, digest_of
+from orchestrator.kernel.wire import CHECKPOINTS, ENDING, EVENTS_NAME, REPORT_TAG, Ticket, digest_of
 
 ROOT = Path(".orchestrator")
 ALONE = ROOT / "alone"
@@ -91,6 +91,8 @@ class Alone:
     def close(self) -> None:
         """Close the event file, release the folder and put the signal handlers back."""
         self._on_close.close()
+        with suppress(OSError):  # a full disk: what was saved matters more
+            self.context.reporter.event(ENDING)
         self.signals.restore()
         self.context.reporter.close()
         self.lock.release()

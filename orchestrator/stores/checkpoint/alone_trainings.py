@@ -28,6 +28,7 @@ class AloneTraining:
         grade: How exact it is at the next resume, with all before it; None without a checkpoint.
         proof: Facts of a proof that it resumes exactly, None without one.
         faults: Checkpoint -> why it is not usable.
+        live: How far it is, if a process trains it now and that was looked up; a `LiveProgress` as JSON.
     """
 
     name: str
@@ -37,6 +38,7 @@ class AloneTraining:
     grade: str | None
     proof: Mapping[str, Any] | None
     faults: Mapping[str, str]
+    live: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON form."""
@@ -48,6 +50,7 @@ class AloneTraining:
             "grade": self.grade,
             "proof": None if self.proof is None else dict(self.proof),
             "faults": dict(self.faults),
+            "live": None if self.live is None else dict(self.live),
         }
 
 

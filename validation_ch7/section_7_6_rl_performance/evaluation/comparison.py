@@ -77,7 +77,7 @@ def compare_controllers(context: SessionContext, training: TrainingState) -> Com
         "phase", text=f"Comparing with the baselines on {training.plan.evaluation_scenarios} unseen scenarios"
     )
     comparison = Comparison(best=best)
-    kept = KeptResults(training.kept, f"{context.ticket.run_id} session {context.ticket.session}")
+    kept = KeptResults(training.kept, f"{context.ticket.run_id}/s{context.ticket.session:02d}")
     complete = False
     try:
         _compare(comparison, kept, greedy_controller(policy, lineage, normalization=best.normalization), training)
@@ -88,7 +88,7 @@ def compare_controllers(context: SessionContext, training: TrainingState) -> Com
             write_metadata(training)
     if comparison.from_session:
         sessions = ", ".join(sorted(set(comparison.from_session.values())))
-        context.reporter.event("phase", text=f"{len(comparison.from_session)} baselines from session {sessions}")
+        context.reporter.event("phase", text=f"{len(comparison.from_session)} baselines are from session {sessions}")
     return comparison
 
 

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import requests
@@ -94,9 +94,9 @@ class Streams:
             with self._streaming("download", session, url, headers) as response:
                 yield _is_resumed(response, offset), response.iter_content(_PIECE_BYTES)
 
-    def now(self) -> datetime:
-        """The present time, aware UTC."""
-        return self._connection.now()
+    def service_now(self) -> datetime:
+        """The present time on the service's clock, aware UTC; by its last answer, whose time has no fractions."""
+        return self._connection.now() - timedelta(seconds=self._connection.clock_skew_s or 0.0)
 
     @property
     def _kernels(self) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,14 @@ _MOST_REPORTS = 500
 """Newest reports that are kept; the first one holds the session's number."""
 
 
+def whole_lines(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The lines of a log's events; a last one without an end counts once the events are over."""
+    assembler = LineAssembler()
+    for event in events:
+        yield from assembler.feed(event)
+    yield from assembler.rest()
+
+
 def lines_so_far(api: KaggleApi, handle: Handle) -> list[str]:
     """The complete lines of a session's log, without waiting for more; none while it has no log.
 
@@ -41,16 +49,9 @@ def log_from(api: KaggleApi, handle: Handle, cursor: int) -> Iterator[tuple[str,
     Raises:
         ServiceFault: The stream broke; a new call continues from the last cursor.
     """
-    assembler = LineAssembler()
-    count = 0
-    for event in api.log_events(handle.owner, handle.slug, most_s=_FOLLOW_S):
-        # Every stream starts at the beginning: lines that were already returned are counted and skipped.
-        for line in assembler.feed(event):
-            count += 1
-            if count > cursor:
-                yield line, count
-    for line in assembler.rest():
-        count += 1
+    events = api.log_events(handle.owner, handle.slug, most_s=_FOLLOW_S)
+    # Every stream starts at the beginning: lines that were already returned are counted and skipped.
+    for count, line in enumerate(whole_lines(events), 1):
         if count > cursor:
             yield line, count
 
@@ -72,7 +73,7 @@ def recent_reports(api: KaggleApi, handle: Handle) -> list[Mapping[str, Any]]:
     Raises:
         ServiceFault: Kaggle refused the log.
     """
-    began, first = api.now(), list[Mapping[str, Any]]()
+    began, first = api.service_now(), list[Mapping[str, Any]]()
     newest: deque[Mapping[str, Any]] = deque(maxlen=_MOST_REPORTS)
     for line in _lines(api, handle):
         if (report := parse_report(line)) is None:

@@ -52,17 +52,17 @@ def test_terminal_shows_rate_time_left_reward_and_deadline_below_the_table() -> 
     assert "60000 of 70000 steps" in text and "all slots are in use" in text
 
 
-def test_pipe_gets_a_line_for_each_trial_every_15_s_of_silence() -> None:
+def test_pipe_gets_a_line_for_each_trial_every_10_s_of_silence() -> None:
     clock, out = FakeClock(), io.StringIO()
     board = LiveBoard(out, clock.monotonic)
     for _ in range(40):
         board.show(CAMPAIGN, TICKED, IN_FLIGHT)
         clock.sleep(1.0)
-    assert out.getvalue().splitlines() == [f"[{TRIALS[0].name8}] {LINE}"] * 2
+    assert out.getvalue().splitlines() == [f"[{TRIALS[0].name8}] {LINE}"] * 3
     board.say("something else")
-    clock.sleep(14.0)
+    clock.sleep(9.0)
     board.show(CAMPAIGN, TICKED, IN_FLIGHT)
-    assert len(out.getvalue().splitlines()) == 3
+    assert len(out.getvalue().splitlines()) == 4
 
 
 def test_many_trials_in_flight_are_counted() -> None:

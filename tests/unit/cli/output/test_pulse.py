@@ -57,6 +57,18 @@ def test_last_line_is_repeated_every_15_s_with_the_time_since_it(
     assert out.getvalue().splitlines()[-1] == "Done"
 
 
+def test_work_that_prints_nothing_is_named_within_3_s(pulse: Pulse, clock: FakeClock) -> None:
+    console = Console(out := io.StringIO(), clock.monotonic, pulse=pulse)
+    console.begins("Reading the project")
+    wait(pulse, clock, 1)
+    assert out.getvalue() == "", "a quick command prints its results alone"
+    wait(pulse, clock, 17)
+    assert out.getvalue().splitlines() == [
+        "  still running after 0:02: Reading the project",
+        "  still running after 0:17: Reading the project",
+    ]
+
+
 def test_progress_of_a_training_counts_as_output(pulse: Pulse, clock: FakeClock) -> None:
     for stream in (io.StringIO(), Terminal()):
         console = Console(stream, clock.monotonic, pulse=pulse)
@@ -74,6 +86,23 @@ def test_training_that_makes_no_steps_is_shown_every_15_s(pulse: Pulse, clock: F
         console.progress({"steps": 5, "target_steps": 100})
         clock.sleep(1.0)
     assert out.getvalue().splitlines() == ["    5%  5/100 steps"] * 7
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_after_the_last_step_the_line_of_what_goes_on_is_repeated(
+    stream: type[io.StringIO], pulse: Pulse, clock: FakeClock
+) -> None:
+    console = Console(out := stream(), clock.monotonic, pulse=pulse)
+    console.progress({"steps": 100, "target_steps": 100})
+    console.say("Comparing with the baselines")
+    for _ in range(32):  # the session repeats its last progress
+        console.progress({"steps": 100, "target_steps": 100})
+        wait(pulse, clock, 1)
+    console.quiet()
+    shown = out.getvalue()
+    assert shown.count("still running after 0:") == 2 and "after 0:30: Comparing with the baselines" in shown
+    if stream is io.StringIO:
+        assert shown.count("100%") == 1
 
 
 def test_output_that_is_copied_gets_no_further_lines(pulse: Pulse, clock: FakeClock) -> None:

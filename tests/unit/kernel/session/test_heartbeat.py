@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from orchestrator.kernel.session import heartbeat as room
-from orchestrator.kernel.session.deadline import later
 from orchestrator.kernel.session.heartbeat import heartbeat
-from orchestrator.kernel.session.reporting import ALIVE_AFTER_S, LAST_INTERVAL_S, Reporter
+from orchestrator.kernel.session.reporting import ALIVE_AFTER_S, LAST_INTERVAL_S, Reporter, later
 from tests.doubles.clock import FakeClock
 
 

@@ -26,7 +26,7 @@ from validation_ch7.section_7_6_rl_performance.write_results import conclude
 
 CONTROLLERS = ["rl", *CLASSICAL, "constant_ns", "constant_ew", "random"]
 BASELINE_NAMES = [name for name in CONTROLLERS if name != "rl"]
-FIRST = "run-1 session 1"
+FIRST = "run-1/s01"
 WHAT = {"controller": "x", "n_scenarios": 3}
 SHAPES = [("<f8", (3,)), ("<i8", (3, 2))]
 ARRAYS = [np.array([1.5, -2.25, 1e-300]), np.arange(6).reshape(3, 2)]
@@ -105,7 +105,7 @@ def test_second_session_measures_the_policy_alone(
     assert found.from_session == dict.fromkeys(BASELINE_NAMES, FIRST)
     assert {one.from_session for one in found.tuned.values()} == {FIRST}
     assert same_results(found, first[2]) and found.repeat_faults == []
-    assert any("8 baselines from session run-1 session 1" in line for line in test_bench.output)
+    assert any("8 baselines are from session run-1/s01" in line for line in test_bench.output)
 
 
 def _without_mark(value: Any) -> Any:
@@ -126,7 +126,7 @@ def test_verdict_with_kept_results_is_the_same_but_for_the_mark(
         path = test_bench.context.metrics_dir / "rl_performance_comparison.json"
         written.append(json.loads(path.read_text("utf-8")))
         latex = path.with_suffix(".tex").read_text("utf-8")
-        assert latex.count("from session run-1 session 1") == len(comparison.from_session)
+        assert latex.count("from session run-1/s01") == len(comparison.from_session)
         shutil.rmtree(tmp_path / "working")
     kept, fresh = written
     assert [row["from_session"] for row in fresh["controllers"].values()] == [None] * 9
