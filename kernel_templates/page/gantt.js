@@ -32,7 +32,7 @@ const sessionTraces = (sessions, laneOf, span) => {
     return {
       type: "bar", orientation: "h", name: key, legendgroup: `end ${key}`, hoverinfo: "text", width: 0.62, textposition: "inside", insidetextanchor: "middle",
       constraintext: "both", textangle: 0, insidetextfont: { color: "#111", size: 11 }, cliponaxis: true,
-      y: group.map((one) => laneOf.get(one.lineage_id)), base: group.map((one) => onAxis(one.began_at)), x: group.map(length),
+      y: group.map((one) => laneOf.get(one.lineage_id)), base: group.map((one) => axisDate(onAxis(one.began_at))), x: group.map(length),
       text: group.map((one) => (length(one) > span / 8 ? (one.in_flight ? "in flight ▶" : endWord(one)) : "")), hovertext: group.map(sessionText),
       marker: { color: colours()[colour], line: { color: colours().ink, width: 0.7 }, pattern: { shape: pattern, fillmode: "overlay", fgcolor: "rgba(255,255,255,0.6)", size: 7, solidity: 0.22 } },
     };
@@ -42,7 +42,7 @@ const sessionTraces = (sessions, laneOf, span) => {
 /** Sessions in flight have no end yet: an arrow stands where the page was made. */
 const openEnds = (sessions, laneOf) => {
   const open = sessions.filter((one) => one.in_flight);
-  return { type: "scatter", mode: "markers", hoverinfo: "text", legendgroup: "end ", cliponaxis: false, x: open.map(sessionEnd), y: open.map((one) => laneOf.get(one.lineage_id)),
+  return { type: "scatter", mode: "markers", hoverinfo: "text", legendgroup: "end ", cliponaxis: false, x: open.map((one) => axisDate(sessionEnd(one))), y: open.map((one) => laneOf.get(one.lineage_id)),
     hovertext: open.map(sessionText), marker: { symbol: "triangle-right", size: 15, color: colours().yellow, line: { color: colours().ink, width: 1 } } };
 };
 
@@ -57,10 +57,10 @@ const weekBands = (weeks, [from, to], width, tall) => {
   weeks.forEach((week, index) => {
     const [begin, end] = [onAxis(week.begins_at), onAxis(week.ends_at)];
     if (end <= from || begin >= to) return;
-    shapes.push({ type: "rect", layer: "below", xref: "x", yref: "paper", x0: begin, x1: end, y0: 0, y1: 1, line: { width: 1, color: translucent(colours().band, 0.3) }, fillcolor: translucent(colours().band, index % 2 ? 0.04 : 0.1) });
+    shapes.push({ type: "rect", layer: "below", xref: "x", yref: "paper", x0: axisDate(begin), x1: axisDate(end), y0: 0, y1: 1, line: { width: 1, color: translucent(colours().band, 0.3) }, fillcolor: translucent(colours().band, index % 2 ? 0.04 : 0.1) });
     const [left, right] = [Math.max(begin, from), Math.min(end, to)];
     if (tall || ((right - left) / (to - from)) * width < WEEK_TEXT) return;
-    annotations.push({ xref: "x", yref: "paper", x: (left + right) / 2, y: 1, yanchor: "bottom", showarrow: false, text: plotText(weekUse(week), 40), font: { size: 11, color: colours().faint } });
+    annotations.push({ xref: "x", yref: "paper", x: axisDate((left + right) / 2), y: 1, yanchor: "bottom", showarrow: false, text: plotText(weekUse(week), 40), font: { size: 11, color: colours().faint } });
   });
   return { shapes, annotations };
 };

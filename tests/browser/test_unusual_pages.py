@@ -36,6 +36,21 @@ def test_a_page_that_cannot_be_read_states_why(browser: Browser, written: Callab
     tab.close()
 
 
+def test_scores_and_rewards_of_different_scale_stand_in_panels_of_their_own(
+    browser: Browser, written: Callable[..., str]
+) -> None:
+    curve = RUN.trainings[0].curve
+    apart = replace(curve, rewards=tuple(value - 4000 for value in curve.rewards))
+    tab = browser.open(written(replace(RUN, trainings=(replace(RUN.trainings[0], curve=apart),)), "panels"))
+    tab.ready()
+    ticks = "[...document.querySelectorAll('#curve .{}tick text')].map((one) => one.getBoundingClientRect())"
+    lowest_score = tab.evaluate(f"Math.max(...{ticks.format('y2')}.map((one) => one.bottom))")
+    highest_reward = tab.evaluate(f"Math.min(...{ticks.format('y4')}.map((one) => one.top))")
+    assert lowest_score < highest_reward
+    assert tab.data("curve")["seams"] == "5"
+    tab.close()
+
+
 def test_a_chart_that_fails_leaves_the_other_parts(browser: Browser, written: Callable[..., str]) -> None:
     fails = "window.Plotly = { react() { throw new Error('no canvas'); } };"
     tab = browser.open(written(RUN, "fails", _without_plotly), first=fails)
