@@ -23,7 +23,8 @@ RECTANGLE = "((node) => { const r = node.getBoundingClientRect(); return [r.left
 
 @pytest.fixture(scope="module")
 def tabs(browser: Browser, written: Callable[..., str]) -> Iterator[dict[str, Tab]]:
-    opened = {name: browser.open(written(page, name)) for name, page in PAGES.items()}
+    plain = pages.without_plotly  # nothing to draw
+    opened = {name: browser.open(written(page, name, str if page.trainings else plain)) for name, page in PAGES.items()}
     for tab in opened.values():
         tab.ready()
     yield opened
