@@ -54,11 +54,11 @@ const curveLayout = (panels, trainings) => {
   const key = (name) => name.replace("y", "yaxis");
   const layout = layoutOf({
     height: panels.length > 1 ? 520 : 400, margin: { l: 56, r: 14, t: hasModebar() ? 34 : 12, b: 48 }, barmode: "overlay",
-    xaxis: axis({ title: { text: "Steps", font: { color: colours().faint } }, range: [0, 1.02 * furthest(trainings)], tickformat: "~s", anchor: panels.at(-1).under }),
+    xaxis: axis({ title: { text: "Steps", font: { color: colours().faint } }, autorangeoptions: { minallowed: 0, maxallowed: 1.02 * furthest(trainings) }, tickformat: "~s", anchor: panels.at(-1).under }),
   });
   for (const { under, over, title, domain } of panels) {
     layout[key(under)] = { domain, range: [0, 1], fixedrange: true, visible: false };
-    layout[key(over)] = axis({ overlaying: under, side: "left", title: { text: title, font: { color: colours().faint }, standoff: 8 }, zeroline: false, tickmode: "auto" });
+    layout[key(over)] = axis({ domain, overlaying: under, side: "left", title: { text: title, font: { color: colours().faint }, standoff: 8 }, zeroline: false, tickmode: "auto" });
   }
   return layout;
 };

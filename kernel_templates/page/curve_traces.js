@@ -12,12 +12,19 @@ const interpolated = (steps, scores, at) => {
   return scores[low] + ((scores[high] - scores[low]) * (at - steps[low])) / (steps[high] - steps[low]);
 };
 
+const MOST_MEANS = 200; // points of a mean
+
+const thinned = (steps) => {
+  const every = Math.ceil(steps.length / MOST_MEANS);
+  return steps.filter((_, index) => index % every === 0 || index === steps.length - 1);
+};
+
 /** Mean, lowest and highest score of each label, at the steps of all its evaluations. */
 const meansOf = (trainings) => {
-  const labels = new Map();
-  for (const one of trainings) if (one.curve.steps.length) labels.set(one.label, [...(labels.get(one.label) || []), one.curve]);
-  return [...labels].map(([label, curves]) => {
-    const all = [...new Set(curves.flatMap((curve) => curve.steps))].sort((one, other) => one - other);
+  const labels = grouped(trainings.filter(({ curve }) => curve.steps.length), ({ label }) => label);
+  return [...labels].map(([label, seeds]) => {
+    const curves = seeds.map(({ curve }) => curve);
+    const all = thinned([...new Set(curves.flatMap((curve) => curve.steps))].sort((one, other) => one - other));
     const found = { label, seeds: curves.length, steps: [], mean: [], low: [], high: [], counts: [] };
     for (const at of all) {
       const values = curves.map((curve) => interpolated(curve.steps, curve.scores, at)).filter((value) => value !== null);
@@ -94,25 +101,23 @@ const seamText = (seam, training) =>
 
 const gradeColour = (grade) => ({ good: colours().green, warn: colours().purple, bad: colours().vermilion, plain: colours().faint })[gradeOf(grade).tone];
 
-const byGrade = (seams) => {
-  const grades = new Map();
-  for (const one of seams) grades.set(one.seam.grade, [...(grades.get(one.seam.grade) || []), one]);
-  return grades;
-};
+const byGrade = (seams) => grouped(seams, ({ seam }) => seam.grade);
 
 const LINE_HEIGHTS = Array.from({ length: 21 }, (_, index) => index / 20); // points of a line, so that all of it has a hover
 
 const seamLines = (training, panel) => {
   const traces = [];
+  const atStep = grouped(training.curve.seams, ({ steps }) => steps); // several sessions may continue from one step
   for (const [grade, seams] of byGrade(training.curve.seams.map((seam) => ({ seam })))) {
     const trace = { type: "scatter", mode: "lines+markers", yaxis: panel.under, hoverinfo: "text", legendgroup: `seam ${grade}`, cliponaxis: false, x: [], y: [], hovertext: [],
       line: { color: gradeColour(grade), width: 1.6, dash: gradeOf(grade).dash }, marker: { color: gradeColour(grade), symbol: gradeOf(grade).marker, opacity: 1, size: [] } };
     for (const { seam } of seams) {
+      const text = lines(...atStep.get(seam.steps).map((one) => seamText(one)));
       for (const height of LINE_HEIGHTS) {
         trace.x.push(seam.steps);
         trace.y.push(height);
         trace.marker.size.push(height === 1 ? 10 : 0);
-        trace.hovertext.push(seamText(seam));
+        trace.hovertext.push(text);
       }
       trace.x.push(null);
       trace.y.push(null);

@@ -10,7 +10,6 @@ const view = {
 const broken = (text) => {
   part("broken").textContent = text;
   part("broken").hidden = false;
-  part("about").hidden = true;
 };
 
 const readData = () => {
@@ -56,7 +55,12 @@ const update = (page) => {
     const text = page.live ? JSON.stringify(one.data(page)) : "";
     if (drawn && text === one.text) continue;
     one.text = text;
-    one.draw();
+    try {
+      one.draw();
+    } catch (error) {
+      console.error(error);
+      broken(`A part of this page could not be drawn (${error.message}). The other parts are complete.`);
+    }
   }
   fillContents();
 };
@@ -117,6 +121,7 @@ const begin = () => {
   applyTheme();
   const page = readData();
   if (!page) {
+    part("about").hidden = true;
     document.documentElement.dataset.ready = "broken";
     return;
   }

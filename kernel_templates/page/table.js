@@ -98,8 +98,13 @@ class VirtualTable {
     };
     const after = whole ? 0 : this.shown.length - last;
     this.body.replaceChildren(...(first ? [spacer(first)] : []), ...rows, ...(after ? [spacer(after)] : []));
-    if (!this.shown.length) this.body.append(element("tr", {}, element("td", { colspan: this.columns.length, class: "none" }, "No row passes the filter.")));
+    if (!this.shown.length) this.note("No row passes the filter.");
+    if (whole && last < this.shown.length) this.note(`The first ${PRINTED_ROWS} of ${integer(this.shown.length)} rows are printed.`);
     if (focused) this.focusActive();
+  }
+
+  note(text) {
+    this.body.append(element("tr", {}, element("td", { colspan: this.columns.length, class: "none" }, text)));
   }
 
   row(row, index) {

@@ -59,6 +59,7 @@ const translucent = (hex, alpha) => {
   return `rgba(${value >> 16}, ${(value >> 8) & 255}, ${value & 255}, ${alpha})`;
 };
 
+// An axis without a range of its own keeps the reader's zoom over updates; `uirevision` cares for that.
 const axis = (given) => ({
   gridcolor: colours().line, linecolor: colours().line, zerolinecolor: colours().line, tickcolor: colours().line,
   tickfont: { color: colours().faint, size: 12 }, automargin: true, ...given,
@@ -74,9 +75,10 @@ const layoutOf = (given) => ({
   dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom", uirevision: "kept", ...given,
 });
 
+// The buttons are listed: Plotly's own set has one that sends the chart to a server.
 const CONFIG = {
-  responsive: false, displaylogo: false, typesetMath: false, showTips: false,
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+  responsive: false, displaylogo: false, typesetMath: false, showTips: false, plotlyServerURL: "",
+  modeBarButtons: [["toImage"], ["zoom2d", "pan2d", "resetScale2d"]],
   toImageButtonOptions: { format: "svg" },
 };
 
