@@ -58,7 +58,7 @@ const curveLayout = (panels, trainings) => {
   });
   for (const { under, over, title, domain } of panels) {
     layout[key(under)] = { domain, range: [0, 1], fixedrange: true, visible: false };
-    layout[key(over)] = axis({ overlaying: under, side: "left", title: { text: title, font: { color: colours().faint }, standoff: 8 }, zeroline: false, tickmode: "auto" });
+    layout[key(over)] = axis({ domain, overlaying: under, side: "left", title: { text: title, font: { color: colours().faint }, standoff: 8 }, zeroline: false, tickmode: "auto" });
   }
   return layout;
 };

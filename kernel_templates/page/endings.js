@@ -29,8 +29,8 @@ const stillness = matchMedia("(prefers-reduced-motion: reduce)");
 /** A picture; an animation waits for a click where the reader asked for less motion. */
 const figure = (picture) => {
   const address = `data:${picture.media_type};base64,${picture.data}`;
-  const image = element("img", { alt: `${clean(picture.title)}, drawn by session ${clean(picture.source.session)}`, loading: "lazy", decoding: "async" });
-  const made = element("figure", { "data-picture": picture.title }, element("figcaption", { dir: "auto" }, clean(picture.title).replaceAll("_", " "), provenance(picture.source)));
+  const image = element("img", { alt: `${clean(picture.title)}, drawn by session ${clean(picture.source.session)}`, decoding: "async" });
+  const made = element("figure", { "data-picture": picture.title }, element("figcaption", { dir: "auto" }, clean(picture.title).replace(/^fig_/, "").replaceAll("_", " "), provenance(picture.source, true)));
   if (picture.media_type === "image/gif" && stillness.matches) {
     const button = element("button", { type: "button", class: "play" }, "▶ Play the animation");
     button.addEventListener("click", () => {

@@ -25,15 +25,22 @@ const sessionText = (session) => {
 
 const endKey = (session) => (session.in_flight ? "" : clean(session.end_reason) || "unknown end");
 
-const sessionTraces = (sessions, laneOf, span) => {
+const LETTER = 7; // pixels of a letter in a bar, at most
+
+const barText = (session, pixels) => {
+  const text = session.in_flight ? "in flight ▶" : endWord(session);
+  return pixels > LETTER * text.length + 8 ? text : "";
+};
+
+const sessionTraces = (sessions, laneOf, span, width) => {
   return [...grouped(sessions, endKey)].map(([key, group]) => {
     const { colour, pattern } = endOf(key);
     const length = (one) => Math.max(sessionEnd(one) - onAxis(one.began_at), span / 400); // short sessions stay visible
     return {
       type: "bar", orientation: "h", name: key, legendgroup: `end ${key}`, hoverinfo: "text", width: 0.62, textposition: "inside", insidetextanchor: "middle",
       constraintext: "both", textangle: 0, insidetextfont: { color: "#111", size: 11 }, cliponaxis: true,
-      y: group.map((one) => laneOf.get(one.lineage_id)), base: group.map((one) => onAxis(one.began_at)), x: group.map(length),
-      text: group.map((one) => (length(one) > span / 8 ? (one.in_flight ? "in flight ▶" : endWord(one)) : "")), hovertext: group.map(sessionText),
+      y: group.map((one) => laneOf.get(one.lineage_id)), base: group.map((one) => axisDate(onAxis(one.began_at))), x: group.map(length),
+      text: group.map((one) => barText(one, (width * length(one)) / span)), hovertext: group.map(sessionText),
       marker: { color: colours()[colour], line: { color: colours().ink, width: 0.7 }, pattern: { shape: pattern, fillmode: "overlay", fgcolor: "rgba(255,255,255,0.6)", size: 7, solidity: 0.22 } },
     };
   });
@@ -42,7 +49,7 @@ const sessionTraces = (sessions, laneOf, span) => {
 /** Sessions in flight have no end yet: an arrow stands where the page was made. */
 const openEnds = (sessions, laneOf) => {
   const open = sessions.filter((one) => one.in_flight);
-  return { type: "scatter", mode: "markers", hoverinfo: "text", legendgroup: "end ", cliponaxis: false, x: open.map(sessionEnd), y: open.map((one) => laneOf.get(one.lineage_id)),
+  return { type: "scatter", mode: "markers", hoverinfo: "text", legendgroup: "end ", cliponaxis: false, x: open.map((one) => axisDate(sessionEnd(one))), y: open.map((one) => laneOf.get(one.lineage_id)),
     hovertext: open.map(sessionText), marker: { symbol: "triangle-right", size: 15, color: colours().yellow, line: { color: colours().ink, width: 1 } } };
 };
 
@@ -57,21 +64,26 @@ const weekBands = (weeks, [from, to], width, tall) => {
   weeks.forEach((week, index) => {
     const [begin, end] = [onAxis(week.begins_at), onAxis(week.ends_at)];
     if (end <= from || begin >= to) return;
-    shapes.push({ type: "rect", layer: "below", xref: "x", yref: "paper", x0: begin, x1: end, y0: 0, y1: 1, line: { width: 1, color: translucent(colours().band, 0.3) }, fillcolor: translucent(colours().band, index % 2 ? 0.04 : 0.1) });
+    shapes.push({ type: "rect", layer: "below", xref: "x", yref: "paper", x0: axisDate(begin), x1: axisDate(end), y0: 0, y1: 1, line: { width: 1, color: translucent(colours().band, 0.3) }, fillcolor: translucent(colours().band, index % 2 ? 0.04 : 0.1) });
     const [left, right] = [Math.max(begin, from), Math.min(end, to)];
     if (tall || ((right - left) / (to - from)) * width < WEEK_TEXT) return;
-    annotations.push({ xref: "x", yref: "paper", x: (left + right) / 2, y: 1, yanchor: "bottom", showarrow: false, text: plotText(weekUse(week), 40), font: { size: 11, color: colours().faint } });
+    annotations.push({ xref: "x", yref: "paper", x: axisDate((left + right) / 2), y: 1, yanchor: "bottom", showarrow: false, text: plotText(weekUse(week), 40), font: { size: 11, color: colours().faint } });
   });
   return { shapes, annotations };
 };
 
+/** Width of the chart between its margins, about: the labels of the lanes take the rest. */
+const plotWidth = () => {
+  const wide = view.printing ? PRINTED_WIDTH : slot("gantt", "plot").clientWidth;
+  return wide - (wide < 520 ? 110 : 220);
+};
+
 const ganttLayout = (lanes, span, weeks) => {
-  const wide = slot("gantt", "plot").clientWidth;
-  const narrow = wide < 520;
+  const narrow = slot("gantt", "plot").clientWidth < 520;
   const tall = lanes.length > TALL_LANES;
   const height = (lanes.length < 4 ? 52 : tall ? 20 : 26) * lanes.length + (tall ? 64 : 96);
   return layoutOf({
-    height, barmode: "overlay", margin: tall ? { l: 20, r: 18, t: 56, b: 8 } : { l: 20, r: 18, t: 26, b: 52 }, ...weekBands(weeks, span, wide - (narrow ? 110 : 220), tall),
+    height, barmode: "overlay", margin: tall ? { l: 20, r: 18, t: 56, b: 8 } : { l: 20, r: 18, t: weeks.length ? 26 : 8, b: 52 }, ...weekBands(weeks, span, plotWidth(), tall),
     xaxis: axis({ type: "date", autorangeoptions: { minallowed: span[0], maxallowed: span[1] }, title: { text: tall ? "" : `Wall time (${plotText(ZONE)})`, font: { color: colours().faint }, standoff: 10 }, nticks: narrow ? 4 : 8, side: tall ? "top" : "bottom" }),
     yaxis: axis({ range: [lanes.length - 0.5, -0.5], fixedrange: true, showgrid: false, ticks: "", zeroline: false, tickvals: lanes.map((_, index) => index),
       ticktext: lanes.map((one) => (lanes.length === 1 ? "" : plotText(middle(nameOf(one), narrow ? 15 : 34)))) }),
@@ -107,7 +119,7 @@ const drawGantt = () => {
   const span = [begin - (end - begin) * 0.02, end + (end - begin) * 0.03];
   const cut = pool.length > lanes.length ? `The first ${lanes.length} of ${integer(pool.length)} trainings. ` : "";
   slot("gantt", "hint").textContent = `${cut}${plural(sessions.length, "session")}${pool.length < all.length ? " of the selected trainings" : ""}. The colour and the pattern show how each ended. Wall time of ${ZONE}.`;
-  const traces = sessionTraces(sessions, laneOf, end - begin);
+  const traces = sessionTraces(sessions, laneOf, end - begin, plotWidth());
   const isHidden = (group) => view.toggled.has(group);
   fillLegend("gantt", ganttLegend(sessions, traces), isHidden, drawGantt);
   const drawn = [...traces, openEnds(sessions, laneOf)];

@@ -1,7 +1,7 @@
 // Intervals of the variants, one measure at a time: a forest plot in a table, so that each value is also text.
 
 const MOST_VARIANTS = 200;
-const FOREST = { width: 320, height: 26, pad: 10 };
+const FOREST = { width: 280, height: 26, pad: 10 };
 
 const measuresOf = (page) => [...new Set(page.intervals.map((one) => one.measure))];
 

@@ -1,10 +1,10 @@
 // Every number with the session, the code and the command that made it.
 
 const NUMBER_COLUMNS = [
-  { key: "name", title: "Number", width: 200, value: (one) => clean(one.name), cell: (one) => whole(clean(one.name)) },
+  { key: "name", title: "Number", width: 250, value: (one) => clean(one.name), cell: (one) => whole(clean(one.name)) },
   { key: "value", title: "Value", width: 110, numeric: true, value: (one) => one.value, cell: (one) => element("span", { title: String(one.value) }, number(one.value)) },
-  { key: "training", title: "Training", width: 210, value: (one) => one.training, cell: (one) => whole(one.training) },
-  { key: "session", title: "Session", width: 230, value: (one) => clean(one.source.session), cell: (one) => element("code", { title: one.source.session }, one.source.session) },
+  { key: "training", title: "Training", width: 180, value: (one) => one.training, cell: (one) => whole(one.training) },
+  { key: "session", title: "Session", width: 210, value: (one) => clean(one.source.session), cell: (one) => element("code", { title: one.source.session }, one.source.session) },
   { key: "digest", title: "Code", width: 130, value: (one) => one.source.digest, cell: (one) => digest(one.source.digest) },
   { key: "command", title: "Command", width: 330, value: (one) => clean(one.source.command), cell: (one) => command(one.source.command) },
 ];

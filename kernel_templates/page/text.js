@@ -117,8 +117,11 @@ const utc = (iso) => (moment(iso) ? moment(iso).toISOString().replace("T", " ").
 /** A time in the reader's zone, with UTC in the hover. */
 const time = (iso) => element("time", { datetime: clean(iso), title: utc(iso) }, local(iso));
 
-/** Milliseconds on an axis that shows the reader's zone: Plotly itself knows UTC only. */
+/** Milliseconds on an axis that shows the reader's zone. */
 const onAxis = (iso) => {
   const found = moment(iso);
   return found ? found.getTime() - found.getTimezoneOffset() * 60000 : null;
 };
+
+/** A place on that axis for Plotly, which reads a number among the data as local time, and in the limits of an axis as UTC. */
+const axisDate = (milliseconds) => new Date(milliseconds).toISOString().replace("T", " ").replace("Z", "");

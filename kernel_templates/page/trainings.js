@@ -17,15 +17,15 @@ const mark = (training) => {
 
 const TRAINING_COLUMNS = [
   { key: "chosen", title: "Draw", class: "chosen-cell", width: 58, cell: mark },
-  { key: "label", title: "Training", width: 180, value: (one) => clean(one.label), cell: (one) => whole(clean(one.label)) },
-  { key: "seed", title: "Seed", width: 64, numeric: true, value: (one) => one.seed, cell: (one) => String(one.seed ?? "") },
-  { key: "state", title: "State", width: 156, value: (one) => one.state, cell: (one) => chip(clean(one.state), stateOf(one.state)) },
-  { key: "steps", title: "Steps / target", width: 190, numeric: true, value: (one) => one.steps, cell: stepsCell },
-  { key: "rate", title: "Rate", width: 112, numeric: true, value: (one) => one.rate, cell: (one) => rate(one.rate) },
-  { key: "eta", title: "ETA", width: 94, numeric: true, value: (one) => one.eta_s, cell: (one) => duration(one.eta_s) },
-  { key: "grade", title: "Grade", width: 134, value: (one) => gradeRank(one.grade), cell: (one) => (one.grade ? chip(clean(one.grade), gradeOf(one.grade)) : element("span", { class: "faint", title: "no seam" }, "no seam")) },
-  { key: "verdict", title: "Verdict", width: 136, value: (one) => one.verdict, cell: (one) => (one.verdict ? chip(verdictOf(one.verdict).short || verdictOf(one.verdict).word, verdictOf(one.verdict)) : "") },
-  { key: "why", title: "Why", width: 230, value: (one) => clean(one.why), cell: (one) => whole(clean(one.why)) },
+  { key: "label", title: "Training", width: 156, value: (one) => clean(one.label), cell: (one) => whole(clean(one.label)) },
+  { key: "seed", title: "Seed", width: 56, numeric: true, value: (one) => one.seed, cell: (one) => String(one.seed ?? "") },
+  { key: "state", title: "State", width: 142, value: (one) => one.state, cell: (one) => chip(clean(one.state), stateOf(one.state)) },
+  { key: "steps", title: "Steps / target", width: 172, numeric: true, value: (one) => one.steps, cell: stepsCell },
+  { key: "rate", title: "Rate", width: 104, numeric: true, value: (one) => one.rate, cell: (one) => rate(one.rate) },
+  { key: "eta", title: "ETA", width: 84, numeric: true, value: (one) => one.eta_s, cell: (one) => duration(one.eta_s) },
+  { key: "grade", title: "Grade", width: 128, value: (one) => gradeRank(one.grade), cell: (one) => (one.grade ? chip(clean(one.grade), gradeOf(one.grade)) : element("span", { class: "faint", title: "no seam" }, "no seam")) },
+  { key: "verdict", title: "Verdict", width: 124, value: (one) => one.verdict, cell: (one) => (one.verdict ? chip(verdictOf(one.verdict).short || verdictOf(one.verdict).word, verdictOf(one.verdict)) : "") },
+  { key: "why", title: "Why", width: 174, value: (one) => clean(one.why), cell: (one) => whole(clean(one.why)) },
 ];
 
 const gradeRank = (grade) => (grade ? String(Object.keys(GRADES).indexOf(grade)) + grade : "");

@@ -63,20 +63,23 @@ const chip = (word, { symbol, tone }) =>
 /** Name of one training: its label, with the seed where it has one. */
 const nameOf = (training) => (training.seed === null ? clean(training.label) : `${clean(training.label)} · seed ${training.seed}`);
 
+const copyButton = (text, label) =>
+  element("button", { type: "button", class: "copy", title: `Copy: ${clean(text)}`, onclick: () => copy(clean(text)) }, label);
+
 /** A command, with a button that copies it. */
 const command = (text) =>
   text
-    ? element("span", { class: "command" }, element("code", {}, text),
-        element("button", { type: "button", class: "copy", title: "Copy the command", onclick: () => copy(clean(text)) }, "Copy"))
+    ? element("span", { class: "command" }, element("code", {}, text), copyButton(text, "Copy"))
     : null;
 
 const digest = (text) => (text ? element("code", { class: "digest", title: text }, short(text, 13)) : null);
 
-/** Session, digest and command that made a number. */
-const provenance = (source) =>
+/** Session, digest and command that made a number or a picture; `brief`: the command is in the hover of its button. */
+const provenance = (source, brief = false) =>
   source
     ? element("p", { class: "source" }, "From session ", element("code", {}, source.session || "unknown"),
-        source.digest ? " · code " : null, digest(source.digest), source.command ? " · " : null, command(source.command))
+        source.digest ? " · code " : null, digest(source.digest), source.command ? " · " : null,
+        brief && source.command ? copyButton(source.command, "Copy command") : command(source.command))
     : null;
 
 const copy = async (text) => {

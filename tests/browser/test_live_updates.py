@@ -95,7 +95,7 @@ def test_a_lost_connection_and_a_damaged_update_are_shown(live: Tab) -> None:
 
 
 def test_a_campaign_may_begin_while_the_page_is_open(browser: Browser, written: Callable[..., str]) -> None:
-    tab = browser.open(written(replace(pages.empty_page(), live=True), "begins"), first=SERVER)
+    tab = browser.open(written(replace(pages.empty_page(), live=True), "begins", pages.without_plotly), first=SERVER)
     tab.ready()
     assert tab.evaluate("document.querySelector('#trainings').hidden") is True
     _send(tab, FIRST)

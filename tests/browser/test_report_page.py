@@ -23,7 +23,8 @@ RECTANGLE = "((node) => { const r = node.getBoundingClientRect(); return [r.left
 
 @pytest.fixture(scope="module")
 def tabs(browser: Browser, written: Callable[..., str]) -> Iterator[dict[str, Tab]]:
-    opened = {name: browser.open(written(page, name)) for name, page in PAGES.items()}
+    plain = pages.without_plotly  # nothing to draw
+    opened = {name: browser.open(written(page, name, str if page.trainings else plain)) for name, page in PAGES.items()}
     for tab in opened.values():
         tab.ready()
     yield opened
@@ -146,6 +147,16 @@ def test_the_bars_over_wall_time_equal_the_sessions(run: Tab, campaign: Tab) -> 
         assert tab.evaluate("document.querySelectorAll('#gantt .barlayer .point').length") == len(page.sessions)
     assert "28.4 h of 30 h used" in run.text(".weeks")
     assert "wall limit (2)" in run.text("#gantt .legend")
+
+
+def test_a_bar_stands_at_its_time_in_the_zone_of_the_reader(run: Tab) -> None:
+    left, _, right, _ = _rectangle(run, "#gantt .nsewdrag")
+    bar = "[...document.querySelectorAll('#gantt .barlayer path')].map((one) => one.getBoundingClientRect())"
+    begin = run.evaluate(f"Math.min(...{bar}.map((one) => one.left))")
+    end = run.evaluate(f"Math.max(...{bar}.map((one) => one.right))")
+    assert abs(begin - (left + (right - left) * 0.02 / 1.05)) < 2  # the axis begins 2 % before the first session
+    assert abs(end - (right - (right - left) * 0.03 / 1.05)) < 2
+    assert run.evaluate("document.querySelector('#gantt .plot').data[0].base[0]") == "2026-11-16 09:30:00.000"  # Paris
 
 
 def test_many_seeds_are_drawn_as_means_until_rows_are_selected(campaign: Tab) -> None:

@@ -29,16 +29,31 @@ BROKEN: dict[str, tuple[Callable[[str], str], str]] = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_page_that_cannot_be_read_states_why(browser: Browser, written: Callable[..., str], name: str) -> None:
     change, sentence = BROKEN[name]
-    tab = browser.open(written(RUN, name, lambda text: _without_plotly(change(text))))
+    tab = browser.open(written(RUN, name, lambda text: pages.without_plotly(change(text))))
     tab.ready()
     assert sentence in tab.text("[data-part=broken]")
     assert "Supported" in tab.text("header") or "supported" in tab.text("header")  # the answer needs no script
     tab.close()
 
 
+def test_scores_and_rewards_of_different_scale_stand_in_panels_of_their_own(
+    browser: Browser, written: Callable[..., str]
+) -> None:
+    curve = RUN.trainings[0].curve
+    apart = replace(curve, rewards=tuple(value - 4000 for value in curve.rewards))
+    tab = browser.open(written(replace(RUN, trainings=(replace(RUN.trainings[0], curve=apart),)), "panels"))
+    tab.ready()
+    ticks = "[...document.querySelectorAll('#curve .{}tick text')].map((one) => one.getBoundingClientRect())"
+    lowest_score = tab.evaluate(f"Math.max(...{ticks.format('y2')}.map((one) => one.bottom))")
+    highest_reward = tab.evaluate(f"Math.min(...{ticks.format('y4')}.map((one) => one.top))")
+    assert lowest_score < highest_reward
+    assert tab.data("curve")["seams"] == "5"
+    tab.close()
+
+
 def test_a_chart_that_fails_leaves_the_other_parts(browser: Browser, written: Callable[..., str]) -> None:
     fails = "window.Plotly = { react() { throw new Error('no canvas'); } };"
-    tab = browser.open(written(RUN, "fails", _without_plotly), first=fails)
+    tab = browser.open(written(RUN, "fails", pages.without_plotly), first=fails)
     tab.ready()
     assert "A part of this page could not be drawn (no canvas)" in tab.text("[data-part=broken]")
     assert tab.data("trainings")["rows"] == "1"
@@ -53,7 +68,7 @@ def test_an_animation_waits_where_the_reader_asked_for_less_motion(
     gif = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
     moving = replace(RUN.pictures[0], title="crossing", media_type="image/gif", data=gif)
     tab = browser.open(
-        written(replace(RUN, pictures=(moving,)), "gif", _without_plotly), prefers_reduced_motion="reduce"
+        written(replace(RUN, pictures=(moving,)), "gif", pages.without_plotly), prefers_reduced_motion="reduce"
     )
     tab.ready()
     count = "document.querySelectorAll('figure img').length"
@@ -67,7 +82,7 @@ def test_an_animation_waits_where_the_reader_asked_for_less_motion(
 
 
 def test_without_plotly_the_rest_of_the_page_is_drawn(browser: Browser, written: Callable[..., str]) -> None:
-    tab = browser.open(written(RUN, "no_plotly", _without_plotly))
+    tab = browser.open(written(RUN, "no_plotly", pages.without_plotly))
     tab.ready()
     assert "The script of Plotly is missing" in tab.text("#curve")
     assert RUN.command in tab.text("#curve .broken")
@@ -76,13 +91,8 @@ def test_without_plotly_the_rest_of_the_page_is_drawn(browser: Browser, written:
     tab.close()
 
 
-def _without_plotly(text: str) -> str:
-    begin = text.index("<script>")
-    return text[:begin] + text[text.index("</script>", begin) + 9 :]
-
-
 def test_ten_thousand_trainings_are_usable(browser: Browser, written: Callable[..., str]) -> None:
-    tab = browser.open(written(pages.many_page(), "many", _without_plotly))
+    tab = browser.open(written(pages.many_page(), "many", pages.without_plotly))
     tab.ready()
     assert tab.data("trainings")["rows"] == "10000"
     timed: dict[str, Any] = tab.evaluate("""(() => {
