@@ -58,7 +58,9 @@ def alone_page(folder: Path, *, script: Path | None, command: str, now: datetime
     again = f"python {shlex.quote(script.as_posix())}" if script is not None else ""
     chain = alone_chain(AloneScript(name=folder.name, command=again, newest=newest, in_flight=in_flight), events)
     mask, limits, source = masking(), limits_of(1), source_of(chain)
-    pictures, left_out = pictures_in([(folder / RESULTS, source)] if source is not None else [], mask)
+    pictures, left_out = pictures_in(
+        [(folder / RESULTS, source)] if source is not None else [], mask, limits.picture_bytes
+    )
     page = Page(
         subject=Subject.RUN,
         title=folder.name,

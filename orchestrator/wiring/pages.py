@@ -111,7 +111,9 @@ def _page(
     if limits.shares_settings:
         rows, shared = without_shared(rows)
     records = [record for chain in chains for record in chain.everything]
-    pictures, left_out = pictures_in(picture_folders(project, reader, campaign, chains, command), mask)
+    pictures, left_out = pictures_in(
+        picture_folders(project, reader, campaign, chains, command), mask, limits.picture_bytes
+    )
     page = Page(
         subject=target.subject,
         title=title_of(project, target, campaign, chains),

@@ -15,6 +15,7 @@ class Limits:
     Attributes:
         points: Evaluations, and rewards, of a curve.
         numbers: Numbers that the section reported.
+        picture_bytes: Of all pictures of the page together.
         full_sources: Whether each number states the code and the command that made it. Otherwise it names its session:
             the page has the code of each session, and the command of each training.
         shares_settings: Whether settings that all trainings share are stated once for the page.
@@ -22,24 +23,27 @@ class Limits:
 
     points: int
     numbers: int
+    picture_bytes: int
     full_sources: bool
     shares_settings: bool
 
 
 _FEW, _MANY = 60, 1_000
+_PICTURE_BYTES, _PICTURE_BYTES_OF_MANY = 4_000_000, 150_000
 _POINTS_TOGETHER, _NUMBERS_TOGETHER = 200_000, 36_000
 
 
 def limits_of(trainings: int) -> Limits:
     """The limits of a page with this number of trainings.
 
-    Up to 59 trainings have 1,000 points each. 60 trainings stay below 1 MB of data, 10,000 below 20 MB.
+    Up to 59 trainings have 1,000 points each. 60 trainings give a file below 6 MB, of which Plotly takes 5.
     """
     points = 1_000 if trainings < _FEW else 200
     numbers = max(3, min(100, _NUMBERS_TOGETHER // max(1, trainings)))
     return Limits(
         points=max(20, min(points, _POINTS_TOGETHER // max(1, trainings))),
         numbers=numbers,
+        picture_bytes=_PICTURE_BYTES if trainings < _FEW else _PICTURE_BYTES_OF_MANY,
         full_sources=trainings < _FEW,
         shares_settings=trainings >= _MANY,
     )

@@ -11,32 +11,33 @@ from orchestrator.core.page.page import Picture
 from orchestrator.core.page.source import Source
 
 MEDIA_TYPES = {".png": "image/png", ".gif": "image/gif", ".svg": "image/svg+xml"}
-MOST_PICTURES, MOST_BYTES = 12, 4_000_000
+MOST_PICTURES = 12
 _HEADS = {".png": b"\x89PNG\r\n\x1a\n", ".gif": b"GIF8"}
 _OWN_CURVES, _BESIDE_OWN_CURVES = "learning_curves.svg", "trainings.csv"
 _MOST_FILES = 20_000
+_NAMED = 5
 
 
 def pictures_in(
-    folders: Sequence[tuple[Path, Source]], mask: Callable[[str], str]
+    folders: Sequence[tuple[Path, Source]], mask: Callable[[str], str], most_bytes: int
 ) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
-    """The pictures below some folders, and a sentence for each that is left out.
+    """The pictures below some folders, and sentences about those that are left out.
 
-    At most 12 pictures with 4 MB together are kept; the largest are left out first.
+    At most 12 pictures are kept; the largest are left out first.
 
     Args:
         folders: Each with the source of its pictures, in the order in which they are shown.
         mask: Hides the secrets in the text of an SVG.
+        most_bytes: Of all pictures together.
     """
     found: list[tuple[Path, Source, int]] = []
     for folder, source in folders:
         found += [(path, source, path.stat().st_size) for path in sorted(_below(folder))]
-    notes: list[str] = []
-    kept = list(found)
-    while len(kept) > MOST_PICTURES or sum(size for _, _, size in kept) > MOST_BYTES:
-        largest = max(kept, key=lambda one: one[2])
-        kept.remove(largest)
-        notes.append(f"The picture {largest[0].name} ({largest[2] / 1e6:.1f} MB) of {largest[1].session} is left out.")
+    kept, dropped = list(found), list[tuple[Path, Source, int]]()
+    while len(kept) > MOST_PICTURES or sum(size for _, _, size in kept) > most_bytes:
+        dropped.append(max(kept, key=lambda one: one[2]))
+        kept.remove(dropped[-1])
+    notes = [_left_out(dropped)] if dropped else []
     pictures: list[Picture] = []
     for path, source, _ in kept:
         picture, fault = _picture(path, source, mask)
@@ -45,6 +46,13 @@ def pictures_in(
         else:
             notes.append(f"The picture {path.name} of {source.session} is left out: {fault}.")
     return tuple(pictures), tuple(notes)
+
+
+def _left_out(dropped: Sequence[tuple[Path, Source, int]]) -> str:
+    """Which pictures are left out because of their size, the largest first."""
+    named = ", ".join(f"{path.name} ({size / 1e6:.1f} MB)" for path, _, size in dropped[:_NAMED])
+    more = f" and {len(dropped) - _NAMED} more" if len(dropped) > _NAMED else ""
+    return f"Pictures left out to keep this file small: {named}{more}."
 
 
 def _below(folder: Path) -> Iterator[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -132,6 +132,19 @@ def _by_seed(pool: Pool) -> Iterator[str]:
         for place, seed in enumerate(claim.seeds):
             cells = (str(claim.beside[name].by_seed_pct[place]) for name in CLASSICAL)
             yield f"| {claim.label} | {seed} | {claim.by_seed_s[place]:.2f} | " + " | ".join(cells) + " |"
+
+
+def pool_sentences(pool: Pool) -> Iterator[str]:
+    """The verdict on each variant with its trainings and intervals, one sentence each."""
+    criteria = pool.terms["criteria"]
+    baseline = str(criteria["baseline"]) if isinstance(criteria, Mapping) else ""
+    for claim in pool.claims:
+        trainings = f"{len(claim.seeds)} training" + ("s" if len(claim.seeds) > 1 else "")
+        against = f"{claim.beside[baseline].reduction_pct} % less than {baseline}; " if baseline in claim.beside else ""
+        yield (
+            f"{claim.label}, {trainings}: {claim.verdict.value.replace('_', ' ')}. {claim.mean_s} s/veh on "
+            f"{pool.n_scenarios} unseen scenarios, {against}{claim.reason}."
+        )
 
 
 def _verdicts(pool: Pool) -> Iterator[str]:

@@ -21,6 +21,7 @@ from orchestrator.kernel.reporting.trial_report import (
 )
 from orchestrator.kernel.session.manifest import read_manifest
 from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME
+from orchestrator.stores.reporting.section_report import statement_in
 from tests.unit.validation_ch7.section_7_6.test_entry import crossing_spec, through_the_boot
 from validation_ch7.section_7_6_rl_performance.multi_seed.__main__ import main
 from validation_ch7.section_7_6_rl_performance.multi_seed.load import PoolRefused, finished_trainings
@@ -159,8 +160,13 @@ def test_a_campaign_report_has_curves_tables_and_origins(results: Path, tmp_path
     written = {path.name for path in folder.iterdir()}
     pictures = {f"{name}.{suffix}" for name in ("delays", "learning_curves") for suffix in ("png", "pdf")}
     assert written == {
-        "trials.json", "pool.md", "pool.json", "delays.tex", "pairs.tex", "learning_curves.csv", *pictures
+        "trials.json", "pool.md", "pool.json", "delays.tex", "pairs.tex", "learning_curves.csv", "statement.json",
+        *pictures,
     }  # fmt: skip
+    (sentence,) = statement_in(folder)  # what the page of the campaign shows first
+    assert (
+        sentence.startswith("main DQN, 2 trainings: inconclusive.") and "% less than fixed_time; required:" in sentence
+    )
     expected_text = (folder / "pool.md").read_text("utf-8")
     assert "2 of 5 trials of `small` are finished" in expected_text and "main DQN: 1 live, 2 waiting." in expected_text
     assert "| main DQN | 2 | 2 | 2 | 240 | 2, 0 | exact | 0.03 |" in expected_text
