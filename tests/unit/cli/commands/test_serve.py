@@ -5,14 +5,18 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator.cli.commands import serve
 from orchestrator.cli.main import main
+from orchestrator.core.page.page import Page
 from orchestrator.page.server import address
 
 
@@ -91,6 +95,29 @@ def test_a_browser_opens_only_if_it_was_asked_for(
     assert main(["serve", "--port", "0", "--open"]) == 0
     assert len(opened) == 1 and opened[0].startswith("http://127.0.0.1:")
     assert ("No browser was found" in capsys.readouterr().out) is not found
+
+
+@pytest.mark.parametrize("words", [(), ("--ask",)])
+def test_backends_are_asked_only_if_the_user_wants_it(
+    words: tuple[str, ...], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    read_page = serve.read_page
+
+    def recorded(*named: Any, ask: bool = False) -> Page:
+        asked.append(ask)
+        return read_page(*named)
+
+    def serve_page(listening: socket.socket, read: Callable[[], Page], *_: object) -> None:
+        listening.close()
+        for _ in range(3):
+            read()
+
+    monkeypatch.setattr(serve, "read_page", recorded)
+    monkeypatch.setattr("orchestrator.page.server.serving.serve", serve_page)
+    monkeypatch.setattr("threading.Thread.start", lambda thread: thread.run())
+    assert main(["serve", "--port", "0", *words]) == 0
+    assert (asked.count(False), asked.count(True)) == (4, len(words))
 
 
 def test_a_port_out_of_range_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
