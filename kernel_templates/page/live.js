@@ -43,4 +43,4 @@ const follow = () => {
 };
 
 // A browser opens six connections to a server at most: a page out of sight must not hold one.
-const followInSight = () => (document.hidden ? source.close() : follow());
+const followInSight = () => (document.hidden ? source?.close() : follow());

@@ -129,7 +129,7 @@ const begin = () => {
   update(page);
   listen();
   if (page.live) {
-    follow();
+    followInSight();
     document.addEventListener("visibilitychange", followInSight);
   }
   document.documentElement.dataset.ready = "1";

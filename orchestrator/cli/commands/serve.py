@@ -56,7 +56,7 @@ def serve(
     _require_libraries()
     from orchestrator.cli.output.console import Console
     from orchestrator.page.document import TEMPLATES, html, policy
-    from orchestrator.page.server.address import HOST, listening_socket
+    from orchestrator.page.server.address import DEFAULT_PORT, HOST, listening_socket
     from orchestrator.page.server.application import Document
     from orchestrator.page.server.serving import serve as serve_page
     from orchestrator.stores.project import find_project
@@ -71,7 +71,8 @@ def serve(
     listening = listening_socket(port)
     number = listening.getsockname()[1]
     address = f"http://{HOST}:{number}/"
-    console.say(f"{first.title}: {address} (only on this computer; Ctrl-C ends it)")
+    taken = f"port {DEFAULT_PORT} is in use; " if port is None and number != DEFAULT_PORT else ""
+    console.say(f"{first.title}: {address} ({taken}only on this computer; Ctrl-C ends it)")
     if as_json:
         print_json({"address": address, "port": number, "target": target})
     if open_page:

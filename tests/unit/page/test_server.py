@@ -9,6 +9,8 @@ from dataclasses import replace
 from itertools import count
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orchestrator.core.page.page import Headline, Page, Subject
 from orchestrator.page.server.application import MOST_STREAMS, Document, application_of
@@ -131,6 +133,25 @@ def test_two_hosts_in_one_request_are_refused() -> None:
     client = replace(served(Project())[0], host=None)
     reply = run_virtually(client.get("/", headers={"host": "127.0.0.1:8750", "Host": "evil.example"}))
     assert reply.status == 421
+
+
+_TEXT = st.text(st.characters(max_codepoint=255), max_size=20)
+
+
+@given(
+    path=st.sampled_from(["/", "/page.json", "/health", "/x"]) | _TEXT.map("/{}".format),
+    method=st.sampled_from(["GET", "HEAD", "POST", "get", ""]) | _TEXT,
+    headers=st.dictionaries(st.sampled_from(["host", "origin", "sec-fetch-site", "last-event-id"]), _TEXT),
+)
+@settings(deadline=None, max_examples=25)
+def test_no_odd_request_is_an_error_or_reads_the_page(path: str, method: str, headers: dict[str, str]) -> None:
+    project = Project()
+    client = replace(served(project)[0], host=None)
+    reply = run_virtually(client.get(path, method, headers))
+    assert reply.status == 421  # no text of Hypothesis is one of the three hosts
+    own = replace(client, host="127.0.0.1:8750")
+    reply = run_virtually(own.get(path, method, {name: text for name, text in headers.items() if name != "host"}))
+    assert reply.status in (200, 403, 404, 405) and project.faults == []
 
 
 NAVIGATION = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}

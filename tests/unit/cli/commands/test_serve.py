@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import re
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator.cli.commands import serve
 from orchestrator.cli.main import main
+from orchestrator.core.page.page import Page
+from orchestrator.page.server import address
 
 
 @pytest.mark.parametrize(
@@ -45,6 +52,72 @@ def test_the_libraries_are_those_of_the_extra(project_root: Path) -> None:
     text = (project_root / "pyproject.toml").read_text(encoding="utf-8")
     (line,) = [line for line in text.splitlines() if line.startswith("report = [")]
     assert [word.strip('"') for word in line[10 : line.index("]")].split(", ")] == list(serve._LIBRARIES.values())
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project; a server that ends at once."""
+    (tmp_path / "demo/configs/sections").mkdir(parents=True)
+    monkeypatch.setenv("ORCHESTRATOR_ROOT", str(tmp_path / "demo"))
+    monkeypatch.setattr("orchestrator.page.server.serving.serve", lambda listening, *_: listening.close())
+    return tmp_path / "demo"
+
+
+def test_the_address_is_one_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--port", "0"]) == 0
+    shown = capsys.readouterr().out
+    assert re.fullmatch(r"demo: http://127\.0\.0\.1:\d+/ \(only on this computer; Ctrl-C ends it\)\n", shown)
+    assert main(["serve", "--port", "0", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == {"address": f"http://127.0.0.1:{printed['port']}/", "port": printed["port"], "target": None}
+    assert not (project / ".orchestrator").exists()
+
+
+def test_another_port_than_the_usual_one_is_explained(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with address.listening_socket(0) as taken:
+        monkeypatch.setattr(address, "DEFAULT_PORT", taken.getsockname()[1])
+        assert main(["serve"]) == 0
+        shown = capsys.readouterr().out
+    assert f"(port {address.DEFAULT_PORT} is in use; only on this computer; Ctrl-C ends it)" in shown
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_a_browser_opens_only_if_it_was_asked_for(
+    found: bool, project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda shown: opened.append(shown) or found)
+    monkeypatch.setattr("threading.Thread.start", lambda thread: thread.run())
+    assert main(["serve", "--port", "0"]) == 0
+    assert opened == []
+    assert main(["serve", "--port", "0", "--open"]) == 0
+    assert len(opened) == 1 and opened[0].startswith("http://127.0.0.1:")
+    assert ("No browser was found" in capsys.readouterr().out) is not found
+
+
+@pytest.mark.parametrize("words", [(), ("--ask",)])
+def test_backends_are_asked_only_if_the_user_wants_it(
+    words: tuple[str, ...], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    read_page = serve.read_page
+
+    def recorded(*named: Any, ask: bool = False) -> Page:
+        asked.append(ask)
+        return read_page(*named)
+
+    def serve_page(listening: socket.socket, read: Callable[[], Page], *_: object) -> None:
+        listening.close()
+        for _ in range(3):
+            read()
+
+    monkeypatch.setattr(serve, "read_page", recorded)
+    monkeypatch.setattr("orchestrator.page.server.serving.serve", serve_page)
+    monkeypatch.setattr("threading.Thread.start", lambda thread: thread.run())
+    assert main(["serve", "--port", "0", *words]) == 0
+    assert (asked.count(False), asked.count(True)) == (4, len(words))
 
 
 def test_a_port_out_of_range_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
