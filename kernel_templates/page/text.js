@@ -117,6 +117,9 @@ const utc = (iso) => (moment(iso) ? moment(iso).toISOString().replace("T", " ").
 /** A time in the reader's zone, with UTC in the hover. */
 const time = (iso) => element("time", { datetime: clean(iso), title: utc(iso) }, local(iso));
 
+/** Time of the day, with the whole time in UTC in the hover. */
+const clock = (iso) => element("time", { datetime: clean(iso), title: utc(iso) }, moment(iso) ? CLOCK.format(moment(iso)) : clean(iso));
+
 /** Milliseconds on an axis that shows the reader's zone. */
 const onAxis = (iso) => {
   const found = moment(iso);
