@@ -43,6 +43,13 @@ const element = (tag, given, ...children) => {
   return node;
 };
 
+/** An entry of a list; its value stays as it is in the data, so that it can be found there again. */
+const option = (value, text) => {
+  const node = element("option", {}, text);
+  node.value = value;
+  return node;
+};
+
 const drawing = (tag, given, ...children) => {
   const node = properties(document.createElementNS("http://www.w3.org/2000/svg", tag), given);
   node.append(...children);

@@ -17,8 +17,8 @@ const mark = (training) => {
 
 const TRAINING_COLUMNS = [
   { key: "chosen", title: "Draw", class: "chosen-cell", width: 58, cell: mark },
-  { key: "label", title: "Training", width: 156, value: (one) => clean(one.label), cell: (one) => whole(clean(one.label)) },
-  { key: "seed", title: "Seed", width: 56, numeric: true, value: (one) => one.seed, cell: (one) => String(one.seed ?? "") },
+  { key: "label", title: "Training", width: 150, value: (one) => clean(one.label), cell: (one) => whole(clean(one.label)) },
+  { key: "seed", title: "Seed", width: 66, numeric: true, value: (one) => one.seed, cell: (one) => String(one.seed ?? "") },
   { key: "state", title: "State", width: 142, value: (one) => one.state, cell: (one) => chip(clean(one.state), stateOf(one.state)) },
   { key: "steps", title: "Steps / target", width: 172, numeric: true, value: (one) => one.steps, cell: stepsCell },
   { key: "rate", title: "Rate", width: 104, numeric: true, value: (one) => one.rate, cell: (one) => rate(one.rate) },
@@ -61,7 +61,7 @@ const fillStates = () => {
   if (select.dataset.key === key) return; // an open list stays open
   select.dataset.key = key;
   if (view.state && !counts.has(view.state)) counts.set(view.state, 0);
-  select.replaceChildren(element("option", { value: "" }, "all"), ...[...counts].sort().map(([state, count]) => element("option", { value: state }, `${clean(state)} (${integer(count)})`)));
+  select.replaceChildren(option("", "all"), ...[...counts].sort().map(([state, count]) => option(state, `${short(state, 40)} (${integer(count)})`)));
   select.value = view.state;
 };
 

@@ -287,5 +287,8 @@ def test_hostile_texts_stay_texts(tabs: dict[str, Tab]) -> None:
     shown = tab.evaluate("document.body.innerText + document.title")
     assert "</script><img src=x onerror=alert(1)>red evil" in shown
     assert re.search("[\x1b\u202e\u202c]", shown) is None
+    chosen = "['measure', 'left', 'right'].map((one) => document.querySelector(`[data-control=${one}]`).selectedIndex)"
+    assert tab.evaluate(chosen) == [0, 0, 1]
+    assert tab.text("[data-setting=__proto__]").split() == ["__proto__", "x", "not", "set"]
     names = tab.evaluate("[...document.querySelectorAll('#gantt .ytick text')].map((one) => one.textContent).join()")
     assert "</script><img" in names  # Plotly read it as text, too
