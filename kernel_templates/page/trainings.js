@@ -26,6 +26,10 @@ const TRAINING_COLUMNS = [
   { key: "grade", title: "Grade", width: 128, value: (one) => gradeRank(one.grade), cell: (one) => (one.grade ? chip(clean(one.grade), gradeOf(one.grade)) : element("span", { class: "faint", title: "no seam" }, "no seam")) },
   { key: "verdict", title: "Verdict", width: 124, value: (one) => one.verdict, cell: (one) => (one.verdict ? chip(verdictOf(one.verdict).short || verdictOf(one.verdict).word, verdictOf(one.verdict)) : "") },
   { key: "why", title: "Why", width: 174, value: (one) => clean(one.why), cell: (one) => whole(clean(one.why)) },
+  { key: "sessions", title: "Sessions", class: "extra", width: 90, numeric: true, value: (one) => one.sessions, cell: (one) => integer(one.sessions) },
+  { key: "wall", title: "Time", class: "extra", width: 96, numeric: true, value: (one) => one.wall_s, cell: (one) => duration(one.wall_s) },
+  { key: "policy", title: "Final policy", class: "extra", width: 130, value: (one) => one.policy_digest, cell: (one) => digest(one.policy_digest) },
+  { key: "command", title: "Command", class: "extra", width: 360, value: (one) => clean(one.command), cell: (one) => command(one.command) },
 ];
 
 const gradeRank = (grade) => (grade ? String(Object.keys(GRADES).indexOf(grade)) + grade : "");

@@ -186,7 +186,20 @@ def test_the_filter_and_the_state_reduce_the_rows(campaign: Tab) -> None:
 
 
 def test_every_column_sorts_both_ways_and_puts_empty_cells_last(campaign: Tab) -> None:
-    for key in ("label", "seed", "state", "steps", "rate", "eta", "grade", "verdict", "why"):
+    for key in (
+        "label",
+        "seed",
+        "state",
+        "steps",
+        "rate",
+        "eta",
+        "grade",
+        "verdict",
+        "why",
+        "sessions",
+        "wall",
+        "policy",
+    ):
         head = f"#trainings th[data-key={key}]"
         for direction in ("ascending", "descending"):
             campaign.click(f"{head} button")
