@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -102,7 +103,13 @@ def findings(result: RiemannResult, setting: Setting) -> Iterator[Finding]:
 
 
 def order_of(cells: tuple[int, ...], errors: list[float]) -> float:
-    """Order of convergence: slope of the least-squares line of log error over log cell length; NaN without errors."""
+    """Order of convergence: slope of the least-squares line of log error over log cell length; NaN without errors.
+
+    Written out, since a linear algebra library rounds differently on other computers.
+    """
     if not np.all(np.isfinite(errors)) or min(errors) <= 0.0:
         return float("nan")
-    return float(-np.polyfit(np.log(cells), np.log(errors), 1)[0])
+    x, y = [-math.log(one) for one in cells], [math.log(one) for one in errors]
+    mean_x, mean_y = math.fsum(x) / len(x), math.fsum(y) / len(y)
+    slope = math.fsum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True))
+    return slope / math.fsum((a - mean_x) ** 2 for a in x)

@@ -5,7 +5,8 @@ state to a middle state, across which `w` is constant, then a contact that moves
 across which `v` is constant. So the middle state has `v_m = v_right` and `p(rho_m) = w_left - v_right`.
 
 * Slower traffic ahead (`v_m < v_left`): a shock. Rankine-Hugoniot for `rho`: `s = [rho v] / [rho]`. With `w` equal on
-  both sides this is also `[rho w v] / [rho w]`, so both equations hold.
+  both sides this is also `[rho w v] / [rho w]`, so both equations hold. As `rho v = rho w - rho p(rho)` and p is
+  linear, the quotient is `s = w - p(rho_left) - p(rho_m) = v_left - p(rho_m)`.
 * Faster traffic ahead: a fan, in which `xi = v - p(rho)` and `v = w_left - p(rho)`, so `p(rho) = (w_left - xi) / 2`.
 * Much faster traffic ahead (`v_right >= w_left`): the fan ends in a vacuum at `xi = w_left`.
 
@@ -93,7 +94,7 @@ def solve(left: State, right: State, law: Law) -> RiemannSolution:
     v_middle = min(right.v, w)
     rho_middle = float(law.density(w - right.v))
     if v_middle < left.v:
-        first = last = shock_speed(left, State(rho=rho_middle, v=v_middle))
+        first = last = left.v - float(law.pressure(rho_middle))  # not the quotient, which a weak shock would round
         fan = []
     else:
         first, last = (float(law.slow_speed(*state)) for state in ((left.rho, left.v), (rho_middle, v_middle)))
@@ -106,8 +107,3 @@ def solve(left: State, right: State, law: Law) -> RiemannSolution:
         Piece(start=right.v, end=far, rho_start=right.rho, rho_end=right.rho, w=right.w(law)),
     )
     return RiemannSolution(law=law, pieces=pieces)
-
-
-def shock_speed(left: State, right: State) -> float:
-    """Speed of a shock by Rankine-Hugoniot, `[rho v] / [rho]`, in m/s."""
-    return (right.rho * right.v - left.rho * left.v) / (right.rho - left.rho)

@@ -141,7 +141,7 @@ def cell_means(solution: SmoothSolution, edges_m: Floats, time_s: float) -> tupl
     """Mean of `rho` and of `rho w` over each cell, by Gauss-Legendre quadrature with 5 points (order 10)."""
     centres, halves = 0.5 * (edges_m[1:] + edges_m[:-1]), 0.5 * np.diff(edges_m)
     rho, w = solution.at(centres[:, None] + halves[:, None] * _POINTS, time_s)
-    return rho @ _WEIGHTS / 2.0, (rho * w) @ _WEIGHTS / 2.0
+    return 0.5 * _weighted(rho), 0.5 * _weighted(rho * w)
 
 
 def passing(solution: SmoothSolution, law: Law, x_m: float, times_s: Floats) -> tuple[Floats, Floats]:
@@ -150,7 +150,12 @@ def passing(solution: SmoothSolution, law: Law, x_m: float, times_s: Floats) -> 
     at_s = centres[:, None] + halves[:, None] * _POINTS
     rho, w = solution.at(np.full_like(at_s, x_m), at_s)
     flow = rho * (w - law.pressure(rho))
-    return (flow @ _WEIGHTS) * halves, ((flow * w) @ _WEIGHTS) / (flow @ _WEIGHTS)
+    return _weighted(flow) * halves, _weighted(flow * w) / _weighted(flow)
+
+
+def _weighted(values: Floats) -> Floats:
+    """Quadrature over the last axis; no matrix product, whose rounding depends on the computer."""
+    return np.asarray((values * _WEIGHTS).sum(axis=-1))
 
 
 def _root(rising: Callable[[Floats], Floats], wanted: Floats, low: Floats, high: Floats) -> Floats:

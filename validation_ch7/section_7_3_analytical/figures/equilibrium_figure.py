@@ -36,14 +36,7 @@ def equilibrium_figure(result: EquilibriumResult, setting: Setting, *, verdict: 
         start = share * setting.law.vf_m_s - float(setting.law.pressure(FILL_OFF * setting.law.rho_jam_veh_m))
         exact = result.equilibrium_m_s + (start - result.equilibrium_m_s) * np.exp(-times / tau_s)
         left.plot(times, exact, color=colour, linewidth=1.3, label=f"exact, w = {share:g} vf at first")
-        left.plot(
-            TIMES_S,
-            result.speeds_m_s[:, index],
-            "o",
-            color=colour,
-            markersize=5,
-            label="simulated" if index == 0 else "_",
-        )
+        left.plot(TIMES_S, result.speeds_m_s[:, index], "o", color=colour, markersize=5)
     left.plot([], [], "o", color=INK, markersize=5, label="simulated")
     left.axhline(result.equilibrium_m_s, color=INK, linestyle=":", linewidth=1.4, label="equilibrium speed V")
     left.set_xlabel("time (s)", fontsize=9.5)
