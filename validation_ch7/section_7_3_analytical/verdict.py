@@ -43,11 +43,28 @@ def judge(found: Sequence[Finding], *, expected: Sequence[str], failures: Mappin
         headline = f"The solver misses {len(missed)} of {len(found)} limits of the card in {n_checks} checks."
         return Judgement(verdict=Verdict.NOT_SUPPORTED, reasons=(headline, *(f"{one}." for one in missed)))
     headline = f"The solver meets all {len(found)} limits of the card in {n_checks} checks."
-    return Judgement(verdict=Verdict.SUPPORTED, reasons=(headline, *_nearest(found, expected)))
+    return Judgement(verdict=Verdict.SUPPORTED, reasons=(headline, *_ranges(found, expected)))
 
 
-def _nearest(found: Sequence[Finding], expected: Sequence[str]) -> Iterator[str]:
-    """The number of each check that is nearest to its limit."""
+def _ranges(found: Sequence[Finding], expected: Sequence[str]) -> Iterator[str]:
+    """One sentence for each check: every quantity with its worst value over all cases."""
     for name in expected:
-        of_check = [one for one in found if one.check == name]
-        yield f"Nearest to its limit of {len(of_check)}: {max(of_check, key=lambda one: one.strain)}."
+        quantities: dict[str, list[Finding]] = {}
+        for one in found:
+            if one.check == name:
+                quantities.setdefault(one.quantity, []).append(one)
+        n_numbers = sum(map(len, quantities.values()))
+        noun = "number" if n_numbers == 1 else "numbers"
+        yield f"{name}, {n_numbers} {noun}: {', '.join(map(_range, quantities.values()))}."
+
+
+def _range(of_quantity: list[Finding]) -> str:
+    values, first = [one.value for one in of_quantity], of_quantity[0]
+    unit = f" {first.unit}" if first.unit else ""
+    if first.low is None:
+        shown = f"up to {max(values):.3g}"
+    elif first.high is None:
+        shown = f"from {min(values):.3g}"
+    else:
+        shown = f"{min(values):.3g} to {max(values):.3g}"
+    return f"{first.quantity} {shown}{unit} ({first.limits})"

@@ -42,16 +42,6 @@ class Finding:
         return self.is_finite and above and (self.high is None or self.value <= self.high)
 
     @property
-    def strain(self) -> float:
-        """How near the value is to its limit: 0 far from it, 1 at the limit."""
-        if self.low is not None and self.high is not None:
-            middle, reach = 0.5 * (self.low + self.high), 0.5 * (self.high - self.low)
-            return abs(self.value - middle) / reach
-        if self.low is not None:
-            return self.low / self.value if self.value > 0.0 else math.inf
-        return self.value / self.high if self.high else float(self.value > 0.0)
-
-    @property
     def limits(self) -> str:
         """The limits in words."""
         if self.low is not None and self.high is not None:

@@ -101,7 +101,7 @@ def findings(approaches: tuple[Approach, ...], setting: Setting) -> Iterator[Fin
             passed = 100.0 * abs(one.passed_veh_s / one.capacity_veh_s - 1.0)
             for quantity, value, limit, exact in (
                 ("error of the capacity", passed, criteria.capacity_max_error_pct, one.capacity_veh_s),
-                ("error of the queue's growth", one.error_pct, criteria.growth_max_error_pct, one.exact),
+                ("error of the queue growth", one.error_pct, criteria.growth_max_error_pct, one.exact),
             ):
                 yield Finding(check=CHECK, case=case, quantity=quantity, value=value, high=limit, unit="%", exact=exact)
 
