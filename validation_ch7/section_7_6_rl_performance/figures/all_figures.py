@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from orchestrator.kernel.outcome import Verdict
+from validation_ch7.figures.style import write_figure
 from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import EvaluationResult
 from validation_ch7.section_7_6_rl_performance.figures.crossing_gif import write_crossing
@@ -16,7 +17,6 @@ from validation_ch7.section_7_6_rl_performance.figures.learning_curve import Lea
 from validation_ch7.section_7_6_rl_performance.figures.phase_diagram import phase_figure
 from validation_ch7.section_7_6_rl_performance.figures.scenario_choice import Scene, record_scene
 from validation_ch7.section_7_6_rl_performance.figures.space_time import space_time_figure
-from validation_ch7.section_7_6_rl_performance.figures.style import write_figure
 from validation_ch7.section_7_6_rl_performance.figures.summary_figure import comparison_figure
 from validation_ch7.section_7_6_rl_performance.verdict.sanity_checks import POLICY
 from validation_ch7.section_7_6_rl_performance.verdict.statistics import Bootstrap

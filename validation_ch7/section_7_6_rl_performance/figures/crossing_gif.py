@@ -9,7 +9,6 @@ from PIL import Image
 
 from orchestrator.kernel.files.atomic import write_atomically
 from orchestrator.kernel.outcome import Verdict
-from validation_ch7.section_7_6_rl_performance.figures import style as paper
 from validation_ch7.section_7_6_rl_performance.figures.crossing_map import (
     INK,
     LAND,
@@ -21,6 +20,7 @@ from validation_ch7.section_7_6_rl_performance.figures.crossing_map import (
     write,
 )
 from validation_ch7.section_7_6_rl_performance.figures.scenario_choice import Scene
+from validation_ch7.section_7_6_rl_performance.figures.style import label_of
 
 N_FRAMES = 120
 FRAME_MS = 80
@@ -74,7 +74,7 @@ def _page(scene: Scene, *, verdict: Verdict, stamp: str, span: slice) -> Pixels:
     page = np.full((HEAD_PX + SIDE_PX + _FOOT_PX, 2 * SIDE_PX), LAND, dtype=np.uint8)
     for place, run in enumerate((scene.policy, scene.other)):
         column = SIDE_PX // 2 + place * SIDE_PX
-        write(page, paper.label_of(run.controller), row=10, column=column, size_px=19, bold=True)
+        write(page, label_of(run.controller), row=10, column=column, size_px=19, bold=True)
     write(page, "min:s", row=35, column=SIDE_PX, size_px=11)
     if verdict is Verdict.INVALID:
         write(page, "INVALID: do not use", row=56, column=SIDE_PX, size_px=15, bold=True)

@@ -12,8 +12,8 @@ from matplotlib import colormaps
 from matplotlib.colors import to_rgb
 from PIL import Image, ImageDraw, ImageFont
 
+from validation_ch7.figures import style as paper
 from validation_ch7.section_7_6_rl_performance.figures import space_time
-from validation_ch7.section_7_6_rl_performance.figures import style as paper
 from validation_ch7.section_7_6_rl_performance.figures.recording import Trace
 from validation_ch7.traffic.model.arz import Floats
 from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES

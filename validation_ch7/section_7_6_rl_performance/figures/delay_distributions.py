@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from orchestrator.kernel.outcome import Verdict
-from validation_ch7.section_7_6_rl_performance.figures import style as paper
+from validation_ch7.figures import style as paper
+from validation_ch7.section_7_6_rl_performance.figures.style import colour_of, label_of
 from validation_ch7.traffic.model.arz import Floats
 
 _FEWEST_FOR_A_SHAPE = 8
@@ -36,16 +37,16 @@ def delay_figure(delays_s_per_veh: Mapping[str, Floats], *, baseline: str, verdi
     drawn = paper.blank_figure((11.0, 1.7 + 0.5 * max(3, len(names))), stamp=stamp, verdict=verdict)
     left, right = drawn.subplots(1, 2, sharey=True, width_ratios=(1.1, 1.0))
     for row, name in enumerate(names):
-        colour = paper.colour_of(name, baseline)
+        colour = colour_of(name, baseline)
         _draw_row(left, row, sound[name], colour, "{:.1f} s")
         reference = sound.get(baseline)
         if name != baseline and reference is not None and len(reference) == len(sound[name]):
             _draw_row(right, row, sound[name] / reference, colour, "× {:.2f}")
     right.axvline(1.0, color=paper.VERMILION, linewidth=1.4, linestyle="--", zorder=1)
-    left.set_yticks(range(len(names)), [paper.label_of(name) for name in names])
+    left.set_yticks(range(len(names)), [label_of(name) for name in names])
     left.set_ylim(max(1, len(names)) - 0.35, -0.65)
     left.set_title("Delay in each scenario: spread, middle half, median", loc="left", fontsize=10)
-    right.set_title(f"Against {paper.label_of(baseline)} in the same scenario", loc="left", fontsize=10)
+    right.set_title(f"Against {label_of(baseline)} in the same scenario", loc="left", fontsize=10)
     left.set_xlabel("delay per vehicle (s), logarithmic")
     right.set_xlabel("delay ratio, logarithmic (below 1 is better)")
     for axes in (left, right):

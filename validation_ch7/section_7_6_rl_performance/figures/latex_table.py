@@ -6,23 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.kernel.outcome import Verdict
+from validation_ch7.figures.latex import latex_comment, latex_line, latex_text
 from validation_ch7.section_7_6_rl_performance.figures.style import label_of
 from validation_ch7.section_7_6_rl_performance.verdict.tables import Row
 from validation_ch7.section_7_6_rl_performance.verdict.verdict import Judgement
 
 _UNKNOWN = "--"
-_ESCAPES = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-}
 _HEADS = (
     (r"", r"Mean", r"95\,\% interval", r"IQM", r"Reduction", r"95\,\% interval", r"$P$", r"Stops", r"Served"),
     (r"Controller", r"(s)", r"(s)", r"(s)", r"(\%)", r"(\%)", r"", r"per veh", r"(\%)"),
@@ -39,34 +28,29 @@ def comparison_latex(rows: Sequence[Row], *, baseline: str, judgement: Judgement
         stamp: Stamp of the measuring session; written as comment lines at the top.
     """
     lines = [
-        _comment("stamp: " + " ".join(f"{name}={value}" for name, value in stamp.items())),
-        _comment(f"verdict: {judgement.verdict.value}"),
-        *(_comment(reason) for reason in judgement.reasons),
-        *(_comment(f"{row['controller']}: from session {row['from_session']}") for row in rows if _is_kept(row)),
+        latex_comment("stamp: " + " ".join(f"{name}={value}" for name, value in stamp.items())),
+        latex_comment(f"verdict: {judgement.verdict.value}"),
+        *(latex_comment(reason) for reason in judgement.reasons),
+        *(latex_comment(f"{row['controller']}: from session {row['from_session']}") for row in rows if _is_kept(row)),
         r"\begin{table}[htbp]",
         r"  \centering",
         rf"  \caption{{{_caption(rows, baseline)}}}",
         r"  \label{tab:rl-performance-comparison}",
         r"  \begin{tabular}{lrcrrcrrr}",
         r"    \toprule",
-        *(_line(head) for head in _HEADS),
+        *(latex_line(head) for head in _HEADS),
         r"    \midrule",
-        *(_line(_cells(row)) for row in rows),
+        *(latex_line(_cells(row)) for row in rows),
     ]
     if judgement.verdict is Verdict.INVALID:
         warning = rf"\multicolumn{{{len(_HEADS[0])}}}{{l}}{{\textbf{{Invalid comparison: do not use.}}}}"
-        lines += [r"    \midrule", _line((warning,))]
+        lines += [r"    \midrule", latex_line((warning,))]
     lines += [r"    \bottomrule", r"  \end{tabular}", r"\end{table}"]
     return "\n".join(lines) + "\n"
 
 
 def _is_kept(row: Row) -> bool:
     return row.get("from_session") is not None
-
-
-def latex_text(text: str) -> str:
-    """Plain text with LaTeX's special characters escaped."""
-    return "".join(_ESCAPES.get(letter, letter) for letter in text)
 
 
 def _caption(rows: Sequence[Row], baseline: str) -> str:
@@ -104,11 +88,3 @@ def _interval(row: Row, name: str) -> str:
 def _number(value: float | None, digits: int = 1) -> str:
     """In math mode, which prints a minus sign instead of a hyphen."""
     return _UNKNOWN if value is None else f"${value:.{digits}f}$"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "    " + " & ".join(cells) + r" \\"
-
-
-def _comment(text: str) -> str:
-    return "% " + " ".join(text.split())

@@ -11,16 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from orchestrator.kernel.outcome import Verdict
-from validation_ch7.section_7_6_rl_performance.figures.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    PALE,
-    VERMILION,
-    blank_figure,
-    label_of,
-    plain_frame,
-)
+from validation_ch7.figures.style import BLUE, GREEN, GREY, PALE, VERMILION, blank_figure, plain_frame
+from validation_ch7.section_7_6_rl_performance.figures.style import label_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

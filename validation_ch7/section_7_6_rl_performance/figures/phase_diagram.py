@@ -7,9 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from orchestrator.kernel.outcome import Verdict
-from validation_ch7.section_7_6_rl_performance.figures import style as paper
+from validation_ch7.figures import style as paper
 from validation_ch7.section_7_6_rl_performance.figures.recording import APPROACH_NAMES, Trace
 from validation_ch7.section_7_6_rl_performance.figures.scenario_choice import Scene
+from validation_ch7.section_7_6_rl_performance.figures.style import label_of
 from validation_ch7.traffic.model.arz import Floats
 from validation_ch7.traffic.model.demand import DemandRanges
 from validation_ch7.traffic.parameters import TrafficParameters
@@ -46,7 +47,7 @@ def phase_figure(scene: Scene, *, verdict: Verdict, stamp: str) -> Figure:
                 markeredgewidth=0,
                 label=f"from the {name}",
             )
-        axes.set_title(paper.label_of(run.controller), loc="left", fontsize=10)
+        axes.set_title(label_of(run.controller), loc="left", fontsize=10)
         axes.set_xlabel("density (vehicles per km)")
         axes.grid(color=paper.PALE, linewidth=0.7)
         axes.set_axisbelow(True)

@@ -13,10 +13,11 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from orchestrator.kernel.outcome import Verdict
+from validation_ch7.figures import style as paper
 from validation_ch7.section_7_6_rl_performance.figures import recording as trace
-from validation_ch7.section_7_6_rl_performance.figures import style as paper
 from validation_ch7.section_7_6_rl_performance.figures.recording import APPROACH_NAMES, Trace
 from validation_ch7.section_7_6_rl_performance.figures.scenario_choice import Scene
+from validation_ch7.section_7_6_rl_performance.figures.style import label_of
 from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES
 
 SPAN_S = 600.0
@@ -46,7 +47,7 @@ def space_time_figure(scene: Scene, *, verdict: Verdict, stamp: str) -> Figure:
     for axes, run in ((upper, scene.policy), (lower, scene.other)):
         image = _draw_run(axes, run, approach, span)
         delay_s = float(run.delay_s_per_veh()[-1])
-        name = paper.label_of(run.controller)
+        name = label_of(run.controller)
         axes.set_title(f"{name}: {delay_s:.1f} s mean delay per vehicle in this scenario", loc="left", fontsize=10)
     lower.set_xlabel("time since the start of the scenario (min)")
     lower.xaxis.set_major_locator(MaxNLocator(nbins=11, steps=[1, 2, 5, 10]))

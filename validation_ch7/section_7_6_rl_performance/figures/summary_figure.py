@@ -10,16 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from orchestrator.kernel.outcome import Verdict
+from validation_ch7.figures.style import BLUE, INK, PALE, blank_figure, plain_frame
 from validation_ch7.section_7_6_rl_performance.figures.learning_curve import LearningCurve, draw_curve
-from validation_ch7.section_7_6_rl_performance.figures.style import (
-    BLUE,
-    INK,
-    PALE,
-    blank_figure,
-    colour_of,
-    label_of,
-    plain_frame,
-)
+from validation_ch7.section_7_6_rl_performance.figures.style import colour_of, label_of
 from validation_ch7.section_7_6_rl_performance.verdict.sanity_checks import POLICY
 from validation_ch7.section_7_6_rl_performance.verdict.statistics import Bootstrap, mean_estimate
 from validation_ch7.traffic.model.arz import Floats

@@ -7,18 +7,9 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from validation_ch7.figures.style import BLUE, GREEN, GREY, INK, PALE, VERMILION, blank_figure, plain_frame
 from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
-from validation_ch7.section_7_6_rl_performance.figures.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    PALE,
-    VERMILION,
-    blank_figure,
-    label_of,
-    plain_frame,
-)
+from validation_ch7.section_7_6_rl_performance.figures.style import label_of
 from validation_ch7.section_7_6_rl_performance.multi_seed.claims import Pool
 from validation_ch7.section_7_6_rl_performance.verdict.statistics import Estimate
 

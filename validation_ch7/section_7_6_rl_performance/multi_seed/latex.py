@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from validation_ch7.figures.latex import latex_text
 from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
-from validation_ch7.section_7_6_rl_performance.figures.latex_table import latex_text
 from validation_ch7.section_7_6_rl_performance.figures.style import label_of
 from validation_ch7.section_7_6_rl_performance.multi_seed.claims import Claim, Pool
 from validation_ch7.section_7_6_rl_performance.verdict.statistics import Estimate

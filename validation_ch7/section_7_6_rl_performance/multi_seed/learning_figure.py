@@ -10,15 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from orchestrator.kernel.reporting.trial_report import CurvePoint, TrialReport
-from validation_ch7.section_7_6_rl_performance.figures.style import (
-    BLUE,
-    GREY,
-    INK,
-    PALE,
-    VERMILION,
-    blank_figure,
-    plain_frame,
-)
+from validation_ch7.figures.style import BLUE, GREY, INK, PALE, VERMILION, blank_figure, plain_frame
 from validation_ch7.traffic.model.arz import Floats
 
 _DELAY = "delay_s_per_veh"

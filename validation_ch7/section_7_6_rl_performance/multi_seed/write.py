@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from orchestrator.kernel.files.atomic import write_atomically, write_json, write_text
 from orchestrator.kernel.reporting.trial_report import CampaignReport
 from orchestrator.kernel.wire import canonical_json
-from validation_ch7.section_7_6_rl_performance.figures.style import write_figure
+from validation_ch7.figures.style import write_figure
 from validation_ch7.section_7_6_rl_performance.multi_seed.claims import Pool
 from validation_ch7.section_7_6_rl_performance.multi_seed.interval_figure import interval_figure
 from validation_ch7.section_7_6_rl_performance.multi_seed.latex import delays_latex, pairs_latex

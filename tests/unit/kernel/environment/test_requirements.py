@@ -12,10 +12,13 @@ from orchestrator.kernel.algorithms.registry import REGISTRY
 from orchestrator.kernel.environment.requirements import Requirement, canonical_name, requirements_of
 from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.kernel.wire import code_folder
+from orchestrator.stores.section.card_yaml import load_card
+from orchestrator.stores.session.code_bundle import CodeStore
 
 PACKAGE_OF = {"PIL": "pillow", "yaml": "pyyaml"}  # import name -> package name, where they differ
 OPTIONAL = {"tensorboard"}  # without it there are no curves, and none are read back
 ENTRY = "validation_ch7.section_7_6_rl_performance.entry"
+SECTIONS = ("section_7_3", "section_7_6")
 FOLDER = code_folder({"entry_point": ENTRY})
 
 
@@ -51,27 +54,32 @@ def test_a_local_build_of_the_pinned_version_meets_the_pin(pin: str, version: st
     assert Requirement(name="torch", version=pin).is_met_by(version) is met
 
 
-def test_the_pins_of_the_section_equal_the_constraints(project_root: Path) -> None:
+@pytest.mark.parametrize("section", SECTIONS)
+def test_the_pins_of_a_section_equal_the_constraints(section: str, project_root: Path) -> None:
     lines = (project_root / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pairs = [line.split("==") for line in lines if "==" in line]
     constraints = {canonical_name(name): version for name, version in pairs}
-    needs = requirements_of(project_root, FOLDER)
+    needs = requirements_of(project_root, load_card(project_root / "configs/sections", section).code_folder)
     assert needs
     assert {need.name: need.version for need in needs} == {need.name: constraints[need.name] for need in needs}
 
 
-def test_the_section_requires_exactly_the_packages_it_imports(project_root: Path) -> None:
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_section_requires_exactly_the_packages_that_it_imports(section: str, project_root: Path) -> None:
+    card = load_card(project_root / "configs/sections", section)
+    names = [name for name in CodeStore(project_root).bundle(card).names if name.endswith(".py")]
     imported: set[str] = set()
-    for path in (*(project_root / "validation_ch7").rglob("*.py"), *(project_root / "orchestrator/sb3").rglob("*.py")):
-        if "scripts" in path.parts:
+    for name in names:
+        if name.startswith("orchestrator/kernel/"):
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(ast.parse((project_root / name).read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
                 imported.add(node.module.split(".")[0])
-    imported |= {algorithm.library.split(".")[0] for algorithm in REGISTRY.values()}  # imported by its name
+    if card.algorithms.names:
+        imported |= {algorithm.library.split(".")[0] for algorithm in REGISTRY.values()}  # imported by its name
     imported = {PACKAGE_OF.get(name, name) for name in imported} - OPTIONAL
     foreign = imported - sys.stdlib_module_names - {"validation_ch7", "orchestrator"}
-    needs = requirements_of(project_root, FOLDER)
+    needs = requirements_of(project_root, card.code_folder)
     assert {canonical_name(name) for name in foreign} == {need.name for need in needs}

@@ -8,11 +8,11 @@ from made_results import MEAN_DELAY_S, result
 from made_scene import STAMP, words
 
 from orchestrator.kernel.outcome import Verdict
+from validation_ch7.figures.style import write_figure
 from validation_ch7.section_7_6_rl_performance.figures.delay_distributions import (
     delay_figure,
     density_on_a_log_axis,
 )
-from validation_ch7.section_7_6_rl_performance.figures.style import write_figure
 
 NINE = {**MEAN_DELAY_S, "webster": 28.5, "actuated": 23.0, "max_pressure": 22.0, "longest_queue": 24.0}
 DELAYS = {name: result(name, mean_s).delay_s_per_veh for name, mean_s in NINE.items()}

@@ -6,8 +6,9 @@ import numpy as np
 from made_results import STAMP, TRAINING, results, spoilt
 
 from orchestrator.kernel.outcome import Verdict
+from validation_ch7.figures.latex import latex_text
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import EvaluationResult
-from validation_ch7.section_7_6_rl_performance.figures.latex_table import comparison_latex, latex_text
+from validation_ch7.section_7_6_rl_performance.figures.latex_table import comparison_latex
 from validation_ch7.section_7_6_rl_performance.verdict.statistics import Bootstrap
 from validation_ch7.section_7_6_rl_performance.verdict.tables import comparison_rows
 from validation_ch7.section_7_6_rl_performance.verdict.verdict import judge

@@ -8,10 +8,10 @@ from made_scene import STAMP, scene, spoilt_scene, words
 from matplotlib.colors import to_hex
 
 from orchestrator.kernel.outcome import Verdict
+from validation_ch7.figures.style import DPI, write_figure
 from validation_ch7.section_7_6_rl_performance.figures.phase_diagram import detector_means, phase_figure
 from validation_ch7.section_7_6_rl_performance.figures.recording import GREEN, RED
 from validation_ch7.section_7_6_rl_performance.figures.space_time import LAMP_COLOURS, space_time_figure
-from validation_ch7.section_7_6_rl_performance.figures.style import DPI, write_figure
 
 SUPPORTED = Verdict.SUPPORTED
 

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from orchestrator.kernel.outcome import Verdict
+from validation_ch7.figures.style import DPI, write_figure
 from validation_ch7.section_7_6_rl_performance.figures.learning_curve import LearningCurve
-from validation_ch7.section_7_6_rl_performance.figures.style import DPI, write_figure
 from validation_ch7.section_7_6_rl_performance.figures.summary_figure import comparison_figure
 from validation_ch7.section_7_6_rl_performance.verdict.statistics import Bootstrap
 

@@ -1,0 +1,1 @@
+"""What the figures and LaTeX tables of all sections share."""

@@ -1,0 +1,1 @@
+"""The checks: each runs the solver and returns its measured numbers."""

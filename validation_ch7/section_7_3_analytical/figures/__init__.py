@@ -1,0 +1,1 @@
+"""The figures and the LaTeX table of the section."""
