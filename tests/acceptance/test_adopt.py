@@ -247,6 +247,7 @@ env.save("logs/ppo/CartPole-v1_1/CartPole-v1/vecnormalize.pkl")
 """
 
 
+@pytest.mark.prove
 def test_the_documented_conversion_keeps_the_statistics_of_rl_zoo(tmp_path: Path) -> None:
     pages = (PROJECT_ROOT / "docs/RESUME.md").read_text(encoding="utf-8").split("```")
     (snippet,) = (one.removeprefix("python\n") for one in pages if "converted.zip" in one and one.startswith("python"))

@@ -269,6 +269,7 @@ def test_ticks_in_empty_working_copies_push_every_session_once(tmp_path: Path, k
     assert lineages == {row["lineage"]: 3 if LONG else 2 for row in planned}
 
 
+@pytest.mark.prove
 def test_empty_copy_continues_after_the_first_kernels_were_deleted(tmp_path: Path, kaggle: LoopbackKaggle) -> None:
     """The user deleted kernels on the website, and the listing does not show the newest kernel yet."""
     template = project(tmp_path / "template")
@@ -297,6 +298,7 @@ def test_empty_copy_continues_after_the_first_kernels_were_deleted(tmp_path: Pat
     assert len(list(models.rglob("models/checkpoints/*_checkpoint_40_steps.zip"))) == 2
 
 
+@pytest.mark.prove
 def test_two_copies_with_separate_ledgers_share_one_campaign(tmp_path: Path, kaggle: LoopbackKaggle) -> None:
     """The copies learn of each other only by reading back the kernel names that both derive."""
     copies = [project(tmp_path / "one"), project(tmp_path / "two")]

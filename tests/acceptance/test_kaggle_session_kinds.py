@@ -64,6 +64,7 @@ def test_one_tick_pushes_both_kinds_and_each_asks_for_its_machine(project: Kaggl
     assert "kinds: 4 done" in ran.out
 
 
+@pytest.mark.prove
 def test_with_the_weekly_quota_spent_cpu_sessions_go_on(project: KaggleProject) -> None:
     make_kernels_wait(project).touch()
     project.kaggle.settings.gpu_used = project.kaggle.settings.weekly_gpu

@@ -406,6 +406,7 @@ done
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs sh and SIGTERM")
+@pytest.mark.prove
 def test_program_in_another_language_is_stopped_at_the_cut(tmp_path: Path) -> None:
     (tmp_path / "train.sh").write_text(SHELL, encoding="utf-8")
     answer = prove(tmp_path, PROGRAM, "--at", "3", code=0)

@@ -132,6 +132,7 @@ def test_failing_parent_walks_back_to_its_own_parent_in_the_results(tmp_path: Pa
     assert fixed.code == 0 and "from 20 steps to 100 steps" in fixed.out
 
 
+@pytest.mark.prove
 def test_parent_missing_in_place_is_taken_from_the_results(toy: Path) -> None:
     make_sessions_fail(toy, 2, 3)
     for path in (toy / MODELS / "checkpoints").glob(f"{STEM.format(30)}.*"):
@@ -152,6 +153,7 @@ def test_failure_without_a_parent_does_not_walk_back(toy: Path) -> None:
     assert set(checkpoints(toy)) == {"40"} and walk_backs(toy) == []
 
 
+@pytest.mark.prove
 def test_retrained_checkpoint_that_fails_again_is_kept(toy: Path) -> None:
     """The code is at fault; walking back again would repeat the same steps forever."""
     words = (*RUN, "--quick", "--target-steps", "100")
