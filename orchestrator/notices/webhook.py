@@ -8,6 +8,7 @@ from typing import Any
 import requests
 
 from orchestrator.core.errors import BadInput, RemoteUnavailable
+from orchestrator.core.secret_search import masked_json
 
 TIMEOUT_S = (5.0, 10.0)
 """Seconds to connect and to answer: a slow receiver must not hold up a campaign."""
@@ -55,7 +56,7 @@ class Webhook:
         try:
             answer = requests.post(
                 self._address,
-                json=self._masked(dict(report)),
+                json=masked_json(dict(report), self._mask),
                 timeout=TIMEOUT_S,
                 auth=_no_auth,
                 allow_redirects=False,  # a redirect could lead the report, or a password of ~/.netrc, elsewhere
@@ -64,15 +65,6 @@ class Webhook:
             raise RemoteUnavailable(f"the webhook did not take it: {type(fault).__name__}") from None
         if not 200 <= answer.status_code < 300:
             raise RemoteUnavailable(f"the webhook did not take it: HTTP {answer.status_code}")
-
-    def _masked(self, plain: Any) -> Any:
-        if isinstance(plain, str):
-            return self._mask(plain)
-        if isinstance(plain, list | tuple):
-            return [self._masked(one) for one in plain]
-        return (
-            {self._mask(name): self._masked(one) for name, one in plain.items()} if isinstance(plain, dict) else plain
-        )
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -1,4 +1,4 @@
-"""Scenarios of the local backend: `run`, and its supervisor. Kernels are doubles that compute at once."""
+"""Scenarios of the local backend: `run`, `cancel`, and its supervisor. Kernels are doubles that compute at once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from orchestrator.backends.local import supervisor
+from orchestrator.backends.local import backend, supervisor
 from orchestrator.backends.local.backend import LocalBackend
 from orchestrator.backends.local.sandbox import Sandbox, read_json
+from orchestrator.core.errors import BadInput
 from orchestrator.core.section.kaggle import KaggleSettings
 from orchestrator.core.session.script import tickets_in
 from orchestrator.kernel.checkpoint.card import CheckpointCard, read_card
+from orchestrator.kernel.files.atomic import write_json
 from orchestrator.kernel.wire import Ticket
+from orchestrator.pipeline.control.cancel import cancel_sessions
+from tests.doubles.clock import FakeClock
 from tests.kill_points.running import KaggleScenario
 from tests.kill_points.scenario import DUPLICATED, LOST, WRONG, Fault
 from tests.simulation.kaggle_outputs import _commit, _save
@@ -103,6 +107,69 @@ class SupervisorAndKernel(Supervisor):
     sessions = 2
 
 
+class LocalCancel(LocalRun):
+    """`cancel` of a session on this computer: it saves, and is collected and restored; then `run` to the target."""
+
+    name = "cancel-local"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        with self.observer.paused(), self.processes(), patch.object(self, "_supervised", self._begin):
+            self.run(detach=True)
+        self.account.clock.sleep(600.0)
+
+    def act(self) -> None:
+        with self.processes(), self.context() as context:
+            cancel_sessions(context, self.card)
+
+    def go_on(self) -> None:
+        try:
+            self.act()
+        except BadInput as nothing:
+            if "in flight" not in str(nothing):
+                raise
+        super().act()
+
+    @contextmanager
+    def processes(self) -> Iterator[None]:
+        """The session in flight goes on while the command waits; it holds its locks until it has ended."""
+        sleep = FakeClock.sleep
+
+        def slept(clock: FakeClock, seconds: float) -> None:
+            sleep(clock, seconds)
+            with self.observer.elsewhere():
+                for path in (self.project.own / "local").iterdir():
+                    _stop_if_asked(Sandbox(root=path))
+
+        alive = patch.object(backend, "held", lambda lock: _in_flight(Sandbox(root=lock.parent)))
+        with super().processes(), patch.object(FakeClock, "sleep", slept), alive:
+            yield
+
+    def _begin(self, root: Path) -> Any:
+        """The session begins and saves once."""
+        sandbox = Sandbox(root=root)
+        (ticket,) = tickets_in(sandbox.script.read_text(encoding="utf-8"))
+        write_json(sandbox.submitted, {"nonce": ticket.nonce, "at": self.account.clock.now().isoformat()})
+        sandbox.kernel_begun.touch()
+        _train(sandbox.working, ticket, "die", sandbox.input)
+        return _Started()
+
+
+def _in_flight(sandbox: Sandbox) -> bool:
+    return sandbox.kernel_begun.exists() and not sandbox.ended.exists()
+
+
+def _stop_if_asked(sandbox: Sandbox) -> None:
+    """A session that is asked to stop saves at its next boundary and ends; the supervisor records it."""
+    if not sandbox.cancel.exists() or not _in_flight(sandbox):
+        return
+    (ticket,) = tickets_in(sandbox.script.read_text(encoding="utf-8"))
+    card = max((read_card(path) for path in sandbox.working.rglob("*_steps.json")), key=lambda one: one.steps)
+    _save(sandbox.working, ticket, card.steps + 10, card)
+    _commit(sandbox.working, ticket, 0, card.steps + 10)
+    write_json(sandbox.ended, {"exit_code": 0, "reason": "cancelled", "at": "2026-01-01T00:00:00+00:00"})
+
+
 def _supervise(sandbox: Path) -> None:
     with chdir(Path.cwd()):  # a supervisor goes into its sandbox
         supervisor.main(sandbox)
@@ -148,4 +215,4 @@ def _train(working: Path, ticket: Ticket, fate: str, mounted: Path) -> None:
         _commit(working, ticket, start, done)
 
 
-LOCAL = (LocalRun, Supervisor, SupervisorAndKernel)
+LOCAL = (LocalRun, LocalCancel, Supervisor, SupervisorAndKernel)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.kill_points.campaigns import PackedTicks, Ticks
 from tests.kill_points.kernel_session import KernelSession
-from tests.kill_points.local_sessions import LocalRun, Supervisor, SupervisorAndKernel
+from tests.kill_points.local_sessions import LocalCancel, LocalRun, Supervisor, SupervisorAndKernel
 from tests.kill_points.restoring import Fresh, FreshLinked, Restore, RestoreLinked, Rotation
 from tests.kill_points.running import Cancel, Run, RunFresh
 from tests.kill_points.scenario import Scenario
@@ -41,6 +41,7 @@ SCENARIOS = (
     Size(kind=Ticks, pairs=300, fast=200, real=20),
     Size(kind=PackedTicks, pairs=300, fast=200),
     Size(kind=LocalRun, pairs=100, fast=60),
+    Size(kind=LocalCancel, pairs=100, fast=60),
     Size(kind=Supervisor, pairs=20, fast=10),
     Size(kind=SupervisorAndKernel, pairs=20, fast=10),
 )

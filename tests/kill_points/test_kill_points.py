@@ -26,6 +26,7 @@ POINTS = {
     "tick": 571,
     "packing": 571,
     "run-local": 290,
+    "cancel-local": 117,
     "supervisor": 17,
     "supervisor-and-kernel": 17,
 }

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.core.diagnostics.health_check import Check
-from orchestrator.core.secret_search import SecretValue, masked
+from orchestrator.core.secret_search import SecretValue, masked, masked_json
 
 USER = "<user>"
 
@@ -37,10 +37,4 @@ class Mask:
 
     def plain(self, value: Any) -> Any:
         """Plain JSON without name and secrets, keys included."""
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, list | tuple):
-            return [self.plain(one) for one in value]
-        if isinstance(value, dict):
-            return {self.text(str(key)): self.plain(one) for key, one in value.items()}
-        return value
+        return masked_json(value, self.text)

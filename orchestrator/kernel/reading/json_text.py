@@ -21,7 +21,7 @@ MOST_BYTES = 64 << 20
 _SUSPICIOUS = re.compile(r"\d{200}|[eE]\+?\d{3}")
 """In every number that is too large: otherwise it has under 200 digits and an exponent of at most 99."""
 _SHOWN_CHARS, _BEGINNING_CHARS = 40, 12
-_ESCAPES = re.compile(
+ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movements
     r"|\x1b[\]PX^_][^\n]*?(?:\x07|\x1b\\|(?=\n)|$)"  # OSC, DCS, SOS, PM, APC: titles, links, anything up to their end
     r"|\x9b[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]?"
@@ -131,7 +131,7 @@ def without_controls(text: str) -> str:
     """A text that a terminal only shows: no control sequences, and a space for each other control character."""
     if text.isprintable():
         return text
-    return _CONTROLS.sub(" ", _ESCAPES.sub("", text))
+    return _CONTROLS.sub(" ", ESCAPES.sub("", text))
 
 
 def shown(value: Any) -> str:

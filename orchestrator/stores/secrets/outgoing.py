@@ -111,8 +111,11 @@ class Gate:
             BadInput: There is one that is not allowed.
         """
         kept: list[Finding] = []
+        allowed: Mapping[tuple[str, str], str] | None = None
         for finding in findings:
-            reason = self._reason(finding)
+            if finding.match and allowed is None:
+                allowed = self._read_allowed()
+            reason = (allowed or {}).get((finding.file, finding.id)) if finding.match else None
             if reason is not None:
                 self._notes.append(f"Allowed in {self._allowed}: {finding}; {reason}")
                 continue
@@ -122,12 +125,12 @@ class Gate:
         if kept:
             raise self._refusal(kept)
 
-    def _reason(self, finding: Finding) -> str | None:
-        if not finding.match or self._allowed is None or not self._allowed.is_file():
-            return None
+    def _read_allowed(self) -> Mapping[tuple[str, str], str]:
+        if self._allowed is None or not self._allowed.is_file():
+            return {}
         from orchestrator.stores.secrets.allowed import read_allowed  # imported late: few projects have the file
 
-        return read_allowed(self._allowed).get((finding.file, finding.id))
+        return read_allowed(self._allowed)
 
     def _refusal(self, found: list[Finding]) -> BadInput:
         mask = masking(self._in_use())  # a name of a file may be, or hold, the secret

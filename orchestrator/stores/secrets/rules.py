@@ -9,6 +9,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from orchestrator.core.secret_search import SecretValue, ValueMask
+from orchestrator.kernel.reading.json_text import ESCAPES
 from orchestrator.stores.secrets.in_use import secrets_in_use
 from orchestrator.stores.secrets.patterns import ALLOWED_LINE, DETECTORS, OWN, SHOWN
 
@@ -16,10 +17,6 @@ _KEY_BEGINS = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----
 _KEY_ENDS = re.compile(r"-----END (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----")
 _KEY = re.compile(rf"{_KEY_BEGINS.pattern}.*?(?:{_KEY_ENDS.pattern}|\Z)", re.DOTALL)
 _OF_A_KEY = re.compile(r"[A-Za-z0-9+/=]{16,}")
-_COMMAND = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]+[0-~]|[0-~])|\x9b[0-?]*[ -/]*[@-~]"
-)
-"""Commands to a terminal: ECMA-48 control sequences, and titles."""
 _UNSEEN: dict[int, str | None] = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160), *range(0x200B, 0x2010)))
 _UNSEEN |= {**dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)), 0x0D: " "}
 """Control characters except tab and line feed, characters without width, and those that reverse the direction."""
@@ -161,7 +158,7 @@ class LineMask:
 
     def __call__(self, line: str) -> str:
         """The line without secrets and commands."""
-        plain = _COMMAND.sub("", line).translate(_UNSEEN)
+        plain = ESCAPES.sub("", line).translate(_UNSEEN)
         if self._in_key and _OF_A_KEY.search(plain) and not _KEY_ENDS.search(plain):
             return "[hidden: line of a private key]"
         self._in_key = bool(_KEY_BEGINS.search(plain)) and not _KEY_ENDS.search(plain)

@@ -42,7 +42,7 @@ class BoundedAdapter(HTTPAdapter):
             kwargs["timeout"] = (CONNECT_S, READ_S)
         response = super().send(request, *args, **kwargs)
         if not kwargs.get("stream") or response.is_redirect or _is_json(response):  # which the SDK reads as a whole
-            response._content = read_bounded(response, MOST_ANSWER_BYTES)
+            response._content = read_body(response, MOST_ANSWER_BYTES)
         return response
 
 
@@ -50,7 +50,7 @@ def _is_json(response: requests.Response) -> bool:
     return "application/json" in (response.headers.get("Content-Type") or "")
 
 
-def read_bounded(response: requests.Response, most_bytes: int) -> bytes:
+def read_body(response: requests.Response, most_bytes: int) -> bytes:
     """The whole body of an answer.
 
     Raises:

@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-from orchestrator.backends.kaggle.client.connection import CONNECT_S, Connection, no_auth, read_bounded, request_of
+from orchestrator.backends.kaggle.client.connection import CONNECT_S, Connection, no_auth, read_body, request_of
 from orchestrator.backends.kaggle.client.errors import ServiceFault
 from orchestrator.backends.kaggle.client.log_parser import lines_of_log, live_events
 
@@ -73,7 +73,7 @@ class Streams:
                     lambda: (self._connection.now() - began).total_seconds() > most_s,
                 )
             else:
-                for line in lines_of_log(read_bounded(response, _MOST_LOG_BYTES).decode("utf-8", "replace")):
+                for line in lines_of_log(read_body(response, _MOST_LOG_BYTES).decode("utf-8", "replace")):
                     yield {"data": line + "\n"}
 
     @contextmanager

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.secret_search import SecretValue
+from orchestrator.stores.secrets import allowed
 from orchestrator.stores.secrets.outgoing import ALLOWED, Gate
 
 TOKEN = "hf_" + "aBcDeFgHiJkLmNoPqRsTuVwXyZaBcDeFgH"
@@ -49,9 +50,19 @@ def test_another_file_and_another_token_stay_refused(tmp_path: Path) -> None:
     refused(gate, {"a/own.json": TEXT + b"hf_" + b"Z" * 34})
 
 
+def test_the_file_is_read_once_however_many_findings_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate(lambda: (), tmp_path / ALLOWED)
+    allow(tmp_path, "a/own.json", finding_in(refused(gate, {"a/own.json": TEXT})))
+    reads: list[Path] = []
+    real = allowed.read_allowed
+    monkeypatch.setattr(allowed, "read_allowed", lambda path: (reads.append(path), real(path))[1])
+    gate.check_code({"a/own.json": TEXT * 20}, "other digest")
+    assert len(gate.take_allowed()) > 10 and reads == [tmp_path / ALLOWED]
+
+
 def test_a_secret_in_use_cannot_be_allowed(tmp_path: Path) -> None:
-    allowed = Gate(lambda: (), tmp_path / ALLOWED)
-    allow(tmp_path, "a/own.json", finding_in(refused(allowed, {"a/own.json": TEXT})))
+    other = Gate(lambda: (), tmp_path / ALLOWED)
+    allow(tmp_path, "a/own.json", finding_in(refused(other, {"a/own.json": TEXT})))
     in_use = Gate(lambda: (SecretValue(name="HF_TOKEN", value=TOKEN),), tmp_path / ALLOWED)
     for text in (TEXT, TEXT.replace(b'"}', b'"}  # pragma: allowlist secret')):
         fault = refused(in_use, {"a/own.json": text})
