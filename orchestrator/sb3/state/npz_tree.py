@@ -14,7 +14,7 @@ import re
 import struct
 import tokenize
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -150,7 +150,10 @@ _ODD_HEADER = (
 """What numpy raises for the text of a header, which it reads as a Python literal."""
 
 
-def _read_header_3_0(stream: IO[bytes]) -> Any:
+_Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
+
+
+def _read_header_3_0(stream: IO[bytes]) -> _Header:
     """Shape, order and dtype. As format 2.0, but in UTF-8: names of fields may be in any script.
 
     Source: NumPy Enhancement Proposal 1. numpy has no public function for it; with escapes it is one of format 2.0.
@@ -164,7 +167,7 @@ def _read_header_3_0(stream: IO[bytes]) -> Any:
 
 _LONGEST_HEADER = 10_000
 """numpy's own limit: a longer one could exhaust the memory of Python's parser."""
-_HEADERS = {
+_HEADERS: Mapping[tuple[int, int], Callable[[IO[bytes]], _Header]] = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
     (3, 0): _read_header_3_0,

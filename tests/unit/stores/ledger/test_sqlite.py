@@ -279,6 +279,7 @@ def test_a_ledger_of_an_earlier_version_is_migrated_and_stays_usable(tmp_path: P
     later = SqliteLedger(path)
     for event in WHOLE_SESSION[2:]:
         later.record(event)
+    # Not None here.
     assert later.session("run/s01a1").stage is Stage.CLOSED and later.rebuild()  # type: ignore[union-attr]
     later.close()
 
