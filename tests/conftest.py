@@ -76,7 +76,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """
     from xdist.scheduler import LoadScopeScheduling
 
-    class SharedResourceScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    class SharedResourceScheduling(LoadScopeScheduling):  # type: ignore[misc]  # the base class is untyped
         def _split_scope(self, nodeid: str) -> str:
             path = nodeid.partition("::")[0]
             return path if _workers_have_own_networks() or not _uses_the_port(path) else "port 7777"

@@ -128,7 +128,7 @@ def _for_typer(command: Callable[..., int]) -> Callable[..., None]:
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
         for name, parameter in parameters.items()
     ]
-    call.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
+    call.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]  # typer reads it
     call.__doc__ = command.__doc__
     return call
 

@@ -22,6 +22,7 @@ from orchestrator.core.secret_forms import (
     spellings,
     whole_arrays,
 )
+from orchestrator.core.secret_lines import hide_spread
 
 NAMES_OF_SECRETS = re.compile(
     r"TOKEN(?!I)|SECRET|PASSW(OR)?D|PASSWRD|PASSPHRASE|CREDENTIAL|(API|ACCESS|PRIVATE|ACCOUNT|AUTH|SIGNING|ENCRYPTION)_?KEY"
@@ -234,7 +235,7 @@ def _masked_parts(value: Any, mask: Callable[[str], str]) -> Any:
     if isinstance(value, Mapping):
         return {mask(name) if isinstance(name, str) else name: _masked_parts(one, mask) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_masked_parts(one, mask) for one in value)
+        return type(value)(_masked_parts(one, mask) for one in hide_spread(value, mask))
     return value
 
 

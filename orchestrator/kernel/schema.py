@@ -42,7 +42,7 @@ def own_values(schema: type[Read], spec: Mapping[str, Any]) -> Read:
     Raises:
         ValueError: A key is unknown or missing, or a value does not fit; the message names the key.
     """
-    own = {field.name for field in fields(schema)}  # type: ignore[arg-type]
+    own = {field.name for field in fields(schema)}  # type: ignore[arg-type]  # `Schema` of a section is a dataclass
     found = {name: value for name, value in spec["lineage"].items() if name in own or name not in LINEAGE_KEYS}
     if spec.get(CRITERIA) or CRITERIA in own:
         found[CRITERIA] = spec.get(CRITERIA)

@@ -264,7 +264,7 @@ def test_only_the_account_that_started_a_session_may_stop_it(
             with pytest.raises(BadInput, match="does not let this account stop") as caught:
                 ask_to_stop(context, replace(record, session_id=known), AskedBy.USER)
         assert f"sign in as {USER}" in caught.value.remedy
-        assert context.ledger.session(record.key).stop_asked_by is None  # type: ignore[union-attr]
+        assert context.ledger.session(record.key).stop_asked_by is None  # type: ignore[union-attr]  # not None here
     assert not kernel.cancelled
     gate.touch()
 

@@ -156,7 +156,7 @@ def test_a_zip_that_is_too_large_is_not_used(
     project: KaggleProject, monkeypatch: pytest.MonkeyPatch, most: str
 ) -> None:
     monkeypatch.setattr(output_zip, most, 100)
-    is_manifest = lambda path: str(path).endswith("session_manifest.json")  # noqa: E731
+    is_manifest = lambda path: str(path).endswith("session_manifest.json")  # noqa: E731  # one line is clearer here
     project.kaggle.faults.add("download", status=404, when=is_manifest)
     assert require_whole(project)["download"] >= {"MOST_BYTES": 10, "MANIFEST_BYTES": 2}[most]
 

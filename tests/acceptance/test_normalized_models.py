@@ -19,8 +19,8 @@ A2C = ("run", "section_7_6", "--json", "--quick", "--algorithm", "A2C")
 def test_every_model_of_two_sessions_has_its_own_statistics(tmp_path: Path) -> None:
     root = make_real_project(tmp_path / "project")
     card = read_card_file(root)
-    card["algorithms"]["A2C"] |= {"selection_scenarios": 4}  # type: ignore[operator]
-    card["profiles"]["quick"]["target_steps"] = 2000  # type: ignore[index]
+    card["algorithms"]["A2C"] |= {"selection_scenarios": 4}  # type: ignore[operator]  # a card is plain YAML
+    card["profiles"]["quick"]["target_steps"] = 2000  # type: ignore[index]  # a card is plain YAML
     write_card(root, card)
     first = orchestrate(root, *A2C)
     assert first.json["end_reason"] == "finished", first.err

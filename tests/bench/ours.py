@@ -92,6 +92,7 @@ def _stepwise(crossing: PlainCrossing | TorchCrossing, batch: int, *, tensors: b
         nonlocal calls
         calls += 1
         for _ in range(SETTINGS.steps("decision_s")):
+            # Three arrays, in the order of the arguments.
             crossing.advance(*inputs[phase_of(calls)])  # type: ignore[arg-type]
         return batch
 

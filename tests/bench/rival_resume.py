@@ -153,9 +153,11 @@ def _zoo(model: Any, record: Any, folder: Path, begin: int, end: int) -> Any:
         normalize=False,
     )
     if begin:
+        # A stand-in with the attributes that are read.
         model = ExperimentManager._load_pretrained_agent(experiment, {"policy": "MlpPolicy"}, record)  # type: ignore[arg-type]
         model.set_logger(Logger(folder=None, output_formats=[]))
-    ExperimentManager.learn(experiment, model)  # type: ignore[arg-type]
+    ExperimentManager.learn(experiment, model)  # type: ignore[arg-type]  # a stand-in with the attributes that are read
+    # A stand-in with the attributes that are read.
     ExperimentManager.save_trained_model(experiment, model)  # type: ignore[arg-type]
     return model
 

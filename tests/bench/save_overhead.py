@@ -79,6 +79,7 @@ class Noise(gymnasium.Env[Any, Any]):
 
     def _seen(self) -> Any:
         if self.observation_space.dtype == np.uint8:
+            # A Box has a shape.
             return self.np_random.integers(0, 256, self.observation_space.shape, np.uint8)  # type: ignore[arg-type]
         return self.np_random.random(self.observation_space.shape, np.float32)
 

@@ -27,7 +27,7 @@ def interpreter_with(root: Path, library: str, version: str) -> str:
     (packages / "same_libraries.pth").write_text("\n".join(here), "utf-8")
     interpreter = root / "bin" / "python"
     interpreter.parent.mkdir()
-    base = Path(sys._base_executable).resolve()  # type: ignore[attr-defined]
+    base = Path(sys._base_executable).resolve()  # type: ignore[attr-defined]  # CPython has it; typeshed does not
     interpreter.symlink_to(base)
     (root / "pyvenv.cfg").write_text(f"home = {base.parent}\ninclude-system-site-packages = false\n", "utf-8")
     return str(interpreter)

@@ -62,6 +62,7 @@ class FastForwardClock(ShortSleepClock):
 def far_settings(**traits: object) -> Settings:
     """Settings of the loopback service, with the literal path /kaggle where possible; CI requires it."""
     literal = namespace_command() is not None or bool(os.environ.get("CI"))
+    # Keyword arguments of several types.
     return Settings(override=None if literal else ROOT_VARIABLE, **traits)  # type: ignore[arg-type]
 
 

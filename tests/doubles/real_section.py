@@ -24,12 +24,13 @@ def make_real_project(root: Path) -> Path:
     for name in ("configs", "validation_ch7"):
         shutil.copytree(PROJECT_ROOT / name, root / name, ignore=unwanted)
     card = read_card_file(root)
+    # A card is plain YAML.
     card["algorithms"]["DQN"] |= {"learning_starts": 200, "selection_scenarios": 4}  # type: ignore[operator]
-    card["environment"] |= {"episode_s": 1200.0}  # type: ignore[operator]
+    card["environment"] |= {"episode_s": 1200.0}  # type: ignore[operator]  # a card is plain YAML
     small = {"checkpoint_every_steps": 1_000, "evaluate_every_steps": 1_000, "evaluation_scenarios": 8}
-    for profile in card["profiles"].values():  # type: ignore[attr-defined]
+    for profile in card["profiles"].values():  # type: ignore[attr-defined]  # a card is plain YAML
         profile |= small
-    card["profiles"]["quick"]["target_steps"] = QUICK_STEPS  # type: ignore[index]
+    card["profiles"]["quick"]["target_steps"] = QUICK_STEPS  # type: ignore[index]  # a card is plain YAML
     write_card(root, card)
     return root
 

@@ -55,7 +55,7 @@ class KernelSession(Scenario):
     def session(self) -> int:
         """Run the session; returns its exit code."""
         clock, entry = FakeClock(), ModuleType("toy_entry")
-        entry.run = lambda context: self._train(context)  # type: ignore[attr-defined]
+        entry.run = lambda context: self._train(context)  # type: ignore[attr-defined]  # replaced for this test
         sys.modules["toy_entry"] = entry
         workspace = Workspace(input=self.root / "input", working=self.working, scratch=self.root / "scratch")
         surroundings = Surroundings(

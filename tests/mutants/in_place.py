@@ -30,6 +30,7 @@ def put_in_place(module: ModuleType, mutant: Mutant, name: str, *, dry: bool = F
         return name in dict(_callables(module))
     mutated = ModuleType(module.__name__)
     mutated.__dict__.update({key: module.__dict__[key] for key in ("__file__", "__package__", "__spec__")})
+    # A mutant of this project's own code.
     exec(compile(mutant.source, str(mutant.path), "exec", dont_inherit=True), mutated.__dict__)  # noqa: S102
     old, new = (dict(_callables(one)).get(name) for one in (module, mutated))
     if old is None or new is None:

@@ -106,7 +106,7 @@ class Room:
                 self._count(number, _fork(lambda: self._afresh(finder, arguments), self._limit_s + 10))  # noqa: B023 called at once
 
     def _afresh(self, finder: Finder, arguments: Sequence[str]) -> int:
-        sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, finder)  # type: ignore[arg-type]  # it has the one method that Python calls
         return self._pytest(arguments, [])
 
     def _pytest(self, arguments: Sequence[str], plugins: list[object]) -> int:

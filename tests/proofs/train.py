@@ -56,7 +56,7 @@ class Masked(gymnasium.Wrapper[Any, Any, Any, Any]):
         return self.env.step(action)
 
     def action_masks(self) -> Any:
-        return np.arange(self.action_space.n) != self.forbidden  # type: ignore[attr-defined]
+        return np.arange(self.action_space.n) != self.forbidden  # type: ignore[attr-defined]  # the space is discrete
 
 
 def own(arguments: dict[str, Any]) -> dict[str, Any]:

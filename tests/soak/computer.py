@@ -109,7 +109,7 @@ class Computer:
     @contextmanager
     def running(self) -> Iterator[Ticking]:
         """`campaign run`: one program until its end. Its output goes to the null device, as under `nohup`."""
-        with open(os.devnull, "w", encoding="utf-8") as stream:  # noqa: PTH123
+        with open(os.devnull, "w", encoding="utf-8") as stream:  # noqa: PTH123  # the device has no folder of its own
             console = Console(stream)
             with (
                 patch.dict(cast(dict[str, object], BACKENDS), kaggle=self._backend),

@@ -56,6 +56,7 @@ def blank_figure(
         drawn.text(0.012, (top_in - 0.08) / height_in, heading, ha="left", va="top", fontsize=11, color=INK)
         top_in -= _HEADING_STRIP_IN
     room = (0.0, _STAMP_STRIP_IN / height_in, 1.0, (top_in - _STAMP_STRIP_IN) / height_in)
+    # The engine of `constrained` has these arguments.
     drawn.get_layout_engine().set(w_pad=0.12, h_pad=0.09, wspace=0.04, rect=room)  # type: ignore[union-attr, call-arg]
     return drawn
 

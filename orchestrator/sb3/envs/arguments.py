@@ -82,6 +82,7 @@ def _singles(one: Any) -> Iterator[Any]:
 
 def _parameters(kind: type) -> list[str]:
     try:
+        # Only its signature is read.
         return [name for name in inspect.signature(kind.__init__).parameters if name not in _NOT_COMPARED]  # type: ignore[misc]
     except (TypeError, ValueError):  # written in C
         return []

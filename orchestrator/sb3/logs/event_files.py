@@ -34,7 +34,7 @@ class OnePointPerStep(TensorBoardOutputFormat):
         self._excluded: dict[str, tuple[str, ...]] = {}
 
     @property  # the inner one's, which a resume may exchange
-    def writer(self) -> Any:  # type: ignore[override]
+    def writer(self) -> Any:  # type: ignore[override]  # of the inner output, which is another class
         """The writer of the event file."""
         return self._inner.writer
 
@@ -141,6 +141,7 @@ def restore_files(folder: Path, files: Mapping[str, bytes], *, others: set[str])
 
 def last_step(folder: Path) -> int:
     """The highest step of the points in a folder, -1 without any."""
+    # Tensorboard carries no types.
     from tensorboard.backend.event_processing.event_file_loader import (  # type: ignore[import-untyped]
         EventFileLoader,
     )

@@ -53,7 +53,7 @@ def continue_iterations(model: BaseAlgorithm) -> Iterations:
 
 
 def _counting(kind: type[OnPolicyAlgorithm], iterations: Iterations) -> type[OnPolicyAlgorithm]:
-    class Counting(kind):  # type: ignore[valid-type, misc]
+    class Counting(kind):  # type: ignore[valid-type, misc]  # the class is known at run time only
         def learn(self, *positional: Any, **named: Any) -> Any:
             given = inspect.signature(super().learn).bind(*positional, **named)
             given.apply_defaults()

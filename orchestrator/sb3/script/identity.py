@@ -81,7 +81,7 @@ def _arguments(model: BaseAlgorithm) -> dict[str, Any]:
 
 def _parameters(kind: type) -> Iterator[str]:
     if "__init__" in vars(kind):
-        yield from inspect.signature(kind.__init__).parameters  # type: ignore[misc]
+        yield from inspect.signature(kind.__init__).parameters  # type: ignore[misc]  # only its signature is read
 
 
 _UNKNOWN = object()

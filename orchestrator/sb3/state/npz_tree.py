@@ -14,7 +14,8 @@ import re
 import struct
 import tokenize
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -62,8 +63,11 @@ def write_state(path: Path | IO[bytes], tree: Mapping[str, Any]) -> None:
 def _write_array(stream: IO[bytes], array: np.ndarray) -> None:
     """Like numpy's writer, but directly from the memory of a contiguous array, which avoids two copies."""
     if not array.flags.c_contiguous or array.dtype.isbuiltin != 1:
-        np.lib.format.write_array(stream, array, allow_pickle=False)
-        return
+        for version in _HEADERS:  # the earliest one that can hold the dtype; numpy alone would warn about the last
+            with suppress(ValueError):  # too long, or a name that is not in Latin-1; nothing is written then
+                np.lib.format.write_array(stream, array, version, allow_pickle=False)
+                return
+        raise ValueError(f"an array of the type {array.dtype} cannot be written")
     np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
     stream.write(array.reshape(-1).view(np.uint8).data)
 
@@ -144,7 +148,30 @@ _ODD_HEADER = (
     tokenize.TokenError,
 )
 """What numpy raises for the text of a header, which it reads as a Python literal."""
-_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+_Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
+
+
+def _read_header_3_0(stream: IO[bytes]) -> _Header:
+    """Shape, order and dtype. As format 2.0, but in UTF-8: names of fields may be in any script.
+
+    Source: NumPy Enhancement Proposal 1. numpy has no public function for it; with escapes it is one of format 2.0.
+    """
+    length = int.from_bytes(stream.read(4), "little")
+    if length > _LONGEST_HEADER:
+        raise ValueError(f"the header has {length} bytes, at most {_LONGEST_HEADER} are read")
+    plain = stream.read(length).decode("utf-8").encode("ascii", "backslashreplace")
+    return np.lib.format.read_array_header_2_0(io.BytesIO(len(plain).to_bytes(4, "little") + plain))
+
+
+_LONGEST_HEADER = 10_000
+"""numpy's own limit: a longer one could exhaust the memory of Python's parser."""
+_HEADERS: Mapping[tuple[int, int], Callable[[IO[bytes]], _Header]] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+    (3, 0): _read_header_3_0,
+}
 
 
 def _member(name: str) -> zipfile.ZipInfo:
@@ -193,6 +220,8 @@ def _encode_dict(value: dict[Any, Any], place: str, arrays: dict[str, np.ndarray
 def _keep_array(array: np.ndarray, place: str, arrays: dict[str, np.ndarray]) -> str:
     if array.dtype.hasobject:
         raise TypeError(f"{place} is an array of objects, which a state file cannot hold")
+    if array.dtype.names and len(str(np.lib.format.dtype_to_descr(array.dtype))) > _LONGEST_HEADER // 2:
+        raise TypeError(f"{place} is an array with too many fields; numpy could not read it back")
     readable = re.sub(r"[^A-Za-z0-9_.]", "_", place.removeprefix("state."))[-_NAME_LIMIT_CHARS:]
     name = f"{len(arrays):04d}-{readable}"
     arrays[name] = array

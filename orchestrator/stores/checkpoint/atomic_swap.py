@@ -122,7 +122,7 @@ def _archive_everything(models: Path, folder: str) -> None:
 
 def _archive_part(models: Path, part: str, folder: str) -> None:
     archives = volume_of(models, f"{part}/any").archives
-    for name in sorted(os.listdir(models / part)):  # noqa: PTH208
+    for name in sorted(os.listdir(models / part)):  # noqa: PTH208  # names are needed, in any encoding
         if not name.startswith(STAGING_PREFIX) and models / part / name != archives:
             move_to_archive(models, f"{part}/{name}", folder)
 

@@ -118,7 +118,7 @@ def _carry(source: Path, destination: Path) -> None:
         sync_folder(destination.parent)
     else:
         known = source.stat()
-        write_atomically(destination, lambda temporary: shutil.copyfile(source, temporary))
+        write_atomically(destination, lambda temporary: _copy(source, temporary))
         os.utime(destination, ns=(known.st_atime_ns, known.st_mtime_ns))
         destination.chmod(stat.S_IMODE(known.st_mode))
     try:
@@ -127,6 +127,10 @@ def _carry(source: Path, destination: Path) -> None:
         if not replaces:
             destination.unlink()
         raise
+
+
+def _copy(source: Path, destination: Path) -> None:
+    shutil.copyfile(source, destination)
 
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})

@@ -97,7 +97,7 @@ class _Composer(SyntaxLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """The next node, with everything below it."""
         self._values, self._level = self._values + 1, self._level + 1
-        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # PyYAML has no types for it
         if self._values > 2 * MOST_VALUES:  # keys are nodes as well
             raise _TooMuch(_TOO_MANY, mark)
         if self._level > MOST_LEVELS:

@@ -34,7 +34,7 @@ def os_error(number: int, name: str = "/data/x") -> OSError:
 
 def windows_error(number: int, name: str) -> OSError:
     fault = OSError(errno.ENOENT, "The system cannot find the path specified", name)
-    fault.winerror = number  # type: ignore[attr-defined]
+    fault.winerror = number  # type: ignore[attr-defined]  # Windows sets it
     return fault
 
 

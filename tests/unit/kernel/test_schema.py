@@ -19,7 +19,7 @@ class _Checked:
     low: int | None = None
 
     def __post_init__(self) -> None:
-        if self.low < 0:  # type: ignore[operator]
+        if self.low < 0:  # type: ignore[operator]  # a check of a section may fail so
             raise ValueError("low is negative")
 
 

@@ -25,7 +25,7 @@ RUNGS = 8
 
 def search(**traits: object) -> Search:
     plain: dict[str, object] = {"space": SPACE, "trials": 12, "batch": 4, "startup_trials": 4, "seed": 3, **traits}
-    return Search(**plain)  # type: ignore[arg-type]
+    return Search(**plain)  # type: ignore[arg-type]  # keyword arguments of several types
 
 
 def score_of(point: Point) -> float:
@@ -103,7 +103,7 @@ def test_more_trials_keep_the_earlier_proposals(sampler: str) -> None:
 
 def test_a_grid_proposes_each_cell_once_and_ends() -> None:
     space = {"gamma": [0.95, 0.97, 0.99], "n_steps": Range(low=1, high=4), "share": Range(low=0.1, high=0.3, step=0.1)}
-    settings = Search(space=space, sampler="grid", seed=1)  # type: ignore[arg-type]
+    settings = Search(space=space, sampler="grid", seed=1)  # type: ignore[arg-type]  # a space of plain values
     proposer = OptunaProposer(settings, RUNGS)
     whole = proposer.next_batch([], settings.most)
     assert settings.most == len(whole) == len(set(whole)) == 36

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import sys
 import time
+import types
 import weakref
 from multiprocessing.connection import wait
 from typing import Any
@@ -198,11 +199,11 @@ def _environment() -> Any:
     Raises:
         RuntimeError: There is none.
     """
-    frame = sys._getframe(1)
+    frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_name == "_worker" and "env" in frame.f_locals:
             return frame.f_locals["env"]
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     raise RuntimeError("this is not a process of SubprocVecEnv")
 
 

@@ -37,6 +37,7 @@ def add_saved_kernel(kaggle: LoopbackKaggle, slug: str, owner: str = USER, *, pr
         request=request,
         folder=kaggle.kernels.root,
         version=1,
+        # A stand-in with the one method that is called.
         machine=SimpleNamespace(kill=lambda: None),  # type: ignore[arg-type]
         run_at=datetime.now(UTC) - timedelta(days=len(kaggle.kernels.all)),
         ended=ended,

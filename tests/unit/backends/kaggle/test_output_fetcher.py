@@ -130,7 +130,7 @@ def test_pages_without_an_end_end(
         files = [type(one)(path=f"{token}/{one.path}", url=one.url) if new_names else one for one in first.files]
         return type(first)(files=tuple(files), log="", next_token=tokens(token))
 
-    bench.api.output_page = output_page  # type: ignore[method-assign, assignment]
+    bench.api.output_page = output_page  # type: ignore[method-assign, assignment]  # replaced for this test
     listing = list_outputs(cast(KaggleApi, bench.api), "ana", "x")
     assert len(pages) <= 50 and len(listing.files) >= len(first.files)
 

@@ -172,7 +172,7 @@ def test_a_redirect_to_another_host_carries_no_token(transfer: Transfer) -> None
         seen.append((str(request.url), "Authorization" in request.headers))
         return send(request, *args, **kwargs)
 
-    adapter.send = noted  # type: ignore[method-assign]
+    adapter.send = noted  # type: ignore[method-assign]  # replaced for this test
     transfer.kaggle.faults.add("Anything", redirect=f"http://127.0.0.1:{port}/signed/elsewhere")
     session.post(f"{transfer.kaggle.signed.base}/api/v1/x/Anything", json={})
     assert [carries for _, carries in seen] == [True, False]

@@ -88,7 +88,7 @@ def test_a_lock_is_seen_where_nothing_can_be_written(
 ) -> None:
     path = tmp_path / "lock"
 
-    class ReadOnly(FileLock):  # type: ignore[misc]
+    class ReadOnly(FileLock):  # type: ignore[misc]  # the base class is untyped
         def acquire(self, *args: object, **words: object) -> None:
             raise OSError(number, os.strerror(number), str(path))
 

@@ -41,6 +41,7 @@ def init(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
 def without(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
     """Pretend that these are not installed, whatever this computer has."""
     there = environment_check.is_installed
+    # One line is clearer here.
     absent = lambda name: name.partition(".")[0] not in modules and there(name)  # noqa: E731
     for place in ("environment_check", "zoo_notes"):
         monkeypatch.setattr(f"orchestrator.stores.scaffold.{place}.is_installed", absent)

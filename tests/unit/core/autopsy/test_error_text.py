@@ -133,7 +133,7 @@ def test_each_refusal_of_our_own_kernel_is_recognised(tmp_path: Path) -> None:
 
     def verdict_of(act: object) -> V | None:
         with pytest.raises(SessionRefused) as refused:
-            act()  # type: ignore[operator]
+            act()  # type: ignore[operator]  # each one is a function
         found = first_sign(refused.value.account, REFUSALS)
         return found[0].verdict if found else None
 

@@ -24,7 +24,7 @@ def candidate(lineage_id: str = FIRST, number: int = 1, **fields: str) -> Candid
         "folder": f"me_{slug}",
         "at": f"2026-11-0{number}",
     }
-    return Candidate(**(whole | fields))  # type: ignore[arg-type]
+    return Candidate(**(whole | fields))  # type: ignore[arg-type]  # keyword arguments of several types
 
 
 def test_the_newest_run_is_the_default_and_of_a_section_the_newest() -> None:
@@ -73,6 +73,7 @@ def test_a_trial_is_found_by_its_label_also_before_it_ran() -> None:
 def test_a_session_of_the_ledger_is_found_by_its_key_and_its_handle() -> None:
     candidates = list(recorded([run()], [record(results_dir="/p/results/me_arz-validation-toy-0123abcd-s01")]))
     for word in (record().key, str(record().handle), "me_arz-validation-toy-0123abcd-s01"):
+        # Not None here.
         assert find_subject(word, candidates).candidate.session == record(results_dir=candidates[0].session.results_dir)  # type: ignore[union-attr]
 
 

@@ -27,7 +27,7 @@ def test_a_row_cannot_be_changed() -> None:
     other = replace(RUN, steps_done=5, verdict="supported")
     assert RUN.steps_done == 0
     with pytest.raises(FrozenInstanceError):
-        other.steps_done = 6  # type: ignore[misc]
+        other.steps_done = 6  # type: ignore[misc]  # frozen: the assignment must fail
 
 
 def test_the_json_of_a_row_has_its_known_fields_in_order() -> None:

@@ -24,7 +24,7 @@ def closed(number: int, end: str, steps: int, *, attempt: int = 1, **traits: obj
         planned_at="2026-01-01T00:00:00+00:00",
         end_reason=end,
         models_steps=steps,
-        **traits,  # type: ignore[arg-type]
+        **traits,  # type: ignore[arg-type]  # keyword arguments of several types
     )
 
 
@@ -52,6 +52,7 @@ def test_a_lost_push_counts_and_a_refused_one_does_not() -> None:
     assert progress_from_history([refused], steps_start=0, target_steps=100) is None
 
 
+# A list of any records.
 @pytest.mark.parametrize("records", [[], [closed(1, "paused", None)]])  # type: ignore[arg-type]
 def test_a_ledger_without_the_needed_fields_gives_no_progress(records: list[SessionRecord]) -> None:
     assert progress_from_history(records, steps_start=0, target_steps=100) is None

@@ -34,7 +34,7 @@ def work_of(index: int, hours: float = 4.0, **traits: object) -> RemainingWork:
         "save_s": 180.0,
         **traits,
     }
-    return RemainingWork(**values)  # type: ignore[arg-type]
+    return RemainingWork(**values)  # type: ignore[arg-type]  # keyword arguments of several types
 
 
 def generated(number: int) -> tuple[list[RemainingWork], int]:

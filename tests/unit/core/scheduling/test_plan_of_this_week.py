@@ -74,8 +74,9 @@ def test_hours_reserved_for_replayed_sessions_are_subtracted_once(reserved_h: fl
     """Of 30 h, 10 h are used, and two sessions of this campaign were granted 9 h each."""
     quota = Quota(resource="GPU", used_s=10 * 3600.0, reserved_s=reserved_h * 3600, allowed_s=30 * 3600.0)
     figures = {"quota": quota, "budget_s": 28 * 3600.0, "spent_s": 1 * 3600.0, "promised_s": 18 * 3600.0}
+    # Keyword arguments of several types.
     for_a_plan = allowance(FakeClock().now(), **figures, replays_live=True)  # type: ignore[arg-type]
-    for_a_tick = allowance(FakeClock().now(), **figures)  # type: ignore[arg-type]
+    for_a_tick = allowance(FakeClock().now(), **figures)  # type: ignore[arg-type]  # keyword arguments of several types
     assert for_a_plan is not None and for_a_plan.left_s == left_h * 3600
     assert for_a_tick is not None and for_a_tick.left_s == max(0.0, 20.0 - max(18.0, reserved_h)) * 3600
 

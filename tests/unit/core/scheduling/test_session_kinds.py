@@ -49,6 +49,7 @@ def kinds_of(
     limits: str = "sessions: {gpu: 2, cpu: 5}", settings: str = "", **traits: object
 ) -> tuple[SessionKind, ...]:
     campaign, statuses = waiting(limits, settings)
+    # Keyword arguments of several types.
     return possible_kinds(campaign, replace(statuses[0], **traits), {})  # type: ignore[arg-type]
 
 
@@ -182,8 +183,11 @@ def test_a_pin_to_a_kind_that_the_campaign_lacks_is_refused(limits: str, setting
 def test_the_speed_of_each_kind_is_measured_by_itself() -> None:
     campaign, statuses = waiting()
     hour = {"wall_s": 3600.0 + 1140.0, "sessions": 1}
+    # Keyword arguments of several types.
     statuses[0] = replace(statuses[0], trained_steps=360_000, kinds=(GPU,), **hour)  # type: ignore[arg-type]
+    # Keyword arguments of several types.
     statuses[1] = replace(statuses[1], trained_steps=720_000, kinds=(CPU,), **hour)  # type: ignore[arg-type]
+    # Keyword arguments of several types.
     statuses[2] = replace(statuses[2], trained_steps=36_000, kinds=(GPU, CPU), **hour)  # type: ignore[arg-type]
     rates = speeds(campaign, statuses)
     assert rates.of_kinds(statuses[0].trial.variant) == {GPU: 100.0, CPU: 200.0}
@@ -193,7 +197,7 @@ def both(
     index: int, slowness: float = 1.0, kinds: tuple[SessionKind, ...] = (GPU, CPU), **traits: object
 ) -> RemainingWork:
     values: dict[str, object] = {"hours": 8.0, "kinds": kinds, "slowness": (1.0, slowness)[: len(kinds)], **traits}
-    return work_of(index, **values)  # type: ignore[arg-type]
+    return work_of(index, **values)  # type: ignore[arg-type]  # keyword arguments of several types
 
 
 def test_the_forecast_fills_both_kinds_and_counts_only_gpu_hours() -> None:

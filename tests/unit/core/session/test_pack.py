@@ -27,7 +27,7 @@ def _push(number: int, **changed: object) -> Push:
         carrier=Carrier.NONE,
         checkpoints=CheckpointSet(root=Path(), entries=()),
     )
-    return replace(push, **changed)  # type: ignore[arg-type]
+    return replace(push, **changed)  # type: ignore[arg-type]  # keyword arguments of several types
 
 
 def test_a_pack_has_the_first_push_and_the_others_as_companions() -> None:

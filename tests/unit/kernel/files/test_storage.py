@@ -178,7 +178,7 @@ def test_an_event_that_does_not_fit_leaves_no_partial_line(tmp_path: Path) -> No
                 stream.write(b'{"kind": "to')
             raise no_space()
 
-    result._stream.close()  # type: ignore[union-attr]
+    result._stream.close()  # type: ignore[union-attr]  # not None here
     result._stream = Full()
     with pytest.raises(OSError, match="No space"):
         result.event("torn", steps=2)

@@ -116,8 +116,8 @@ def test_code_without_a_name_of_its_own_must_be_there_before(value: Any) -> None
 
 def test_attributes_are_those_that_were_saved_in_their_order() -> None:
     saved, fresh = Box(1), Box(2)
-    saved.late = [1]  # type: ignore[attr-defined]
-    fresh.gone = 1  # type: ignore[attr-defined]
+    saved.late = [1]  # type: ignore[attr-defined]  # an attribute that the class does not name
+    fresh.gone = 1  # type: ignore[attr-defined]  # an attribute that the class does not name
     del saved.held
     saved.held = 3
     assert list(vars(restored(saved, fresh))) == ["late", "held"]

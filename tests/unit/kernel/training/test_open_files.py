@@ -92,6 +92,7 @@ def test_a_file_that_was_moved_away_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_the_walk_finds_files_in_containers_and_closures_once(tmp_path: Path) -> None:
+    # The device has no folder of its own.
     with (tmp_path / "log").open("w") as file, open(os.devnull, "w") as nothing:  # noqa: PTH123
         journal = {"files": [file, (file,)], "write": lambda text: file.write(text), "nothing": nothing}
         found = dict(walk({"journal": journal, "memory": io.StringIO()}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from orchestrator.core.campaign.trial_status import State
 from orchestrator.core.ledger.records import Stage
@@ -22,7 +22,7 @@ class AdjustableClock(FakeClock):
         super().__init__()
         self.offset = timedelta(0)
 
-    def now(self):  # type: ignore[no-untyped-def]
+    def now(self) -> datetime:
         return super().now() + self.offset
 
 

@@ -301,9 +301,10 @@ def test_a_kill_while_closing_an_unsubmitted_session_is_completed_by_the_next_ti
         if event.kind is EventKind.SESSION_JUDGED:
             raise Killed
 
+    # Replaced for this test.
     computer.ledger.record = record_and_get_killed_after_the_judgement  # type: ignore[method-assign]
     world.clock.sleep(200.0)
     assert computer.tick() is None
-    computer.ledger.record = record  # type: ignore[method-assign]
+    computer.ledger.record = record  # type: ignore[method-assign]  # replaced for this test
     report, _ = carried_through(computer)
     assert report.complete and computer.ledger.rebuild()

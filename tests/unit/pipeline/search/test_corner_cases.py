@@ -140,7 +140,7 @@ def test_another_objective_is_read_from_the_summary_of_the_evaluating_session() 
         summary = {"delay": {"rl": ticket.spec["lineage"]["hyper_parameters"]["gamma"]}}
         return replace(manifest, outcome=replace(manifest.outcome, summary=summary))
 
-    computer.world._manifest = with_summary  # type: ignore[method-assign]
+    computer.world._manifest = with_summary  # type: ignore[method-assign]  # replaced for this test
     ticked, _ = carried_through(computer)
     values = {one.trial.variant.label: one.trial.variant.searched for one in ticked.statuses}
     assert {label: found and found.value for label, found in values.items()} == {
@@ -171,7 +171,7 @@ def by_delay(word: str) -> Computer:
         manifest = manifest_of(ticket, *arguments)
         return replace(manifest, outcome=replace(manifest.outcome, summary={"delay": {"rl": 3, "word": "x"}}))
 
-    computer.world._manifest = with_summary  # type: ignore[method-assign]
+    computer.world._manifest = with_summary  # type: ignore[method-assign]  # replaced for this test
     return computer
 
 
@@ -196,6 +196,7 @@ def test_the_objective_value_survives_the_loss_of_the_results_folder() -> None:
     computer.results.brought.clear()
     after = computer.tick()
     assert after is not None and before.complete and after.statuses == before.statuses and after.troubles == ()
+    # Each variant of a search has it.
     assert before.statuses[0].trial.variant.searched.value == 3.0  # type: ignore[union-attr]
     assert computer.ledger.rebuild()
 
@@ -204,6 +205,7 @@ def test_numbers_missing_in_an_older_ledger_are_read_from_the_results_once_prese
     computer = by_delay("delay.rl")
     carried_through(computer)
     sessions, results = computer.ledger.sessions, dict(computer.results.brought)
+    # Replaced for this test.
     computer.ledger.sessions = lambda *asked: [replace(one, numbers=None) for one in sessions(*asked)]  # type: ignore[method-assign]
     computer.results.brought.clear()
     ticked = computer.tick()

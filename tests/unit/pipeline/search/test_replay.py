@@ -83,10 +83,12 @@ def undisturbed() -> TickReport:
 def test_a_search_runs_batch_by_batch_and_the_waiting_group_runs_after_it(undisturbed: TickReport) -> None:
     searched = [one for one in undisturbed.statuses if one.trial.variant.searched]
     assert undisturbed.complete and len(searched) == 8 and undisturbed.statuses[-1].state is State.DONE
+    # Each variant of a search has it.
     assert [one.trial.variant.searched.batch for one in searched] == [0, 0, 0, 1, 1, 1, 2, 2]  # type: ignore[union-attr]
     states = [one.state for one in searched]
     assert states[:3] == [State.DONE] * 3 and State.PRUNED in states[3:] and State.DONE in states[3:]
     for one in searched:
+        # Each variant of a search has it.
         assert (one.state is State.PRUNED) == (one.trial.variant.searched.value is None)  # type: ignore[union-attr]
 
 
@@ -233,6 +235,7 @@ def test_an_orphaned_proposal_holds_a_slot_is_collected_and_its_hours_count() ->
     assert all(computer.ledger.runs(lineage_id)[-1].steps_done > 0 for lineage_id in in_flight)
     assert "week's quota" in report.waits and computer.world.wrongs == []
     report, _ = carried_through(computer)
+    # Each variant of a search has it.
     assert report.complete and set(report.statuses[0].trial.variant.searched.orphans) == in_flight  # type: ignore[union-attr]
 
 
@@ -244,7 +247,7 @@ def test_a_training_of_another_campaign_is_not_an_orphan_of_this_search() -> Non
     report = computer.tick()
     assert (
         report is not None and report.orphans_in_flight == 0 and report.statuses[0].trial.variant.searched.orphans == ()
-    )  # type: ignore[union-attr]
+    )  # type: ignore[union-attr]  # not None here
 
 
 def test_a_campaign_is_not_over_while_an_orphaned_proposal_is_in_flight() -> None:
@@ -265,7 +268,7 @@ def test_a_proposal_that_fails_for_good_counts_as_failed_and_the_search_continue
     text = SEARCH.replace("{stuck: 9, crashed: 9}", "{stuck: 0}")
     computer = new_computer(world, text)
     doomed, kernel = computer.context.trials[0].lineage_id, world._kernel
-    world._kernel = lambda ticket, wall_s, rate: (  # type: ignore[method-assign]
+    world._kernel = lambda ticket, wall_s, rate: (  # type: ignore[method-assign]  # replaced for this test
         world.fate.insert(0, "crash") if ticket.lineage_id == doomed else None,
         kernel(ticket, wall_s, rate),
     )[1]
@@ -332,4 +335,5 @@ def test_the_seeds_of_a_proposal_share_their_mean_objective_and_are_pruned_toget
     assert searched is not None and searched.value is not None and len(sessions) == 2
     single_seed, _ = carried_through(new_computer(new_world(), SEARCH))
     single_seed_info = single_seed.statuses[0].trial.variant.searched
+    # Each variant of a search has it.
     assert single_seed_info is not None and searched.value == pytest.approx(single_seed_info.value + 0.05)  # type: ignore[operator]

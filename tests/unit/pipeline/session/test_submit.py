@@ -328,6 +328,7 @@ def test_a_wait_until_a_moment_ends_a_minute_after_it_and_is_reported_once() -> 
     here = Here(Far())
     slept: list[float] = []
     sleep = here.clock.sleep
+    # Replaced for this test.
     here.clock.sleep = lambda seconds: (slept.append(seconds), sleep(seconds))[1]  # type: ignore[method-assign]
     until = here.clock.now() + timedelta(seconds=2000.0)
     assert wait_out(here.context, NotYet("spent", until=until)) == "spent"

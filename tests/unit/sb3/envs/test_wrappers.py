@@ -141,6 +141,7 @@ def test_the_sign_of_a_continuous_action_chooses_the_discrete_action() -> None:
     assert env.action_space == gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
     actions = np.array([[-1.0], [0.0], [1e-9], [1.0]], dtype=np.float32)
     env.step_async(actions)
+    # The inner vector environment has it.
     assert env.venv._actions.tolist() == [0, 0, 1, 1]  # type: ignore[attr-defined]
     assert as_choices(actions, env.action_space).tolist() == [0, 0, 1, 1]
     assert as_choices(np.array([1, 0]), gymnasium.spaces.Discrete(2)).tolist() == [1, 0]

@@ -1,6 +1,8 @@
+import io
 import json
 import math
 import struct
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -161,6 +163,58 @@ def test_a_pickle_inside_is_never_loaded(tmp_path: Path) -> None:
     rewrite(path, lambda members: members.update({"0000-a.npy": (tmp_path / "evil.npy").read_bytes()}))
     with pytest.raises(ValueError, match="allow_pickle"):
         read_state(path)
+
+
+FIELDS = {
+    (1, 0): np.dtype([("plain", "<f4"), ("b", "<i8", (2,))]),
+    (3, 0): np.dtype([("état", "<f4"), ("速度\\'\"", "<i8"), ("b", [("ü€😀", "u1")])]),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("version", [(1, 0), (3, 0)])
+def test_a_structured_array_is_read_back_in_every_format_of_numpy(version: tuple[int, int], tmp_path: Path) -> None:
+    array = np.zeros(3, dtype=FIELDS[version])
+    array[array.dtype.names[0]] = [1.5, -2.0, 3.25]  # type: ignore[index]  # a structured dtype has names
+    found = round_trip({"a": array}, tmp_path / "s.npz")["a"]
+    assert found.dtype == array.dtype and found.tobytes() == array.tobytes()
+    with zipfile.ZipFile(tmp_path / "s.npz") as archive:
+        content = archive.read("0000-a.npy")
+    assert np.lib.format.read_magic(io.BytesIO(content)) == version
+    path, own = tmp_path / "other.npz", {"a": array}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        np.save(tmp_path / "plain.npy", array)
+    assert (tmp_path / "plain.npy").read_bytes() == content
+    write_state(path, own)
+    assert path.read_bytes() == (tmp_path / "s.npz").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *(b"{'descr': '<f8', 'fortran_order': False, 'shape': (3", b"\xff\xfe", b"", b"[1]", b"{}"),
+        *(b"{'descr': '|O', 'fortran_order': False, 'shape': (3,)}", b"__import__('os')", b"(" * 9_000),
+        *(b"{'descr': '<f8', 'fortran_order': False, 'shape': (10**9,)}", "{'é': 1}".encode()),
+        b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000,)}",
+        b"{'descr': '<f8', 'fortran_order': False, 'shape': (-1,)}" + b" " * 20_000,
+    ],
+)
+def test_a_damaged_header_of_the_newest_format_is_a_value_error(header: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "s.npz"
+    write_state(path, {"a": np.zeros(3)})
+    content = b"\x93NUMPY\3\0" + len(header).to_bytes(4, "little") + header + bytes(24)
+    rewrite(path, lambda members: members.update({"0000-a.npy": content}))
+    with pytest.raises(ValueError, match=r"0000-a\.npy"):
+        read_state(path)
+
+
+def test_an_array_that_could_not_be_read_back_is_refused_when_it_is_saved(tmp_path: Path) -> None:
+    many = np.dtype([(f"field_{number:05d}", "<f4") for number in range(2_000)])
+    with pytest.raises(TypeError, match=r"state\.a is an array with too many fields"):
+        write_state(tmp_path / "s.npz", {"a": np.zeros(1, dtype=many)})
+    some = np.zeros(1, dtype=np.dtype([(f"é_{number:03d}", "<f4") for number in range(200)]))
+    assert round_trip({"a": some}, tmp_path / "s.npz")["a"].dtype == some.dtype
 
 
 def test_the_fingerprint_of_these_tests_changes_with_one_bit() -> None:

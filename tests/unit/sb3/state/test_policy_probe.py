@@ -148,8 +148,10 @@ def test_probing_changes_neither_the_generators_nor_the_training_mode(algorithm:
     model = build_model(lineage, TinyVecEnv(4, 7), device="cpu")
     model.learn(120, reset_num_timesteps=False)
     model.policy.set_training_mode(True)
+    # The legacy state is a tuple.
     before = torch.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]
     probe = probe_tree(model)
+    # The legacy state is a tuple.
     assert torch.equal(torch.get_rng_state(), before[0]) and (np.random.get_state()[1] == before[1]).all()  # type: ignore[index]
     assert model.policy.training
     assert all(len(answer) == 4 and answer.dtype == np.float32 for answer in probe["answers"].values())

@@ -280,6 +280,7 @@ def test_a_ledger_of_an_earlier_version_is_migrated_and_stays_usable(tmp_path: P
     later = SqliteLedger(path)
     for event in WHOLE_SESSION[2:]:
         later.record(event)
+    # Not None here.
     assert later.session("run/s01a1").stage is Stage.CLOSED and later.rebuild()  # type: ignore[union-attr]
     later.close()
 
@@ -449,6 +450,23 @@ def test_what_a_session_said_is_masked_in_events_and_rows(tmp_path: Path) -> Non
         record = ledger.session(key)
         assert record is not None and record.native == "ERROR: [value of KAGGLE_KEY]" and ledger.rebuild()
     assert not any(secret in path.read_bytes().decode("latin-1").lower() for path in tmp_path.iterdir())
+
+
+def test_a_private_key_over_several_lines_of_an_event_is_masked(tmp_path: Path) -> None:
+    lines = [
+        "-----BEGIN RSA " + "PRIVATE KEY-----",
+        "MIIEpAIBAAKCAQEA0Z3VS5JJcds3xf",
+        "-----END RSA " + "PRIVATE KEY-----",
+    ]
+    with contextlib.closing(SqliteLedger(tmp_path / "ledger.sqlite", masking([]))) as ledger:
+        key = session_key("run", 1, 1)
+        ledger.record(_start())
+        ledger.record(_plan())
+        ledger.record(_event(EventKind.SESSION_SUBMITTED, key, handle="local://local/slug-1-1"))
+        found = ["first", *lines, "last"]
+        ledger.record(_event(EventKind.SESSION_ENDED, key, native="E", exit_code=1, reason="crashed", problems=found))
+    content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert lines[1].encode() not in content and b"private key" in content and b'"last"' in content
 
 
 def test_rows_with_null_for_what_is_not_known_are_read(tmp_path: Path) -> None:

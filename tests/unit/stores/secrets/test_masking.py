@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from urllib.parse import quote
 
 import pytest
@@ -104,3 +105,38 @@ def test_every_text_of_a_json_value_is_masked_and_its_shape_kept() -> None:
     shown = masked_json(plain, masking(IN_USE))
     assert shown["a"][0] == "[value of KAGGLE_KEY]" and shown["a"][1:4] == [1, None, True]
     assert isinstance(shown["a"][4], tuple) and TOKEN not in str(shown) and KEY not in str(shown)
+
+
+PRIVATE = [
+    "-----BEGIN OPENSSH " + "PRIVATE KEY-----",
+    "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW",
+    "QyNTUxOQAAACBZ6kVpZ2Z4mN0aQm9yYXNkZmFzZGZhc2RmYXNkZmFzZGZhc2RmYXNkZg==",
+    "-----END OPENSSH " + "PRIVATE KEY-----",
+]
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+@pytest.mark.parametrize("cut", [(), (1,), (2,), (1, 2, 3)])
+def test_a_key_that_is_spread_over_the_items_of_a_list_is_hidden(cut: tuple[int, ...], kind: type) -> None:
+    ends = [0, *cut, len(PRIVATE)]
+    pieces = ["\n".join(PRIVATE[start:end]) for start, end in itertools.pairwise(ends)]
+    plain = {"problems": kind(["first", *pieces, 7, "last", TOKEN]), "steps": [1, 2]}
+    shown = masked_json(plain, masking(IN_USE))
+    assert not any(line in str(shown) for line in PRIVATE[1:3]) and TOKEN not in str(shown)
+    problems = shown["problems"]
+    assert isinstance(problems, kind) and len(problems) == len(plain["problems"]) and shown["steps"] == [1, 2]
+    assert problems[0] == "first" and problems[-3:-1] == kind([7, "last"])
+    assert "private key" in problems[1]
+
+
+def test_a_key_without_an_end_and_numbers_between_its_lines_are_hidden() -> None:
+    lines = [PRIVATE[0], 1, PRIVATE[1], 2, PRIVATE[2]]
+    shown = masked_json(["before", *lines], masking([]))
+    assert shown[0] == "before" and shown[2] == 1 and shown[4] == 2
+    assert not any(line in str(shown) for line in PRIVATE[1:3])
+
+
+def test_lists_without_a_secret_stay_the_same() -> None:
+    plain = {"a": ["-----BEGIN CERTIFICATE-----", "x", "-----END CERTIFICATE-----"], "b": [TOKEN], "c": [["y"], []]}
+    shown = masked_json(plain, masking([]))
+    assert shown["a"] == plain["a"] and shown["c"] == plain["c"] and TOKEN not in str(shown)

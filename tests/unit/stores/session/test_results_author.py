@@ -27,6 +27,7 @@ def folder(tmp_path: Path) -> Path:
 def commit(folder: Path) -> None:
     outcome = SectionOutcome(ending=KernelEnding.PAUSED, steps_done=20)
     words = {"started_at": "", "ended_at": "", "error": None}
+    # Keyword arguments of several types.
     write_manifest(folder, ticket=TICKET, outcome=outcome, timings_s={}, preflight={}, **words)  # type: ignore[arg-type]
 
 

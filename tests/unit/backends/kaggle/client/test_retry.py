@@ -40,6 +40,7 @@ def test_the_jitter_covers_the_whole_interval() -> None:
     pauses = []
     for draw in (0.0, 0.25, 1.0):
         clock = FakeClock()
+        # The default binds the loop's value.
         Retry(clock, lambda low, high, draw=draw: low + draw * (high - low))(Failing(service_error(), service_error()))  # type: ignore[misc]
         pauses.append(clock.slept_s)
     assert pauses == [0.0, 0.75, 3.0]

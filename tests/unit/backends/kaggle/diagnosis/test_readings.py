@@ -53,9 +53,9 @@ def test_a_report_that_is_absent_or_torn_is_none(lines: list[str]) -> None:
 
 def test_a_log_in_one_piece_is_not_live() -> None:
     live = Watched(lines=["a", "b"], arrivals_s=[0.0, 5.0], stream_ended=True)
-    assert log_check(live, 6.0).good  # type: ignore[union-attr]
+    assert log_check(live, 6.0).good  # type: ignore[union-attr]  # not None here
     at_once = Watched(lines=["a", "b"], arrivals_s=[5.0, 5.1], stream_ended=True)
-    assert log_check(at_once, 6.0).good is False  # type: ignore[union-attr]
+    assert log_check(at_once, 6.0).good is False  # type: ignore[union-attr]  # not None here
     assert log_check(Watched(lines=["a", "b"]), 6.0) is None
 
 
@@ -112,8 +112,8 @@ def test_the_listing_needs_name_and_time() -> None:
 
 
 def test_quota_and_machine() -> None:
-    assert quota_check(60.0, 60.0).good  # type: ignore[union-attr]
-    assert quota_check(60.0, 90.0).good is None  # type: ignore[union-attr]
+    assert quota_check(60.0, 60.0).good  # type: ignore[union-attr]  # not None here
+    assert quota_check(60.0, 90.0).good is None  # type: ignore[union-attr]  # not None here
     assert quota_check(None, 60.0) is None
-    assert machine_check(report()).good  # type: ignore[union-attr]
-    assert machine_check({**report(), "cpus": 2}).good is None  # type: ignore[union-attr]
+    assert machine_check(report()).good  # type: ignore[union-attr]  # not None here
+    assert machine_check({**report(), "cpus": 2}).good is None  # type: ignore[union-attr]  # not None here

@@ -129,6 +129,7 @@ def test_an_evaluation_without_scenarios_is_refused() -> None:
 
 def test_a_result_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
+        # Frozen: the assignment must fail.
         run(ConstantController(0), n_scenarios=1).controller = "rl"  # type: ignore[misc]
 
 
@@ -137,7 +138,7 @@ def test_tuning_finds_the_best_plan_of_its_grid_on_tuning_scenarios_only(monkeyp
 
     def recording_evaluate(controller: Controller, *, split: Split, **rest: object) -> EvaluationResult:
         splits.append(split)
-        return evaluate(controller, split=split, **rest)  # type: ignore[arg-type]
+        return evaluate(controller, split=split, **rest)  # type: ignore[arg-type]  # keyword arguments of several types
 
     monkeypatch.setattr("validation_ch7.section_7_6_rl_performance.evaluation.tuning.evaluate", recording_evaluate)
     tuning = tune(FIXED_TIME, environment=CARD, n_scenarios=6)

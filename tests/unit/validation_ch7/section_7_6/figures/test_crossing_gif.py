@@ -35,6 +35,7 @@ def test_the_file_has_its_frames_its_stamp_and_a_bounded_size(tmp_path: Path) ->
     assert content == (tmp_path / "other.gif").read_bytes()
     assert len(content) < 2_000_000
     with Image.open(tmp_path / "one.gif") as animation:
+        # Pillow sets it for animations.
         assert animation.n_frames == N_FRAMES and 9_000 <= N_FRAMES * FRAME_MS <= 11_000  # type: ignore[attr-defined]
         assert animation.info["comment"] == STAMP.encode() and animation.info["loop"] == 0
         assert animation.size[0] == 2 * SIDE_PX

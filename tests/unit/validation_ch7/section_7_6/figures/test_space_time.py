@@ -55,10 +55,13 @@ def test_the_phase_diagram_has_the_equilibrium_curve_of_the_model() -> None:
 @pytest.mark.parametrize("draw", [space_time_figure, phase_figure])
 def test_figures_are_stamped_marked_and_reproducible(draw: type[object], tmp_path: Path) -> None:
     for name in ("one.png", "other.png"):
+        # One of two functions that draw.
         figure = draw(spoilt_scene(), verdict=Verdict.INVALID, stamp=STAMP)  # type: ignore[call-arg]
-        write_figure(figure, tmp_path / name)  # type: ignore[arg-type]
+        write_figure(figure, tmp_path / name)  # type: ignore[arg-type]  # one of two functions that draw
+        # One of two functions that draw.
         assert STAMP in words(figure) and "INVALID" in words(figure)  # type: ignore[arg-type]
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "other.png").read_bytes()
+    # One of two functions that draw.
     assert "INVALID" not in words(draw(scene(), verdict=SUPPORTED, stamp=STAMP))  # type: ignore[call-arg, arg-type]
 
 
@@ -68,6 +71,7 @@ def test_the_stamp_overlaps_no_other_text(tmp_path: Path) -> None:
     width, height = figure.get_size_inches() * DPI
     boxes = [text.get_window_extent() for text in figure.texts]  # the stamp, the INVALID mark and the heading
     assert len(boxes) == 3
+    # An axis without a box would fail the test.
     boxes += [axes.get_tightbbox() for axes in figure.axes]  # type: ignore[misc]
     assert all(box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height for box in boxes)
     assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[: min(place, 3)])

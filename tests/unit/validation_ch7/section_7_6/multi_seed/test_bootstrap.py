@@ -369,19 +369,19 @@ def first_training_with(experiment: Experiment, rate_s: float) -> Training:
 def test_random_and_constant_controllers_may_differ_between_decision_intervals() -> None:
     """Constant and random controllers use the policy's decision interval; the classical ones decide every second."""
     frequent = training("DQN", 0, decision_s=5.0)
-    frequent.delays_s["random"] = BASELINE * 2.0  # type: ignore[index]
+    frequent.delays_s["random"] = BASELINE * 2.0  # type: ignore[index]  # a dictionary in this test
     usual = training("DQN", 0)
-    usual.delays_s["random"] = BASELINE * 3.0  # type: ignore[index]
+    usual.delays_s["random"] = BASELINE * 3.0  # type: ignore[index]  # a dictionary in this test
     assert len(experiments_of([usual, frequent])[0].variants) == 2
     (experiment,) = experiments_of([usual, frequent])
     assert set(experiment.others) >= {"actuated", "random every 5 s", "random every 10 s"}
     assert experiment.others["random every 5 s"] == (first_training_with(experiment, 5.0), "random")
     assert experiment.others["random every 10 s"] == (first_training_with(experiment, 10.0), "random")
     third = training("DQN", 1, decision_s=5.0)
-    third.delays_s["random"] = BASELINE * 2.5  # type: ignore[index]
+    third.delays_s["random"] = BASELINE * 2.5  # type: ignore[index]  # a dictionary in this test
     with pytest.raises(PoolRefused, match=r"DQN seed 1 .* and DQN seed 0 .* have different results for random"):
         experiments_of([usual, frequent, third])
-    frequent.delays_s["actuated"] += 1e-9  # type: ignore[index]
+    frequent.delays_s["actuated"] += 1e-9  # type: ignore[index]  # a dictionary in this test
     with pytest.raises(PoolRefused, match="have different results for actuated"):
         experiments_of([usual, frequent])
 
@@ -402,7 +402,7 @@ def test_a_repeated_seed_is_refused() -> None:
 def test_a_baseline_with_other_values_is_refused() -> None:
     """The stale baseline of the past (C5): one session has other values for the baseline."""
     stale = training("DQN", 1)
-    stale.delays_s["fixed_time"] += 1e-9  # type: ignore[index]
+    stale.delays_s["fixed_time"] += 1e-9  # type: ignore[index]  # a dictionary in this test
     with pytest.raises(PoolRefused, match=r"DQN seed 1 .* and DQN seed 0 .* have different results for fixed_time"):
         experiments_of([training("DQN", 0), stale])
     with pytest.raises(PoolRefused, match="no finished training"):

@@ -35,7 +35,7 @@ def test_a_step_returns_the_documented_shapes_and_types() -> None:
     assert rewards.shape == (3,) and rewards.dtype == np.float32 and (rewards <= 0.0).all()
     assert dones.shape == (3,) and dones.dtype == np.bool_ and not dones.any()
     assert infos == [{}, {}, {}] and infos[0] is not infos[1]
-    assert env.action_space.n == 2  # type: ignore[attr-defined]
+    assert env.action_space.n == 2  # type: ignore[attr-defined]  # the space is discrete
 
 
 def test_an_episode_ends_after_its_duration_and_the_next_starts_automatically() -> None:
@@ -64,6 +64,7 @@ def test_every_episode_of_every_copy_has_its_own_demand() -> None:
         env.reset()
         addresses += env._simulation.addresses
     assert len(set(addresses)) == 9
+    # An address of this environment has it.
     assert {address.split.name for address in addresses} == {"TRAINING"}  # type: ignore[attr-defined]
 
 

@@ -52,9 +52,9 @@ def test_a_scenario_does_not_depend_on_the_others_drawn_with_it() -> None:
 def test_drawing_neither_uses_nor_changes_the_global_generator() -> None:
     address = ScenarioAddress(split=Split.TRAINING, index=3, stream=11)
     np.random.seed(0)
-    before = np.random.get_state()[1].tobytes()  # type: ignore[union-attr]
+    before = np.random.get_state()[1].tobytes()  # type: ignore[union-attr]  # the legacy state is a tuple
     first = bits(draw(address))
-    assert np.random.get_state()[1].tobytes() == before  # type: ignore[union-attr]
+    assert np.random.get_state()[1].tobytes() == before  # type: ignore[union-attr]  # the legacy state is a tuple
     np.random.seed(1)
     assert bits(draw(address)) == first
 
@@ -98,6 +98,7 @@ def test_demand_ranges_of_zero_width_leave_only_poisson_arrivals() -> None:
 @pytest.mark.parametrize("changes", [{"index": -1}, {"index": 2**32}, {"stream": -1}, {"stream": 2**32}])
 def test_an_address_that_could_collide_is_refused(changes: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="scenario"):
+        # Keyword arguments of several types.
         ScenarioAddress(**{"split": Split.TEST, "index": 0, **changes})  # type: ignore[arg-type]
 
 
