@@ -52,7 +52,12 @@ class Scripted:
     @property
     def capabilities(self) -> Capabilities:
         return cast(
-            Capabilities, type("Card", (), {"look_every_s": (5.0, 60.0), "streams_log": False, "max_wall_s": 3600.0})
+            Capabilities,
+            type(
+                "Card",
+                (),
+                {"look_every_s": (5.0, 60.0), "streams_log": False, "max_wall_s": 3600.0, "late_outputs": False},
+            ),
         )
 
     def observe(self, handle: Handle) -> Observation:
