@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from orchestrator.core.campaign.config import Campaign
+from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.page.chain import Chain
 from orchestrator.core.page.headline import campaign_headline, headline_of
@@ -19,10 +20,13 @@ from orchestrator.core.page.source import Source
 from orchestrator.core.page.statistics import trainings_of
 from orchestrator.core.reporting.seed_statistics import Estimate, Resamples, mean
 from orchestrator.core.reporting.training import Training
+from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.reading.json_text import Unreadable
 from orchestrator.pipeline.reporting.trainings import trainings_in
 from orchestrator.stores.project import Project
 from orchestrator.stores.reporting.section_report import statement_in
+from orchestrator.stores.section.card_yaml import load_card
+from orchestrator.wiring import LOCAL, make_backend
 from orchestrator.wiring.page_reading import PageReader
 from orchestrator.wiring.page_targets import Target
 
@@ -78,6 +82,23 @@ _RESAMPLES = Resamples(lambda seed: random.Random(seed).random)
 def _mean_of(values: tuple[float, ...]) -> Estimate:
     """A mean with its interval; kept, because a served page asks again and again."""
     return _RESAMPLES.estimate(mean, values)
+
+
+def quotas(project: Project, reader: PageReader, chains: Sequence[Chain], *, ask: bool) -> dict[str, Quota | None]:
+    """Backend -> its weekly quota, of the backends that are asked: those of the sessions, but for this computer.
+
+    Args:
+        ask: Whether to ask at all; it costs a request for each backend.
+    """
+    found: dict[str, Quota | None] = {}
+    for chain in chains if ask else ():
+        for name in {one.backend for one in chain.everything} - {LOCAL} - set(found):
+            try:
+                found[name] = make_backend(name, project, load_card(project.cards, chain.section)).quota()
+            except OrchestratorError as fault:
+                found[name] = None
+                reader.note(f"The quota of {name} cannot be read: {fault}")
+    return found
 
 
 def picture_folders(

@@ -45,7 +45,9 @@ class PageReader:
         self._notes: dict[str, None] = {}
 
     def note(self, sentence: str) -> None:
-        """Remember what could not be read."""
+        """Remember what could not be read; without the path of the project, because a page may be shown to others."""
+        for path in (str(self._project.state), self._project.state.as_posix()):
+            sentence = sentence.replace(path, ".")
         self._notes.setdefault(sentence)
 
     @property
@@ -73,8 +75,8 @@ class PageReader:
         if folder is None:
             if record.results_dir:
                 self.note(
-                    f"The outputs of {record.slug} are not in {record.results_dir}: its curve has only the evaluations "
-                    "that the ledger knows."
+                    f"The results folder of {record.slug} is gone: its curve has only the evaluations that the ledger "
+                    "knows. `fetch` downloads the outputs again if the backend still has them."
                 )
             return recorded_reports(record, begun)
         path = folder / EVENTS_NAME

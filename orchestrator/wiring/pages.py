@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orchestrator import __version__
 from orchestrator.core.campaign.config import Campaign
+from orchestrator.core.campaign.trial_status import TrialStatus
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.page.bars import bars_of
 from orchestrator.core.page.chain import Chain
@@ -27,7 +28,7 @@ from orchestrator.stores.secrets.rules import also_hide, masking
 from orchestrator.wiring import LOCAL, present_digest
 from orchestrator.wiring.campaigns import trial_autopsies, webhooks_in_use
 from orchestrator.wiring.page_chains import autopsies_of, by_lineage, chains_of, trial_chains, with_autopsies, with_live
-from orchestrator.wiring.page_parts import headline, intervals, picture_folders, title_of
+from orchestrator.wiring.page_parts import headline, intervals, picture_folders, quotas, title_of
 from orchestrator.wiring.page_reading import PageReader
 from orchestrator.wiring.page_targets import Target, target_of
 from orchestrator.wiring.searches import campaign_trials
@@ -41,7 +42,8 @@ def page_of(project: Project, target: str | None, *, command: str, now: datetime
             whole project.
         command: The command that makes the page again.
         now: Aware time.
-        ask: Whether to look once at sessions in flight elsewhere; those on this computer are always looked at.
+        ask: Whether to ask other backends for their quota, and to look once at each session in flight there. Sessions
+            on this computer are always looked at.
 
     Raises:
         BadInput: The word names nothing, or a campaign's file is wrong; or the ledger is damaged.
@@ -52,21 +54,20 @@ def page_of(project: Project, target: str | None, *, command: str, now: datetime
         runs, sessions = ledger.runs(), ledger.sessions()
         refusals = SqliteRefusals(ledger).reasons()
         found = target_of(project, target, runs, sessions)
-        if found.subject is Subject.CAMPAIGN:
-            campaign = load_campaign(Path(found.name))
+        campaign = load_campaign(Path(found.name)) if found.subject is Subject.CAMPAIGN else None
+        statuses: tuple[TrialStatus, ...] = ()
+        if campaign is not None:
+            also_hide(webhooks_in_use(campaign))
             trials = campaign_trials(project, campaign)
             statuses = read_trial_statuses(ledger, campaign, trials, present_digest(project))
-    if found.subject is Subject.CAMPAIGN:
-        also_hide(webhooks_in_use(campaign))
-        autopsies = trial_autopsies(project, campaign, found.name, statuses)
+    if campaign is not None:
         chains = trial_chains(reader, statuses, campaign.backend, by_lineage(sessions), refusals)
+        autopsies = trial_autopsies(project, campaign, found.name, statuses)
     else:
-        campaign = None
-        own = [one for one in sessions if _belongs(one, found)]
-        chains = chains_of(project, reader, runs, own)
+        chains = chains_of(project, reader, runs, [one for one in sessions if _belongs(one, found)])
         autopsies = autopsies_of(project, reader, chains)
     chains = with_live(project, reader, with_autopsies(chains, autopsies), ask=ask)
-    return _page(project, reader, found, campaign, chains, command=command, now=now)
+    return _page(project, reader, found, campaign, chains, command=command, now=now, ask=ask)
 
 
 def found_target(project: Project, word: str | None) -> Target:
@@ -88,7 +89,7 @@ def folder_of(project: Project, target: Target) -> Path:
 
 def _belongs(record: SessionRecord, target: Target) -> bool:
     if target.subject is Subject.SECTION:
-        return record.ticket["spec"].get("section") == target.name
+        return str(record.ticket["spec"].get("section")) == target.name
     return target.subject is Subject.PROJECT or record.lineage_id == target.lineage_id
 
 
@@ -101,6 +102,7 @@ def _page(
     *,
     command: str,
     now: datetime,
+    ask: bool,
 ) -> Page:
     mask = masking()
     limits = limits_of(len(chains))
@@ -114,15 +116,17 @@ def _page(
     pictures, left_out = pictures_in(
         picture_folders(project, reader, campaign, chains, command), mask, limits.picture_bytes
     )
+    answer = headline(project, reader, campaign, chains)  # it may note what it cannot read, and so may the weeks
+    weeks = weeks_of(records, quotas(project, reader, chains, ask=ask), now, LOCAL)
     page = Page(
         subject=target.subject,
         title=title_of(project, target, campaign, chains),
         made_at=now.astimezone(UTC).isoformat(timespec="seconds"),
         command=command,
-        headline=headline(project, reader, campaign, chains),
+        headline=answer,
         trainings=rows,
         sessions=tuple(sorted((bar for one in chains for bar in bars_of(one)), key=lambda bar: bar.began_at)),
-        weeks=weeks_of(records, {}, now, LOCAL),
+        weeks=weeks,
         intervals=intervals(reader, target, chains, records, command),
         pictures=pictures,
         notes=(*reader.notes, *left_out),

@@ -19,6 +19,7 @@ from orchestrator.stores.ledger.sqlite import SqliteLedger
 from tests.conftest import PROJECT_ROOT
 from tests.doubles.commands import orchestrate
 from tests.doubles.toy_section import make_toy_project, set_behaviour
+from tests.doubles.trained_project import Told, TrainedProject, campaign_yaml
 
 QUICK = ("run", "section_7_6", "--quick")
 BEHAVIOUR: dict[str, Any] = {"claim": False, "scores": True, "summary": {"reward": 7.5, "lengths": {"mean": 3}}}
@@ -220,6 +221,24 @@ def test_a_damaged_event_file_gives_a_page_with_a_note_and_no_tables(toy: Path) 
     assert answer.code == 1 and "fetch" in answer.err and not (folder / "trainings.csv").exists()
     assert len(_page(folder / "report.html")["notes"]) == 1
     assert orchestrate(toy, "report").code == 0
+
+
+def test_a_campaign_report_with_damaged_outputs_writes_the_page_and_refuses_the_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = TrainedProject(tmp_path / "project", campaign_yaml(seeds=2))
+    for trial in trained.trials:
+        trained.train(trial, Told(end=40, numbers={"reward": 1.0}))
+    monkeypatch.setenv("ORCHESTRATOR_ROOT", str(trained.project.state))
+    folder = trained.project.campaign_reports / "pages"
+    assert main(["campaign", "report", "pages"]) == 0, capsys.readouterr().err
+    assert _page(folder / "report.html")["notes"] == [] and (folder / "statistics.csv").is_file()
+    next(trained.project.results.glob("*/session_manifest.json")).write_text("{", encoding="utf-8")
+    assert main(["campaign", "report", "pages"]) == 1
+    assert "are not complete" in capsys.readouterr().err
+    page = _page(folder / "report.html")
+    assert len(page["notes"]) == 1 and "manifest" in page["notes"][0]
+    assert [one["verdict"] for one in page["trainings"]] == ["supported", "supported"]
 
 
 def test_a_wrong_name_is_refused_with_the_nearest_and_an_empty_project_with_the_command(

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from orchestrator.core.errors import BadInput
+from orchestrator.core.errors import BadInput, RemoteUnavailable
 from orchestrator.core.page.page import Page, Subject
 from orchestrator.core.page.training import Seam, Wasted
+from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME
 from orchestrator.stores.ledger.sqlite import SqliteLedger
+from orchestrator.wiring import page_parts
 from orchestrator.wiring.pages import page_of
 from tests.doubles.trained_project import Told, TrainedProject, campaign_yaml
 
@@ -151,6 +154,24 @@ def test_weeks_count_what_spends_quota_and_only_elsewhere(trained: TrainedProjec
     assert {one.backend for one in weeks} == {"kaggle"} and {one.limit_s for one in weeks} == {None}
 
 
+def test_a_backend_that_is_asked_says_when_its_weeks_begin_and_what_they_allow(
+    trained: TrainedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained.train(trained.trials[0], Told(end=40, machine={"accelerator": "NvidiaTeslaT4"}), backend="kaggle")
+    saturday = datetime(2026, 12, 5, tzinfo=UTC)
+    quota = Quota(resource="GPU", used_s=0.0, reserved_s=0.0, allowed_s=108_000.0, refresh_at=saturday)
+    monkeypatch.setattr(page_parts, "make_backend", lambda *_: SimpleNamespace(quota=lambda: quota))
+    (week,) = page_of(trained.project, None, command="", now=NOW, ask=True).weeks
+    assert (week.begins_at[:10], week.ends_at[:10], week.limit_s) == ("2026-11-28", "2026-12-05", 108_000.0)
+
+    def refuse(*_: object) -> None:
+        raise RemoteUnavailable("no network", remedy="")
+
+    monkeypatch.setattr(page_parts, "make_backend", refuse)
+    found = page_of(trained.project, None, command="", now=NOW, ask=True)
+    assert found.notes == ("The quota of kaggle cannot be read: no network",) and found.weeks[0].limit_s is None
+
+
 def test_a_session_in_flight_is_on_the_page(trained: TrainedProject) -> None:
     trained.train(trained.trials[0], Told(end=20, reason="paused"), Told(start=20, closed=False), run_end=None)
     found = page(trained, "section_7_6")
@@ -184,6 +205,7 @@ def test_what_is_damaged_is_a_note_and_the_rest_stays(trained: TrainedProject, d
         folder.rmdir()
     found = page(trained, "section_7_6")
     assert len(found.notes) == 1 and folder.name.removeprefix("owner_") in found.notes[0], found.notes
+    assert str(trained.project.state) not in found.notes[0]  # a page may be shown to others
     (after,) = found.trainings
     assert (after.curve.steps, after.curve.seams, after.verdict) == (
         before.curve.steps,
