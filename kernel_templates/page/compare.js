@@ -14,14 +14,14 @@ const fillCompare = () => {
   const kept = new Set([view.left, view.right, ...view.chosen]);
   const offered = trainings.length > MOST_OPTIONS ? trainings.filter((one, index) => index < MOST_OPTIONS || kept.has(one.lineage_id)) : trainings;
   for (const side of ["left", "right"]) {
-    control(side).replaceChildren(...offered.map((one) => element("option", { value: one.lineage_id }, short(nameOf(one), 60))));
+    control(side).replaceChildren(...offered.map((one) => option(one.lineage_id, middle(nameOf(one), 60))));
     control(side).value = view[side];
   }
 };
 
 const settingsOf = (lineage) => {
   const training = view.page.trainings.find((one) => one.lineage_id === lineage);
-  return { training, settings: { ...training.settings } };
+  return { training, settings: new Map(Object.entries(training.settings)) };
 };
 
 const settingRow = (key, left, right, differs) => {
@@ -38,10 +38,10 @@ const drawCompare = () => {
   if (part("compare").hidden) return;
   const { training: left, settings: one } = settingsOf(view.left);
   const { training: right, settings: other } = settingsOf(view.right);
-  const keys = [...new Set([...Object.keys(one), ...Object.keys(other)])].sort(COLLATOR.compare);
-  const differing = keys.filter((key) => one[key] !== other[key]);
-  const equal = keys.filter((key) => one[key] === other[key]);
-  const rows = (list, differs) => list.map((key) => settingRow(key, one[key], other[key], differs));
+  const keys = [...new Set([...one.keys(), ...other.keys()])].sort(COLLATOR.compare);
+  const differing = keys.filter((key) => one.get(key) !== other.get(key));
+  const equal = keys.filter((key) => one.get(key) === other.get(key));
+  const rows = (list, differs) => list.map((key) => settingRow(key, one.get(key), other.get(key), differs));
   Object.assign(part("compare").dataset, { differing: differing.length, equal: equal.length });
   const open = slot("compare", "body").querySelector("details")?.open;
   slot("compare", "body").replaceChildren(

@@ -54,7 +54,7 @@ const curveLayout = (panels, trainings) => {
   const key = (name) => name.replace("y", "yaxis");
   const layout = layoutOf({
     height: panels.length > 1 ? 520 : 400, margin: { l: 56, r: 14, t: hasModebar() ? 34 : 12, b: 48 }, barmode: "overlay",
-    xaxis: axis({ title: { text: "Steps", font: { color: colours().faint } }, autorangeoptions: { minallowed: 0, maxallowed: 1.02 * furthest(trainings) }, tickformat: "~s", anchor: panels.at(-1).under }),
+    xaxis: axis({ title: { text: "Steps", font: { color: colours().faint } }, autorangeoptions: { minallowed: 0, maxallowed: 1.02 * furthest(trainings) }, tickformat: "~s", anchor: "free", position: 0 }),
   });
   for (const { under, over, title, domain } of panels) {
     layout[key(under)] = { domain, range: [0, 1], fixedrange: true, visible: false };

@@ -45,7 +45,7 @@ const runningCard = (session) => {
   const parts = [session.steps_per_s === null ? "" : rate(session.steps_per_s), session.eta_s === null ? "" : `${duration(session.eta_s)} left`, [clean(session.backend), clean(session.kind)].filter(Boolean).join(" ")];
   return element("div", { class: "run", "data-running": session.slug }, element("b", { dir: "auto", title: session.slug }, middle(name, 40)),
     element("span", {}, session.steps_done === null ? "steps unknown" : `${integer(session.steps_done)}${session.target_steps === null ? "" : ` / ${integer(session.target_steps)}`} steps`), gauge,
-    element("span", { class: "faint" }, parts.filter(Boolean).join(" · "), session.reported_at ? " · report of " : "", session.reported_at ? time(session.reported_at) : ""));
+    element("span", { class: "faint" }, parts.filter(Boolean).join(" · "), session.reported_at ? " · report of " : "", session.reported_at ? clock(session.reported_at) : ""));
 };
 
 const drawRunning = () => {

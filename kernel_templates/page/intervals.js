@@ -9,7 +9,7 @@ const fillMeasures = () => {
   const measures = measuresOf(view.page);
   const select = control("measure");
   if (!measures.includes(view.measure)) view.measure = measures[0] || "";
-  select.replaceChildren(...measures.map((measure) => element("option", { value: measure }, short(measure, 60))));
+  select.replaceChildren(...measures.map((measure) => option(measure, short(measure, 60))));
   select.value = view.measure;
 };
 

@@ -10,6 +10,8 @@ const compareValues = (one, other) =>
 
 const isEmpty = (value) => value === null || value === undefined || value === "" || Number.isNaN(value);
 
+const classOf = (column) => [column.numeric ? "numeric" : "", column.class || ""].join(" ").trim() || null;
+
 class VirtualTable {
   /**
    * @param place the element that holds the table
@@ -43,7 +45,7 @@ class VirtualTable {
 
   head(column) {
     const button = element("button", { type: "button", onclick: () => this.sortBy(column.key) }, column.title, element("span", { class: "arrow", "aria-hidden": "true" }));
-    const head = element("th", { scope: "col", "data-key": column.key, class: column.numeric ? "numeric" : null, "aria-sort": column.value ? "none" : null }, column.value ? button : element("span", { class: "unsorted" }, column.title));
+    const head = element("th", { scope: "col", "data-key": column.key, class: classOf(column), "aria-sort": column.value ? "none" : null }, column.value ? button : element("span", { class: "unsorted" }, column.title));
     this.heads.set(column.key, head);
     return head;
   }
@@ -108,7 +110,7 @@ class VirtualTable {
   }
 
   row(row, index) {
-    const cells = this.columns.map((column) => element("td", { class: column.numeric ? "numeric" : column.class, dir: column.numeric ? null : "auto" }, column.cell(row)));
+    const cells = this.columns.map((column) => element("td", { class: classOf(column), dir: column.numeric ? null : "auto" }, column.cell(row)));
     return element("tr", { "aria-rowindex": index + 2, tabindex: index === this.active ? 0 : -1, "data-index": index, ...this.options.rowOf(row) }, cells);
   }
 

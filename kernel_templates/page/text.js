@@ -43,6 +43,13 @@ const element = (tag, given, ...children) => {
   return node;
 };
 
+/** An entry of a list; its value stays as it is in the data, so that it can be found there again. */
+const option = (value, text) => {
+  const node = element("option", {}, text);
+  node.value = value;
+  return node;
+};
+
 const drawing = (tag, given, ...children) => {
   const node = properties(document.createElementNS("http://www.w3.org/2000/svg", tag), given);
   node.append(...children);
@@ -116,6 +123,9 @@ const utc = (iso) => (moment(iso) ? moment(iso).toISOString().replace("T", " ").
 
 /** A time in the reader's zone, with UTC in the hover. */
 const time = (iso) => element("time", { datetime: clean(iso), title: utc(iso) }, local(iso));
+
+/** Time of the day, with the whole time in UTC in the hover. */
+const clock = (iso) => element("time", { datetime: clean(iso), title: utc(iso) }, moment(iso) ? CLOCK.format(moment(iso)) : clean(iso));
 
 /** Milliseconds on an axis that shows the reader's zone. */
 const onAxis = (iso) => {

@@ -17,8 +17,8 @@ const mark = (training) => {
 
 const TRAINING_COLUMNS = [
   { key: "chosen", title: "Draw", class: "chosen-cell", width: 58, cell: mark },
-  { key: "label", title: "Training", width: 156, value: (one) => clean(one.label), cell: (one) => whole(clean(one.label)) },
-  { key: "seed", title: "Seed", width: 56, numeric: true, value: (one) => one.seed, cell: (one) => String(one.seed ?? "") },
+  { key: "label", title: "Training", width: 150, value: (one) => clean(one.label), cell: (one) => whole(clean(one.label)) },
+  { key: "seed", title: "Seed", width: 66, numeric: true, value: (one) => one.seed, cell: (one) => String(one.seed ?? "") },
   { key: "state", title: "State", width: 142, value: (one) => one.state, cell: (one) => chip(clean(one.state), stateOf(one.state)) },
   { key: "steps", title: "Steps / target", width: 172, numeric: true, value: (one) => one.steps, cell: stepsCell },
   { key: "rate", title: "Rate", width: 104, numeric: true, value: (one) => one.rate, cell: (one) => rate(one.rate) },
@@ -26,6 +26,10 @@ const TRAINING_COLUMNS = [
   { key: "grade", title: "Grade", width: 128, value: (one) => gradeRank(one.grade), cell: (one) => (one.grade ? chip(clean(one.grade), gradeOf(one.grade)) : element("span", { class: "faint", title: "no seam" }, "no seam")) },
   { key: "verdict", title: "Verdict", width: 124, value: (one) => one.verdict, cell: (one) => (one.verdict ? chip(verdictOf(one.verdict).short || verdictOf(one.verdict).word, verdictOf(one.verdict)) : "") },
   { key: "why", title: "Why", width: 174, value: (one) => clean(one.why), cell: (one) => whole(clean(one.why)) },
+  { key: "sessions", title: "Sessions", class: "extra", width: 90, numeric: true, value: (one) => one.sessions, cell: (one) => integer(one.sessions) },
+  { key: "wall", title: "Time", class: "extra", width: 96, numeric: true, value: (one) => one.wall_s, cell: (one) => duration(one.wall_s) },
+  { key: "policy", title: "Final policy", class: "extra", width: 130, value: (one) => one.policy_digest, cell: (one) => digest(one.policy_digest) },
+  { key: "command", title: "Command", class: "extra", width: 360, value: (one) => clean(one.command), cell: (one) => command(one.command) },
 ];
 
 const gradeRank = (grade) => (grade ? String(Object.keys(GRADES).indexOf(grade)) + grade : "");
@@ -61,7 +65,7 @@ const fillStates = () => {
   if (select.dataset.key === key) return; // an open list stays open
   select.dataset.key = key;
   if (view.state && !counts.has(view.state)) counts.set(view.state, 0);
-  select.replaceChildren(element("option", { value: "" }, "all"), ...[...counts].sort().map(([state, count]) => element("option", { value: state }, `${clean(state)} (${integer(count)})`)));
+  select.replaceChildren(option("", "all"), ...[...counts].sort().map(([state, count]) => option(state, `${short(state, 40)} (${integer(count)})`)));
   select.value = view.state;
 };
 

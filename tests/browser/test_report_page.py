@@ -186,7 +186,20 @@ def test_the_filter_and_the_state_reduce_the_rows(campaign: Tab) -> None:
 
 
 def test_every_column_sorts_both_ways_and_puts_empty_cells_last(campaign: Tab) -> None:
-    for key in ("label", "seed", "state", "steps", "rate", "eta", "grade", "verdict", "why"):
+    for key in (
+        "label",
+        "seed",
+        "state",
+        "steps",
+        "rate",
+        "eta",
+        "grade",
+        "verdict",
+        "why",
+        "sessions",
+        "wall",
+        "policy",
+    ):
         head = f"#trainings th[data-key={key}]"
         for direction in ("ascending", "descending"):
             campaign.click(f"{head} button")
@@ -287,5 +300,8 @@ def test_hostile_texts_stay_texts(tabs: dict[str, Tab]) -> None:
     shown = tab.evaluate("document.body.innerText + document.title")
     assert "</script><img src=x onerror=alert(1)>red evil" in shown
     assert re.search("[\x1b\u202e\u202c]", shown) is None
+    chosen = "['measure', 'left', 'right'].map((one) => document.querySelector(`[data-control=${one}]`).selectedIndex)"
+    assert tab.evaluate(chosen) == [0, 0, 1]
+    assert tab.text("[data-setting=__proto__]").split() == ["__proto__", "x", "not", "set"]
     names = tab.evaluate("[...document.querySelectorAll('#gantt .ytick text')].map((one) => one.textContent).join()")
     assert "</script><img" in names  # Plotly read it as text, too

@@ -40,14 +40,17 @@ def test_scores_and_rewards_of_different_scale_stand_in_panels_of_their_own(
     browser: Browser, written: Callable[..., str]
 ) -> None:
     curve = RUN.trainings[0].curve
-    apart = replace(curve, rewards=tuple(value - 4000 for value in curve.rewards))
-    tab = browser.open(written(replace(RUN, trainings=(replace(RUN.trainings[0], curve=apart),)), "panels"))
+    apart = replace(curve, rewards=tuple(value - 4000 for value in curve.rewards), seams=(), wasted=())
+    one = replace(RUN.trainings[0], curve=apart)
+    both = (one, replace(one, lineage_id="other", seed=2))  # two, so that no seam crosses the panels
+    tab = browser.open(written(replace(RUN, trainings=both), "panels"))
     tab.ready()
     ticks = "[...document.querySelectorAll('#curve .{}tick text')].map((one) => one.getBoundingClientRect())"
     lowest_score = tab.evaluate(f"Math.max(...{ticks.format('y2')}.map((one) => one.bottom))")
     highest_reward = tab.evaluate(f"Math.min(...{ticks.format('y4')}.map((one) => one.top))")
     assert lowest_score < highest_reward
-    assert tab.data("curve")["seams"] == "5"
+    steps = tab.evaluate("document.querySelector('#curve .xtick text').getBoundingClientRect().top")
+    assert steps > tab.evaluate(f"Math.max(...{ticks.format('y4')}.map((one) => one.bottom))")
     tab.close()
 
 
