@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 
 .PHONY: run test lint types floors unit verify prove prove-tests prove-algorithms prove-kills prove-fuzz prove-soak \
         prove-mutants prove-campaign bench bench-peers bench-campaign bench-checkpoints bench-saves bench-resume \
-        bench-environments screenshots clean help
+        bench-environments bench-page screenshots clean help
 
 help:
 	@echo "make run     train the quick section 7.6 on this computer (no account, no network after set-up)"
@@ -30,6 +30,7 @@ help:
 	@echo "make bench-resume       the same trainings, cut and resumed by other tools and by this one (minutes)"
 	@echo "make bench-campaign     plan ten thousand trials and simulate campaigns on a virtual clock"
 	@echo "make bench-checkpoints  measure the cost of checkpoints (minutes)"
+	@echo "make bench-page         size and time of the page of 60 and of 10,000 trainings (minutes)"
 	@echo "make screenshots        make the pictures of docs/REPORT.md (needs Chromium)"
 	@echo "make bench-environments grade, time and size of the state of ordinary environments"
 
@@ -94,6 +95,9 @@ bench-checkpoints: $(VENV)/.ready-run
 
 bench-environments: $(VENV)/.ready-test
 	$(BIN)/python -m tests.bench.environment_cost
+
+bench-page: $(VENV)/.ready-test
+	$(BIN)/python -m tests.bench.pages
 
 screenshots: $(VENV)/.ready-test
 	$(BIN)/python -m tests.browser.screenshots
