@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from orchestrator.kernel.training.kept_state.rules.faults import NotSaved as NotSaved
     from orchestrator.kernel.training.session import MORE_TO_DO as MORE_TO_DO
     from orchestrator.kernel.training.session import session as session
-    from orchestrator.wiring.notebook import report as report
 
 __version__ = "0.2.0"
 

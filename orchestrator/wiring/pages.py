@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orchestrator import __version__
 from orchestrator.core.campaign.config import Campaign
+from orchestrator.core.campaign.trial_status import TrialStatus
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.page.bars import bars_of
 from orchestrator.core.page.chain import Chain
@@ -52,18 +53,17 @@ def page_of(project: Project, target: str | None, *, command: str, now: datetime
         runs, sessions = ledger.runs(), ledger.sessions()
         refusals = SqliteRefusals(ledger).reasons()
         found = target_of(project, target, runs, sessions)
-        if found.subject is Subject.CAMPAIGN:
-            campaign = load_campaign(Path(found.name))
+        campaign = load_campaign(Path(found.name)) if found.subject is Subject.CAMPAIGN else None
+        statuses: tuple[TrialStatus, ...] = ()
+        if campaign is not None:
+            also_hide(webhooks_in_use(campaign))
             trials = campaign_trials(project, campaign)
             statuses = read_trial_statuses(ledger, campaign, trials, present_digest(project))
-    if found.subject is Subject.CAMPAIGN:
-        also_hide(webhooks_in_use(campaign))
-        autopsies = trial_autopsies(project, campaign, found.name, statuses)
+    if campaign is not None:
         chains = trial_chains(reader, statuses, campaign.backend, by_lineage(sessions), refusals)
+        autopsies = trial_autopsies(project, campaign, found.name, statuses)
     else:
-        campaign = None
-        own = [one for one in sessions if _belongs(one, found)]
-        chains = chains_of(project, reader, runs, own)
+        chains = chains_of(project, reader, runs, [one for one in sessions if _belongs(one, found)])
         autopsies = autopsies_of(project, reader, chains)
     chains = with_live(project, reader, with_autopsies(chains, autopsies), ask=ask)
     return _page(project, reader, found, campaign, chains, command=command, now=now)
@@ -88,7 +88,7 @@ def folder_of(project: Project, target: Target) -> Path:
 
 def _belongs(record: SessionRecord, target: Target) -> bool:
     if target.subject is Subject.SECTION:
-        return record.ticket["spec"].get("section") == target.name
+        return str(record.ticket["spec"].get("section")) == target.name
     return target.subject is Subject.PROJECT or record.lineage_id == target.lineage_id
 
 

@@ -56,8 +56,8 @@ def report(file: File, backend: BackendName = None, output: Folder = None) -> in
     """Write the page report.html, and table, curves, statistics, figures and LaTeX of the finished trials."""
 
     def act() -> int:
-        from orchestrator.cli.commands.report import read_page, written_page
         from orchestrator.cli.output.console import Console
+        from orchestrator.cli.output.page_file import read_page, written_page
         from orchestrator.core.errors import OrchestratorError
         from orchestrator.stores.reporting.folder import marked_report
 
@@ -122,7 +122,7 @@ def _write_section(
     console: Console,
 ) -> None:
     """Write the section's own report, or the general one if it has none."""
-    from orchestrator.cli.commands.report import page_command
+    from orchestrator.cli.output.page_file import page_command
     from orchestrator.core.reporting.finished_trial import campaign_report
     from orchestrator.core.reporting.training import training_of
     from orchestrator.core.reporting.training_tables import text_lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from orchestrator.cli.error_boundary import print_json
 from orchestrator.cli.options import AsJson
+from orchestrator.cli.output.page_file import page_command, read_page, why_unwritten, written_page
 
 if TYPE_CHECKING:
     from orchestrator.cli.output.console import Console
@@ -58,37 +58,6 @@ def report(target: _Target = None, output: Folder = None, as_json: AsJson = Fals
     if as_json:
         print_json(shown)
     return 0
-
-
-def page_command() -> str:
-    """The command line of this call."""
-    return shlex.join(["python", "-m", "orchestrator", *sys.argv[1:]])
-
-
-def read_page(project: Project, target: str | None, *, ask: bool = False) -> Page:
-    """The page of what a word names, as it is now.
-
-    Args:
-        ask: Also look at sessions on other backends.
-    """
-    from orchestrator.stores.system_clock import SystemClock
-    from orchestrator.wiring.pages import page_of
-
-    return page_of(project, target, command=page_command(), now=SystemClock().now(), ask=ask)
-
-
-def written_page(page: Page, folder: Path, console: Console) -> list[Path]:
-    """Write the page and name its file; without its libraries one line names the command that installs them."""
-    from orchestrator.core.errors import BadInput
-    from orchestrator.wiring.page_report import PAGE_NAME, write_page
-
-    try:
-        path = write_page(page, folder)
-    except BadInput as fault:
-        console.say(f"{PAGE_NAME} was not written: {fault}. {fault.remedy}")
-        return []
-    console.say(f"Wrote {path.as_posix()}", *(f"  Note: {note}" for note in page.notes))
-    return [path]
 
 
 def script_folder(project: Project, target: str | None) -> Path | None:
@@ -146,19 +115,3 @@ def _shown(page: Page, files: list[Path], unwritten: str, console: Console) -> d
         "headline": asdict(page.headline),
         "notes": list(page.notes),
     }
-
-
-def why_unwritten(fault: OSError, project: Project) -> str:
-    """Why no files were written into a project that cannot be written.
-
-    Raises:
-        OSError: The reason is another one, such as a full disk.
-    """
-    from orchestrator.core.diagnostics.storage import storage_fault
-    from orchestrator.kernel.files.storage import StorageTrouble, storage_trouble
-
-    trouble = storage_trouble(fault)
-    if trouble not in (StorageTrouble.READ_ONLY, StorageTrouble.DENIED):
-        raise fault
-    where = storage_fault(trouble, str(project.section_reports.parent))
-    return f"No files were written ({where}): give --output FOLDER for them"

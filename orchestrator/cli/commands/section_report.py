@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli.commands.report import page_command, read_page, why_unwritten, written_page
+from orchestrator.cli.output.page_file import page_command, read_page, why_unwritten, written_page
 
 if TYPE_CHECKING:
     from orchestrator.cli.output.console import Console

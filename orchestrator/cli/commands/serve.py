@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.commands.report import page_command, read_page, script_folder
+from orchestrator.cli.commands.report import script_folder
 from orchestrator.cli.error_boundary import expected_failure, print_json
 from orchestrator.cli.options import AsJson
+from orchestrator.cli.output.page_file import page_command, read_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
