@@ -6,29 +6,36 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from orchestrator.core.errors import BadInput
 from orchestrator.core.page.page import Page
+from orchestrator.kernel.wire import EVENTS_NAME
 from orchestrator.stores.project import Project
+from orchestrator.stores.system_clock import SystemClock
+from orchestrator.wiring.alone_page import alone_page
 
 _AS_BEFORE = "This page shows what was read before."
+_SILENT_S = 30.0
+"""Without a report for this time a script has ended: one that trains reports at least every 15 s."""
 
 
 class LivePage:
     """Reads the page; it never raises.
 
     Args:
+        project: The project that is read; None for a script without one.
         first: The page as it was read at the start.
         read: Reads it now.
         explain: Turns an exception of `read` into sentences for the user, without secrets.
     """
 
     def __init__(
-        self, project: Project, first: Page, read: Callable[[], Page], explain: Callable[[Exception], str]
+        self, project: Project | None, first: Page, read: Callable[[], Page], explain: Callable[[Exception], str]
     ) -> None:
         self._project = project
         self._last = first
         self._read = read
         self._explain = explain
-        self._had_ledger = self._ledger.is_file()
+        self._had_ledger = project is not None and _ledger(project).is_file()
 
     def __call__(self) -> Page:
         """The page now; with a note in front while it cannot be read."""
@@ -42,15 +49,14 @@ class LivePage:
         note = f"{self._shortened(trouble)} {_AS_BEFORE}"
         return replace(self._last, notes=(note, *self._last.notes))
 
-    @property
-    def _ledger(self) -> Path:
-        return self._project.own / "ledger.sqlite"
-
     def _absent(self) -> str:
         """What is no longer where it was; empty if all is there."""
-        if not self._project.cards.is_dir() or not self._project.state.is_dir():
+        project = self._project
+        if project is None:
+            return ""
+        if not project.cards.is_dir() or not project.state.is_dir():
             return "The folder of the project was moved or deleted: start `serve` again in its present place."
-        there = self._ledger.is_file()
+        there = _ledger(project).is_file()
         self._had_ledger |= there
         if self._had_ledger and not there:
             return (
@@ -61,4 +67,28 @@ class LivePage:
 
     def _shortened(self, text: str) -> str:
         """A text without the path of the project: a page may be shown to others."""
+        if self._project is None:
+            return text
         return text.replace(f"{self._project.state}", ".").replace(self._project.state.as_posix(), ".")
+
+
+def _ledger(project: Project) -> Path:
+    return project.own / "ledger.sqlite"
+
+
+def script_page(folder: Path, script: Path | None, command: str) -> Page:
+    """The page of a script that runs without a project, as it is now.
+
+    Args:
+        folder: Of its training.
+        script: The script, None if it is not known.
+        command: The command that makes the page again.
+
+    Raises:
+        BadInput: The folder was moved or deleted.
+    """
+    if not folder.is_dir():
+        raise BadInput(f"the folder of {folder.name} was moved or deleted", remedy="Put it back, or train again.")
+    now, events = SystemClock().now(), folder / EVENTS_NAME
+    reports = events.is_file() and now.timestamp() - events.stat().st_mtime < _SILENT_S
+    return alone_page(folder, script=script, command=command, now=now, in_flight=reports)

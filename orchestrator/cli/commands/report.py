@@ -47,7 +47,7 @@ def report(target: _Target = None, output: Folder = None, as_json: AsJson = Fals
     console = Console(sys.stderr if as_json else sys.stdout)
     console.begins(f"Reading the trainings of {target or 'this project'}")
     project = find_project()
-    script = _script_folder(project, target)
+    script = script_folder(project, target)
     found = found_target(project, target) if script is None else None
     if script is not None and target is not None:
         shown = _page_of_script(script, target, output, console)
@@ -62,7 +62,7 @@ def report(target: _Target = None, output: Folder = None, as_json: AsJson = Fals
     return 0
 
 
-def _script_folder(project: Project, target: str | None) -> Path | None:
+def script_folder(project: Project, target: str | None) -> Path | None:
     """Folder of the training of a script that ran without a project; None if the word names no such script."""
     from orchestrator.stores.section.card_yaml import card_names
     from orchestrator.wiring.alone_page import alone_folder

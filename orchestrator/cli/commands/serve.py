@@ -8,26 +8,29 @@ import traceback
 import webbrowser
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.commands.report import read_page
+from orchestrator.cli.commands.report import script_folder
 from orchestrator.cli.error_boundary import expected_failure, print_json
 from orchestrator.cli.options import AsJson
+from orchestrator.cli.output.page_file import page_command, read_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestrator.cli.output.console import Console
     from orchestrator.core.page.page import Page
+    from orchestrator.stores.project import Project
 
 _Target = Annotated[
     str | None,
     typer.Argument(
         metavar="[TARGET]",
-        help="Section, campaign (name or file), run, session, lineage id or its beginning, label of a trial; default: "
-        "everything in this project.",
+        help="Section, campaign (name or file), run, session, lineage id or its beginning, label of a trial, "
+        "script without a project (train.py); default: everything in this project.",
     ),
 ]
 _Port = Annotated[
@@ -64,9 +67,10 @@ def serve(
     from orchestrator.wiring.live_page import LivePage
 
     project, console, explain = find_project(), Console(sys.stderr if as_json else sys.stdout), _Explained()
-    read: Callable[[], Page] = partial(read_page, project, target)
+    folder = script_folder(project, target)
+    read = _reader(project, target, folder)
     first = read()  # an unknown target is refused here
-    if ask:
+    if ask and folder is None:
         read = AskedPage(read, partial(read_page, project, target, ask=True), explain)
     listening = listening_socket(port)
     number = listening.getsockname()[1]
@@ -78,8 +82,21 @@ def serve(
     if open_page:
         _open(address, console)
     document = Document(html=partial(html, templates=TEMPLATES), policy=policy(TEMPLATES, live=True))
-    serve_page(listening, LivePage(project, first, read, explain), document, explain.report)
+    serve_page(listening, LivePage(project if folder is None else None, first, read, explain), document, explain.report)
     return 0
+
+
+def _reader(project: Project, target: str | None, folder: Path | None) -> Callable[[], Page]:
+    """Reads the page of a target.
+
+    Args:
+        folder: Of the training of a script without a project; None for any other target.
+    """
+    from orchestrator.wiring.live_page import script_page
+
+    if folder is None or target is None:
+        return partial(read_page, project, target)
+    return partial(script_page, folder, Path(target) if Path(target).is_file() else None, page_command())
 
 
 def _require_libraries() -> None:

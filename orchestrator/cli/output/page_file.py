@@ -18,12 +18,16 @@ def page_command() -> str:
     return shlex.join(["python", "-m", "orchestrator", *sys.argv[1:]])
 
 
-def read_page(project: Project, target: str | None) -> Page:
-    """The page of what a word names, as it is now."""
+def read_page(project: Project, target: str | None, *, ask: bool = False) -> Page:
+    """The page of what a word names, as it is now.
+
+    Args:
+        ask: Also look at sessions on other backends.
+    """
     from orchestrator.stores.system_clock import SystemClock
     from orchestrator.wiring.pages import page_of
 
-    return page_of(project, target, command=page_command(), now=SystemClock().now())
+    return page_of(project, target, command=page_command(), now=SystemClock().now(), ask=ask)
 
 
 def written_page(page: Page, folder: Path, console: Console) -> list[Path]:

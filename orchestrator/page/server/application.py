@@ -87,7 +87,6 @@ class _Answers:
         if self.feed.listeners >= MOST_STREAMS:
             text = f"{MOST_STREAMS} pages are open already. Close some of them.\n"
             return PlainTextResponse(text, 503, {"Retry-After": "10"})
-        await self.feed.fresh()  # so that the stream does not begin with an old page
         return EventStream(self.feed, request.headers.get("last-event-id", ""))
 
     async def health(self, request: Request) -> Response:

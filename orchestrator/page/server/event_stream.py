@@ -47,6 +47,7 @@ class EventStream:
                 task.result()
 
     async def _send_all(self, send: Send) -> None:
+        await self._feed.fresh()  # so that the stream does not begin with an old page
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         await _send_part(send, _RETRY)
         known = self._known

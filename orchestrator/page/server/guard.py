@@ -37,6 +37,7 @@ class Guard:
         names = ("127.0.0.1", "localhost", "[::1]")
         # A browser leaves out the port of http (RFC 9110, 4.2.3).
         self._hosts = frozenset({f"{name}:{port}" for name in names} | (set(names) if port == 80 else set()))
+        self._origins = frozenset(f"http://{host}" for host in self._hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -64,7 +65,7 @@ class Guard:
 
     def _is_own(self, headers: Headers, scope: Scope) -> bool:
         """Whether a request comes from this page, from no page, or opens this page from a link."""
-        if any(origin.lower().removeprefix("http://") not in self._hosts for origin in headers.getlist("origin")):
+        if any(origin.lower() not in self._origins for origin in headers.getlist("origin")):
             return False
         sites = set(headers.getlist("sec-fetch-site"))
         opens = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")

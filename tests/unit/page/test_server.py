@@ -167,6 +167,7 @@ NAVIGATION = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec
         ("/page.json", {"origin": "https://127.0.0.1:8750"}, 403),
         ("/page.json", {"origin": "http://127.0.0.1:8751"}, 403),
         ("/page.json", {"origin": "null"}, 403),
+        ("/page.json", {"origin": "127.0.0.1:8750"}, 403),
         ("/page.json", {"origin": ""}, 403),
         ("/page.json", {"sec-fetch-site": "cross-site"}, 403),
         ("/events", {"sec-fetch-site": "same-site"}, 403),
@@ -299,6 +300,33 @@ def test_the_number_of_streams_is_limited() -> None:
     run_virtually(watch())
 
 
+def test_streams_that_open_at_one_moment_do_not_exceed_the_limit() -> None:
+    async def watch() -> None:
+        client, feed = served(Project())
+        streams = [client.open("/events") for _ in range(2 * MOST_STREAMS)]
+        await asyncio.sleep(1)
+        assert [stream.reply.status for stream in streams].count(503) == feed.listeners == MOST_STREAMS
+        feed.close()
+        await asyncio.sleep(1)
+
+    run_virtually(watch())
+
+
+def test_a_stream_does_not_begin_with_an_old_page() -> None:
+    async def watch() -> None:
+        project = Project()
+        client, _ = served(project)
+        await client.get("/page.json")
+        await asyncio.sleep(3600)
+        project.steps = 9
+        stream = client.open("/events")
+        await asyncio.sleep(1)
+        assert sent(stream) == ["9 steps"]
+        await stream.leave()
+
+    run_virtually(watch())
+
+
 def test_open_streams_end_when_the_server_stops() -> None:
     async def watch() -> float:
         client, feed = served(Project())
@@ -332,6 +360,11 @@ def test_a_fault_shows_a_plain_sentence_and_the_stream_goes_on() -> None:
         assert reply.text == "The page could not be made. The terminal of `serve` shows why.\n"
         assert reply.status == 500 and reply.header("x-frame-options") == "DENY"
         assert project.faults == [project.fault]
+        stream = client.open("/events")
+        assert stream.task is not None
+        with pytest.raises(RuntimeError):
+            await stream.task
+        assert stream.reply.status == 500 and stream.reply.text == reply.text
         project.fault = None
         stream = client.open("/events")
         await asyncio.sleep(1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +16,7 @@ from orchestrator.core.errors import BadInput, RemoteUnavailable
 from orchestrator.core.page.page import Page
 from orchestrator.stores.project import Project
 from orchestrator.wiring.asked_page import AskedPage
-from orchestrator.wiring.live_page import LivePage
+from orchestrator.wiring.live_page import LivePage, script_page
 from tests.browser.pages import run_page
 
 PAGE = replace(run_page(live=True), notes=("A file is missing.",))
@@ -93,6 +95,25 @@ def test_a_bug_is_printed_once_without_secrets(project: Project, capsys: pytest.
     }
     printed = capsys.readouterr().err
     assert printed.count("Traceback") == 1 and "TypeError: a bug with" in printed and secret not in printed
+
+
+def test_a_script_without_a_project_is_in_flight_while_it_reports(tmp_path: Path) -> None:
+    folder = tmp_path / ".orchestrator" / "alone" / "train"
+    folder.mkdir(parents=True)
+    events = [
+        {"at": "2026-12-02T00:00:00+00:00", "kind": "said", "text": "[CHECKPOINT] Starting fresh training"},
+        {"at": "2026-12-02T00:00:01+00:00", "kind": "progress", "steps": 10, "target_steps": 40},
+        {"at": "2026-12-02T00:00:09+00:00", "kind": "saved", "steps": 20, "checkpoint": "train_checkpoint_20_steps"},
+    ]
+    (folder / "events.jsonl").write_text("".join(json.dumps(one) + "\n" for one in events), encoding="utf-8")
+    live = LivePage(None, PAGE, lambda: script_page(folder, None, "serve train.py"), _Explained())
+    assert [(one.in_flight, one.steps_done) for one in live().sessions] == [(True, 20)]
+    os.utime(folder / "events.jsonl", (1_700_000_000, 1_700_000_000))
+    assert [(one.in_flight, one.steps_done) for one in live().sessions] == [(False, 20)]
+    folder.rename(tmp_path / "aside")
+    page = live()
+    assert page.notes[0].startswith("The folder of train was moved or deleted. Put it back, or train again. This page")
+    assert [one.steps_done for one in page.sessions] == [20]
 
 
 class Asking:
