@@ -15,7 +15,6 @@ from made_setting import kernel_setting, reference_setting
 
 from orchestrator.kernel.outcome import Verdict
 from validation_ch7.section_7_3_analytical.checks import (
-    agreement,
     conservation,
     convergence,
     equilibrium,
