@@ -31,8 +31,8 @@ CASES: dict[str, Shares] = {
 """Case -> (density, speed) on the left and on the right, in units of jam density and free speed; w is at most vf."""
 
 SINGLE_SHOCKS = ("shock", "red light")
-"""A scheme holds a shock within one or two cells, so its error depends on where the front is in its cell. So not the
-order of the error is judged, but the error in cells."""
+"""The scheme resolves a shock within one or two cells, so the error depends on the place of the front within its cell.
+Therefore the error in cells is judged, not the order."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

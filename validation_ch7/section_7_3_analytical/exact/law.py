@@ -1,4 +1,4 @@
-"""The model's pressure and equilibrium speed, stated here once more so that an error in the solver's cannot hide.
+"""The model's pressure and equilibrium speed, independent of the solver's code, so that an error there is detected.
 
     p(rho) = vf rho / rho_jam,   V(rho) = vf - p(rho),   w = v + p(rho)
 

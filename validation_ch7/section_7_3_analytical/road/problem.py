@@ -14,7 +14,7 @@ from validation_ch7.section_7_3_analytical.exact.smooth import SmoothSolution, c
 from validation_ch7.traffic.parameters import TrafficParameters
 
 HALF_LENGTH_M, TIME_S = 320.0, 10.0
-"""Roads reach from -320 m to 320 m. In 10 s no wave, and no rounding either, gets from an end to the middle half."""
+"""Roads reach from -320 m to 320 m. In 10 s no wave, and no numerical error, travels from an end to the middle half."""
 
 COURANT = 0.9
 NO_RELAXATION_S = 1e300

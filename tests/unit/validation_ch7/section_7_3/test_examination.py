@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from orchestrator.kernel.outcome import Verdict
 from validation_ch7.section_7_3_analytical.checks import convergence, riemann
 from validation_ch7.section_7_3_analytical.examination import EXPECTED, Examination, LeftExamination, examine
 from validation_ch7.section_7_3_analytical.figures.all_figures import Album, draw
+from validation_ch7.section_7_3_analytical.road.problem import RoadProblem, RoadState
 from validation_ch7.section_7_3_analytical.verdict import judge
 from validation_ch7.section_7_3_analytical.write_results import summary_of
 
@@ -58,6 +60,17 @@ def test_every_figure_is_drawn(examination: Examination, tmp_path: Path) -> None
     said: list[str] = []
     draw(album, tmp_path / "none", must_leave=lambda: True, say=said.append)
     assert "fig_riemann.png" in said[0] and not (tmp_path / "none").exists()
+
+
+def test_a_solver_that_fails_is_invalid_and_the_other_checks_still_run() -> None:
+    def fails(problem: RoadProblem) -> RoadState:
+        raise FloatingPointError("the solver gave up")
+
+    done = examine(dataclasses.replace(kernel_setting(), solver=fails), monotonic=time.monotonic)
+    judgement = judge(done.findings, expected=EXPECTED, failures=done.failures)
+    assert judgement.verdict is Verdict.INVALID
+    assert judgement.reasons[0] == "The check riemann did not run: FloatingPointError: the solver gave up."
+    assert {one.check for one in done.findings} == {"signal"}
 
 
 def test_a_session_that_must_stop_leaves_before_the_next_check() -> None:

@@ -14,7 +14,13 @@ import pytest
 from made_setting import kernel_setting, reference_setting
 
 from orchestrator.kernel.outcome import Verdict
-from validation_ch7.section_7_3_analytical.checks import conservation, convergence, equilibrium, riemann, signal
+from validation_ch7.section_7_3_analytical.checks import (
+    conservation,
+    convergence,
+    equilibrium,
+    riemann,
+    signal,
+)
 from validation_ch7.section_7_3_analytical.checks.finding import Finding
 from validation_ch7.section_7_3_analytical.checks.setting import Setting
 from validation_ch7.section_7_3_analytical.verdict import Judgement, judge
@@ -196,6 +202,16 @@ def test_a_wrong_constant_of_the_kernel_is_detected(
     monkeypatch.setattr(intersection, "constants_of", wrong_constants)
     judgement, wrong = examined(kernel_setting(), (check,))
     assert judgement.verdict in (Verdict.NOT_SUPPORTED, Verdict.INVALID) and check.CHECK in wrong
+
+
+@pytest.mark.parametrize(("name", "factor"), [("pressure_slope", 1.02), ("cell_ratio", 2.0), ("cell_ratio", 0.99)])
+def test_a_constant_that_is_wrong_in_both_solvers_is_detected(name: str, factor: float, monkeypatch: Patch) -> None:
+    """The exact solutions do not use the solver's constants, so the agreement of the two solvers does not matter."""
+    right = getattr(TrafficParameters, name).fget
+    monkeypatch.setattr(TrafficParameters, name, property(lambda own: factor * right(own)))
+    judgement, wrong = examined(kernel_setting(), ON_ROADS)
+    assert judgement.verdict in (Verdict.NOT_SUPPORTED, Verdict.INVALID)
+    assert convergence.CHECK in wrong
 
 
 def test_vehicles_that_vanish_at_the_crossing_are_detected(monkeypatch: Patch) -> None:
