@@ -6,12 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.doubles.commands import orchestrate
-from tests.doubles.own_script import run_script, start_script
+from tests.doubles.own_script import run_script, script_environment, start_script
 from tests.doubles.processes import is_running, living_after
 from tests.doubles.script_section import make_script_project
 
@@ -42,7 +43,7 @@ if __name__ == "__main__":
             thread = threading.Thread(target=start, args=(3, started))
             thread.start()
             thread.join()
-            time.sleep(1.2)
+            time.sleep(0.2)
         else:
             start(3, started)
         print(*(worker.pid for worker, _ in started if worker.is_alive()), flush=True)
@@ -63,7 +64,7 @@ def test_forked_workers_end_with_a_killed_script(tmp_path: Path, by: str) -> Non
         workers = _first_line(command)
         assert len(workers) == 3 and all(is_running(one) for one in workers)  # also after the thread has ended
         command.kill()
-    assert not living_after(3, workers)
+    assert not living_after(20, workers)
 
 
 ENVIRONMENTS = """
@@ -87,14 +88,14 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize("early", [True, pytest.param(False, marks=pytest.mark.prove)])
 def test_environments_in_processes_end_with_a_killed_script(tmp_path: Path, early: bool) -> None:
     (tmp_path / "train.py").write_text(ENVIRONMENTS.replace("EARLY", str(early)), encoding="utf-8")
     with start_script(tmp_path) as command:
         workers = _first_line(command)
         assert len(workers) == 2 and all(is_running(one) for one in workers)
         command.kill()
-    assert not living_after(3, workers)
+    assert not living_after(20, workers)
 
 
 PROGRAM = """
@@ -110,7 +111,25 @@ def test_a_program_and_its_children_end_with_a_killed_script(tmp_path: Path) -> 
     with start_script(tmp_path) as command:
         processes = _first_line(command)
         command.kill()
-        assert not living_after(3, processes)
+        assert not living_after(20, processes)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_script_and_its_workers_end_with_a_killed_proof(tmp_path: Path, number: int) -> None:
+    text = WORKERS.replace('sys.argv[1:] == ["thread"]', "False")
+    text = text.replace("print(*(", 'open("started.txt", "w").write(" ".join(str(one) for one in (os.getpid(), *(')
+    text = text.replace("if worker.is_alive()), flush=True)", "if worker.is_alive()))))")
+    (tmp_path / "train.py").write_text(text, encoding="utf-8")
+    here = tmp_path / "started.txt"
+    words = [sys.executable, "-m", "orchestrator", "prove", "train.py"]
+    with subprocess.Popen(words, cwd=tmp_path, env=script_environment(None), stderr=subprocess.DEVNULL) as command:
+        until_s = time.monotonic() + 60
+        while not (here.exists() and here.read_text(encoding="utf-8").count(" ") == 3) and time.monotonic() < until_s:
+            time.sleep(0.05)
+        started = [int(word) for word in here.read_text(encoding="utf-8").split()]
+        assert len(started) == 4 and all(is_running(one) for one in started)
+        command.send_signal(number)
+        assert not living_after(20, started)
 
 
 DAEMON = """

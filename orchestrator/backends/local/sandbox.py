@@ -208,7 +208,15 @@ def bring_back(sandbox: Sandbox) -> None:
         return
     if not os.access(sandbox.root, os.W_OK):
         return  # a command that only looks, on a read-only disk
-    shutil.copytree(old.working, sandbox.working, symlinks=True, dirs_exist_ok=True)
+
+    def passed_over(folder: str, names: list[str]) -> list[str]:
+        """Pipes and sockets, which no copy can hold, and links that are copied already."""
+        place, into = Path(folder), sandbox.working / Path(folder).relative_to(old.working)
+        links = [name for name in names if (place / name).is_symlink()]
+        others = [name for name in names if not ((place / name).is_file() or (place / name).is_dir())]
+        return [name for name in names if (os.path.lexists(into / name) if name in links else name in others)]
+
+    shutil.copytree(old.working, sandbox.working, symlinks=True, dirs_exist_ok=True, ignore=passed_over)
     if (old.working / MANIFEST_NAME).exists():
         shutil.rmtree(old.kaggle)
         shutil.rmtree(old.scratch, ignore_errors=True)

@@ -85,7 +85,16 @@ class SearchProgress:
             f"Search {self.group} ({self.search.sampler}): {self.made} of {self.search.most} proposed{pruned}{twice}; "
             f"{self.to_come} to come, {most}{rest}; {self.search.objective}: {best}",
             *(f"  {line}" for line in (*self.refused, *self.faults)),
-            *([f"  {self.orphans} training(s) were started and are no longer proposed"] if self.orphans else []),
+            *(f"  {line}" for line in self._of_another_search()),
+        ]
+
+    def _of_another_search(self) -> list[str]:
+        if not self.orphans:
+            return []
+        return [
+            f"{self.orphans} training(s) were started and are no longer proposed: another space, seed or batch is "
+            "another search, and its sampler does not learn from them.",
+            "Their results stay in the ledger. With the former `search` block, the former search goes on.",
         ]
 
 

@@ -58,6 +58,21 @@ def test_outputs_without_a_manifest_stay_at_the_old_place_too(old: Sandbox, move
     assert (moved.working / "a/b").is_file() and (old.working / "a/b").is_file()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+def test_links_and_pipes_among_the_outputs_stop_no_command(old: Sandbox, moved: Sandbox) -> None:
+    write_outputs(old, "a/b")
+    for name, target in (("dangling", "nowhere"), ("folder", "a"), ("file", "a/b")):
+        (old.working / name).symlink_to(target)
+    os.mkfifo(old.working / "a/pipe")
+    for _ in range(3):  # at each look, until the session has written its manifest
+        bring_back(moved)
+    write_outputs(old, "a/late", MANIFEST_NAME)
+    bring_back(moved)
+    assert [(moved.working / name).readlink().name for name in ("dangling", "folder", "file")] == ["nowhere", "a", "b"]
+    assert sorted(path.name for path in (moved.working / "a").iterdir()) == ["b", "late"]
+    assert not old.root.exists()
+
+
 def test_files_of_others_at_the_old_place_stay(tmp_path: Path, old: Sandbox, moved: Sandbox) -> None:
     write_outputs(old, MANIFEST_NAME)
     (tmp_path / "before/notes.txt").write_text("mine", encoding="utf-8")

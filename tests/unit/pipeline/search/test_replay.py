@@ -193,6 +193,10 @@ def test_another_space_keeps_the_trainings_that_it_proposes_too() -> None:
     report, _ = carried_through(wider)
     after = Counter(kernel.ticket.lineage_id for kernel in world.kernels.values())
     assert report.complete and {lineage: after[lineage] for lineage in before} == dict(before)
+    back = new_computer(world)
+    back.recover()
+    report, _ = carried_through(back)
+    assert report.complete and Counter(kernel.ticket.lineage_id for kernel in world.kernels.values()) == after
 
 
 def test_concurrency_does_not_change_the_search(undisturbed: TickReport) -> None:
@@ -227,7 +231,8 @@ def test_an_orphaned_proposal_holds_a_slot_is_collected_and_its_hours_count() ->
     ).searches
     assert (
         search_progress.to_json()["left"] == 2
-        and "2 training(s) were started and are no longer proposed" in search_progress.lines()[-1]
+        and "2 training(s) were started and are no longer proposed: another space" in search_progress.lines()[-2]
+        and "the former search goes on" in search_progress.lines()[-1]
     )
     computer.world.clock.sleep(10 * 3600.0)
     report = computer.tick()  # the orphans have used the 18 h: no session of the new search fits into this week
