@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator import __version__
-from orchestrator.core.page.alone import AloneScript, alone_chain
-from orchestrator.core.page.bars import bars_of
-from orchestrator.core.page.headline import headline_of
-from orchestrator.core.page.limits import left_out_of, limits_of
-from orchestrator.core.page.masked import masked_page
+from orchestrator.core.page.conversion.alone import AloneScript, alone_chain
+from orchestrator.core.page.conversion.bars import bars_of
+from orchestrator.core.page.conversion.headline import headline_of
+from orchestrator.core.page.conversion.limits import left_out_of, limits_of
+from orchestrator.core.page.conversion.masked import masked_page
+from orchestrator.core.page.conversion.rows import row_of, source_of
 from orchestrator.core.page.page import Page, Subject
-from orchestrator.core.page.rows import row_of, source_of
 from orchestrator.kernel.checkpoint.card import CheckpointCard, read_card
 from orchestrator.kernel.reading.json_text import Unreadable
 from orchestrator.kernel.training.alone import ALONE, RESULTS
@@ -21,7 +21,7 @@ from orchestrator.kernel.wire import CHECKPOINTS, EVENTS_NAME
 from orchestrator.stores.reporting.pictures import pictures_in
 from orchestrator.stores.secrets.rules import masking
 from orchestrator.stores.session.event_log import readable_events
-from orchestrator.wiring.page_reading import newest_card
+from orchestrator.wiring.page.reading import newest_card
 
 
 def alone_folder(word: str, start: Path) -> Path | None:

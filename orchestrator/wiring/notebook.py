@@ -12,7 +12,7 @@ from orchestrator.core.page.page import Page
 from orchestrator.kernel.files.atomic import make_folder, write_bytes
 from orchestrator.kernel.training.base_run import BaseRun
 from orchestrator.stores.system_clock import SystemClock
-from orchestrator.wiring.page_report import PAGE_NAME
+from orchestrator.wiring.page.report import PAGE_NAME
 
 _HEIGHT_PX = 900
 _COMMAND = "orchestrator.report()"

@@ -10,14 +10,14 @@ from orchestrator import __version__
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.trial_status import TrialStatus
 from orchestrator.core.ledger.records import SessionRecord
-from orchestrator.core.page.bars import bars_of
-from orchestrator.core.page.chain import Chain
-from orchestrator.core.page.limits import left_out_of, limits_of
-from orchestrator.core.page.masked import masked_page
+from orchestrator.core.page.conversion.bars import bars_of
+from orchestrator.core.page.conversion.chain import Chain
+from orchestrator.core.page.conversion.limits import left_out_of, limits_of
+from orchestrator.core.page.conversion.masked import masked_page
+from orchestrator.core.page.conversion.rows import row_of
+from orchestrator.core.page.conversion.settings import without_shared
+from orchestrator.core.page.conversion.weeks import weeks_of
 from orchestrator.core.page.page import Page, Subject
-from orchestrator.core.page.rows import row_of
-from orchestrator.core.page.settings import without_shared
-from orchestrator.core.page.weeks import weeks_of
 from orchestrator.pipeline.campaign.context import read_trial_statuses
 from orchestrator.stores.campaign.campaign_yaml import load_campaign
 from orchestrator.stores.ledger.lease import SqliteRefusals
@@ -27,10 +27,10 @@ from orchestrator.stores.reporting.pictures import pictures_in
 from orchestrator.stores.secrets.rules import also_hide, masking
 from orchestrator.wiring import LOCAL, present_digest
 from orchestrator.wiring.campaigns import trial_autopsies, webhooks_in_use
-from orchestrator.wiring.page_chains import autopsies_of, by_lineage, chains_of, trial_chains, with_autopsies, with_live
-from orchestrator.wiring.page_parts import headline, intervals, picture_folders, quotas, title_of
-from orchestrator.wiring.page_reading import PageReader
-from orchestrator.wiring.page_targets import Target, target_of
+from orchestrator.wiring.page.chains import autopsies_of, by_lineage, chains_of, trial_chains, with_autopsies, with_live
+from orchestrator.wiring.page.parts import headline, intervals, picture_folders, quotas, title_of
+from orchestrator.wiring.page.reading import PageReader
+from orchestrator.wiring.page.targets import Target, target_of
 from orchestrator.wiring.searches import campaign_trials
 
 

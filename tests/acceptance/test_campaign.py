@@ -98,6 +98,7 @@ def test_campaign_report_covers_the_finished_trials(tmp_path: Path) -> None:
     )
     assert {path.name for path in folder.iterdir()} == {
         ".campaign_report",
+        "report.html",
         "table.csv",
         "table.parquet",
         "section_7_6_trials.json",

@@ -223,6 +223,21 @@ def test_a_damaged_event_file_gives_a_page_with_a_note_and_no_tables(toy: Path) 
     assert orchestrate(toy, "report").code == 0
 
 
+def test_a_campaign_with_the_name_of_its_section_has_a_page_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = TrainedProject(tmp_path / "project", campaign_yaml(seeds=2).replace("pages", "section_7_6"))
+    trained.train(trained.trials[0], Told(end=40))
+    monkeypatch.setenv("ORCHESTRATOR_ROOT", str(trained.project.state))
+    folder = trained.project.campaign_reports / "section_7_6"
+    assert main(["campaign", "report", "section_7_6"]) == 0, capsys.readouterr().err
+    assert _page(folder / "report.html")["subject"] == "campaign"
+    (folder / "report.html").unlink()
+    assert main(["report", "section_7_6.yaml"]) == 0 and (folder / "report.html").is_file()
+    assert main(["report", "section_7_6"]) == 0
+    assert _page(trained.project.section_reports / "section_7_6" / "report.html")["subject"] == "section"
+
+
 def test_a_campaign_report_with_damaged_outputs_writes_the_page_and_refuses_the_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from orchestrator.core.page.page import Page
 from orchestrator.page.document import TEMPLATES, embedded, html
-from orchestrator.wiring import page_reading
+from orchestrator.wiring.page import reading
 from orchestrator.wiring.pages import page_of
 from tests.doubles.trained_project import Told, TrainedProject, campaign_yaml
 
@@ -77,7 +77,7 @@ def measure(trials: int, reports: int, evaluations: int) -> tuple[float, float, 
         for trial in trained.trials:
             trained.train(trial, *sessions_of(trial.seed, reports, evaluations))
         print(f"{len(trained.trials)} trials, {time.perf_counter() - began_s:.1f} s to write them", flush=True)
-        page_reading.forget()
+        reading.forget()
         page, gathered_s = measured("gathered", partial(read, trained))
         text, rendered_s = measured("rendered", partial(html, page, TEMPLATES))
         data = len(embedded(page).encode())

@@ -59,17 +59,19 @@ def report(file: File, backend: BackendName = None, output: Folder = None) -> in
         from orchestrator.cli.output.console import Console
         from orchestrator.cli.output.page_file import read_page, written_page
         from orchestrator.core.errors import OrchestratorError
+        from orchestrator.stores.campaign.campaign_yaml import campaign_path
         from orchestrator.stores.reporting.folder import marked_report
 
         project, campaign, trials = open_campaign(file, backend)
         folder, console = output or project.campaign_reports / campaign.campaign, Console(sys.stdout)
+        path = str(campaign_path(project.campaigns, file))  # a section may have the same name
         try:
             _write_tables(project, campaign, trials, file, folder, console)
         except OrchestratorError:
             # The page needs no complete outputs and no library of the section; it notes what it lacks.
-            written_page(read_page(project, file), marked_report(folder), console)
+            written_page(read_page(project, path), marked_report(folder), console)
             raise
-        written_page(read_page(project, file), folder, console)
+        written_page(read_page(project, path), folder, console)
         return 0
 
     return run_command(act)

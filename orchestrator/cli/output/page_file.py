@@ -33,7 +33,7 @@ def read_page(project: Project, target: str | None, *, ask: bool = False) -> Pag
 def written_page(page: Page, folder: Path, console: Console) -> list[Path]:
     """Write the page and name its file; without its libraries one line names the command that installs them."""
     from orchestrator.core.errors import BadInput
-    from orchestrator.wiring.page_report import PAGE_NAME, write_page
+    from orchestrator.wiring.page.report import PAGE_NAME, write_page
 
     try:
         path = write_page(page, folder)

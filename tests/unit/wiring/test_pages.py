@@ -15,7 +15,7 @@ from orchestrator.core.page.training import Seam, Wasted
 from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME
 from orchestrator.stores.ledger.sqlite import SqliteLedger
-from orchestrator.wiring import page_parts
+from orchestrator.wiring.page import parts
 from orchestrator.wiring.pages import page_of
 from tests.doubles.trained_project import Told, TrainedProject, campaign_yaml
 
@@ -160,14 +160,14 @@ def test_a_backend_that_is_asked_says_when_its_weeks_begin_and_what_they_allow(
     trained.train(trained.trials[0], Told(end=40, machine={"accelerator": "NvidiaTeslaT4"}), backend="kaggle")
     saturday = datetime(2026, 12, 5, tzinfo=UTC)
     quota = Quota(resource="GPU", used_s=0.0, reserved_s=0.0, allowed_s=108_000.0, refresh_at=saturday)
-    monkeypatch.setattr(page_parts, "make_backend", lambda *_: SimpleNamespace(quota=lambda: quota))
+    monkeypatch.setattr(parts, "make_backend", lambda *_: SimpleNamespace(quota=lambda: quota))
     (week,) = page_of(trained.project, None, command="", now=NOW, ask=True).weeks
     assert (week.begins_at[:10], week.ends_at[:10], week.limit_s) == ("2026-11-28", "2026-12-05", 108_000.0)
 
     def refuse(*_: object) -> None:
         raise RemoteUnavailable("no network", remedy="")
 
-    monkeypatch.setattr(page_parts, "make_backend", refuse)
+    monkeypatch.setattr(parts, "make_backend", refuse)
     found = page_of(trained.project, None, command="", now=NOW, ask=True)
     assert found.notes == ("The quota of kaggle cannot be read: no network",) and found.weeks[0].limit_s is None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.core.ledger.records import SessionRecord
-from orchestrator.core.page.chain import Chain, Reports
+from orchestrator.core.page.conversion.chain import Chain, Reports
 from orchestrator.core.page.training import Curve, Seam, Wasted
 from orchestrator.core.reporting.learning_curve import lost_steps, stitch
 from orchestrator.core.reporting.sparkline import thinned

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from orchestrator.core.ledger.records import SessionRecord, Stage
-from orchestrator.core.page.chain import Chain
+from orchestrator.core.page.conversion.chain import Chain
 from orchestrator.core.page.sessions import Session
 
 

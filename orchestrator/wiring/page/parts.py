@@ -11,13 +11,13 @@ from pathlib import Path
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.ledger.records import SessionRecord
-from orchestrator.core.page.chain import Chain
-from orchestrator.core.page.headline import campaign_headline, headline_of
-from orchestrator.core.page.intervals import intervals_of
+from orchestrator.core.page.conversion.chain import Chain
+from orchestrator.core.page.conversion.headline import campaign_headline, headline_of
+from orchestrator.core.page.conversion.intervals import intervals_of
+from orchestrator.core.page.conversion.rows import source_of
+from orchestrator.core.page.conversion.statistics import trainings_of
 from orchestrator.core.page.page import Headline, Interval, Subject
-from orchestrator.core.page.rows import source_of
 from orchestrator.core.page.source import Source
-from orchestrator.core.page.statistics import trainings_of
 from orchestrator.core.reporting.seed_statistics import Estimate, Resamples, mean
 from orchestrator.core.reporting.training import Training
 from orchestrator.core.session.time_budget import Quota
@@ -27,8 +27,8 @@ from orchestrator.stores.project import Project
 from orchestrator.stores.reporting.section_report import statement_in
 from orchestrator.stores.section.card_yaml import load_card
 from orchestrator.wiring import LOCAL, make_backend
-from orchestrator.wiring.page_reading import PageReader
-from orchestrator.wiring.page_targets import Target
+from orchestrator.wiring.page.reading import PageReader
+from orchestrator.wiring.page.targets import Target
 
 
 def title_of(project: Project, target: Target, campaign: Campaign | None, chains: Sequence[Chain]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.core.page.chain import Chain
-from orchestrator.core.page.rows import DONE, grade_of, row_verdict, state_of
+from orchestrator.core.page.conversion.chain import Chain
+from orchestrator.core.page.conversion.rows import DONE, grade_of, row_verdict, state_of
 from orchestrator.core.reporting.learning_curve import stitch
 from orchestrator.core.reporting.training import Training
 from orchestrator.core.session.spec import question_of

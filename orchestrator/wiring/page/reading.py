@@ -8,8 +8,8 @@ from pathlib import Path
 from orchestrator.backends.local.sandbox import Sandbox
 from orchestrator.core.errors import RunFailed
 from orchestrator.core.ledger.records import SessionRecord, Stage
-from orchestrator.core.page.chain import Reports
-from orchestrator.core.page.reading import recorded_reports, reports_in
+from orchestrator.core.page.conversion.chain import Reports
+from orchestrator.core.page.conversion.reading import recorded_reports, reports_in
 from orchestrator.core.reporting.learning_curve import SessionCurve
 from orchestrator.core.session.backend_types import Handle
 from orchestrator.core.session.slug import results_folder

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from orchestrator.core.campaign.trial_status import State
-from orchestrator.core.page.chain import Chain
+from orchestrator.core.page.conversion.chain import Chain
+from orchestrator.core.page.conversion.rows import DONE, IN_FLIGHT, row_verdict, source_of, state_of, steps_done_of
 from orchestrator.core.page.page import Headline
-from orchestrator.core.page.rows import DONE, IN_FLIGHT, row_verdict, source_of, state_of, steps_done_of
 from orchestrator.core.reporting.training import UNFINISHED
 from orchestrator.core.run.summary import NO_CLAIM
 from orchestrator.core.session.live_progress import steps_of

@@ -9,9 +9,9 @@ from typing import Any
 
 from orchestrator.core.checkpoint.log_messages import TAG
 from orchestrator.core.ledger.records import SessionRecord, Stage
-from orchestrator.core.page.chain import Chain, Reports
-from orchestrator.core.page.reading import reports_in
-from orchestrator.core.page.settings import flat_settings
+from orchestrator.core.page.conversion.chain import Chain, Reports
+from orchestrator.core.page.conversion.reading import reports_in
+from orchestrator.core.page.conversion.settings import flat_settings
 from orchestrator.core.reporting.learning_curve import SessionCurve
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.core.timestamps import parse_timestamp

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from orchestrator.core.page.chain import Chain
+from orchestrator.core.page.conversion.chain import Chain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

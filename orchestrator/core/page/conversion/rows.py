@@ -8,10 +8,10 @@ from orchestrator.core.autopsy.verdicts import Autopsy
 from orchestrator.core.campaign.trial_status import State
 from orchestrator.core.checkpoint.compatibility import worse_grade
 from orchestrator.core.ledger.records import RunRecord
-from orchestrator.core.page.bars import steps_of
-from orchestrator.core.page.chain import Chain
-from orchestrator.core.page.curves import curve_of
-from orchestrator.core.page.limits import Limits
+from orchestrator.core.page.conversion.bars import steps_of
+from orchestrator.core.page.conversion.chain import Chain
+from orchestrator.core.page.conversion.curves import curve_of
+from orchestrator.core.page.conversion.limits import Limits
 from orchestrator.core.page.source import Source
 from orchestrator.core.page.training import Ending, Number, Training
 from orchestrator.core.reporting.training import UNFINISHED

@@ -10,8 +10,8 @@ from orchestrator.core.autopsy.verdicts import Autopsy
 from orchestrator.core.campaign.trial_status import FINISHED, TrialStatus
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
-from orchestrator.core.page.chain import Chain
-from orchestrator.core.page.settings import flat_settings
+from orchestrator.core.page.conversion.chain import Chain
+from orchestrator.core.page.conversion.settings import flat_settings
 from orchestrator.core.reporting.finished_trial import run_command
 from orchestrator.core.reporting.training import variant_labels
 from orchestrator.core.run.summary import GOOD_ENDS
@@ -22,8 +22,8 @@ from orchestrator.pipeline.campaign.finished_trials import since_beginning
 from orchestrator.stores.project import Project
 from orchestrator.stores.section.card_yaml import load_card
 from orchestrator.wiring.live import live_progress
-from orchestrator.wiring.page_commands import Commands
-from orchestrator.wiring.page_reading import PageReader
+from orchestrator.wiring.page.commands import Commands
+from orchestrator.wiring.page.reading import PageReader
 
 _MOST_AUTOPSIES = 200
 

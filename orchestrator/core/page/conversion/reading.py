@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.core.ledger.records import SessionRecord
-from orchestrator.core.page.chain import Reports
+from orchestrator.core.page.conversion.chain import Reports
 from orchestrator.core.reporting.learning_curve import SessionCurve
 from orchestrator.core.session.live_progress import measured
 from orchestrator.core.timestamps import parse_timestamp

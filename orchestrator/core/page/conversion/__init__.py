@@ -1,0 +1,1 @@
+"""From sessions and their reports to the values of the page. No I/O."""

@@ -1,0 +1,1 @@
+"""Reads what a page needs: targets, trainings, outputs, commands. Callers use `wiring/pages.py`."""
