@@ -30,3 +30,8 @@ def disk_full(path: Path, fault: sqlite3.OperationalError) -> OrchestratorError:
         remedy="Free disk space, check the file's permissions, or end the program that holds it; then run the same "
         "command again. Nothing is lost.",
     )
+
+
+def not_read(fault: Exception) -> str:
+    """A sentence for a command that goes on without the ledger."""
+    return f"the ledger cannot be read: {fault}. {getattr(fault, 'remedy', '')}".rstrip()
