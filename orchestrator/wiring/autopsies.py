@@ -23,6 +23,7 @@ from orchestrator.core.section.card import SectionCard
 from orchestrator.core.session.backend_types import Handle, Observation
 from orchestrator.core.session.slug import results_folder
 from orchestrator.ports import Ledger
+from orchestrator.stores.ledger.errors import not_read
 from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.project import Project
 from orchestrator.stores.secrets.rules import masking
@@ -47,7 +48,7 @@ def autopsies(project: Project, *, ask: bool = False) -> Iterator[Autopsies]:
         try:
             ledger = held.enter_context(ledger_for_reading(project.own / "ledger.sqlite"))
         except _UNREADABLE as fault:
-            unread.append(_no_ledger(fault))
+            unread.append(not_read(fault))
         yield Autopsies(project, ledger, ask=ask, unread=tuple(unread))
 
 
@@ -141,7 +142,7 @@ class Autopsies:
             try:
                 found = list(recorded(self._ledger.runs(), self._ledger.sessions()))
             except _UNREADABLE as fault:
-                self._unread = (*self._unread, _no_ledger(fault))
+                self._unread = (*self._unread, not_read(fault))
         known = {one.folder for one in found} | {one.slug for one in found}
         return [*found, *written_sessions(self._project.results, known)]
 
@@ -230,8 +231,8 @@ class Autopsies:
     def _in_sandbox(self, handle: Handle) -> Outputs:
         sandbox = Sandbox(root=self._project.own / "local" / handle.slug)
         folder = sandbox.output(handle.member)
-        outputs = read_outputs(folder, self._shown(folder), sandbox.log, handle.member)
-        return replace(outputs, log_place=self._shown(sandbox.log))
+        read = read_outputs(folder, self._shown(folder), sandbox.log, handle.member)
+        return replace(read, log_place=self._shown(sandbox.log))
 
     def _shown(self, path: Path) -> str:
         root = self._project.state
@@ -250,11 +251,6 @@ class Autopsies:
         except _UNREADABLE as fault:
             return None, outputs, (f"{record.backend} could not be asked: {fault}",)
         return seen, outputs, (f"{record.slug}: {seen.native}",) if seen.native == DAMAGED_END else ()
-
-
-def _no_ledger(fault: Exception) -> str:
-    remedy = f". {fault.remedy}" if isinstance(fault, OrchestratorError) and fault.remedy else ""
-    return f"the ledger cannot be read: {fault}{remedy}"
 
 
 def _is_folder(path: Path) -> bool:

@@ -6,7 +6,6 @@ session may have been started again.
 
 from __future__ import annotations
 
-import json
 import runpy
 import sys
 from pathlib import Path
@@ -17,12 +16,8 @@ if __name__ == "__main__":
     lock_path, begun_path, launch_path, nonce, script = sys.argv[1:]
     lock = FileLock(lock_path)
     lock.acquire()
-    try:
-        with Path(launch_path).open(encoding="utf-8") as stream:
-            expected = json.load(stream)["nonce"]
-    except FileNotFoundError:
-        expected = None
-    if expected != nonce:
+    launch = Path(launch_path)
+    if not launch.is_file() or f'"{nonce}"' not in launch.read_text(encoding="utf-8"):
         raise SystemExit(f"the launch of session {nonce} was withdrawn")
     Path(begun_path).touch()  # under the lock: this file without a held lock means that the process is dead
     sys.argv = [script]

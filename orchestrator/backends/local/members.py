@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePath
+from typing import IO
 
-from orchestrator.backends.local.events import copy_log, log_lines
 from orchestrator.backends.local.sandbox import Sandbox, read_json
 from orchestrator.core.session.backend_types import Observation, SessionState
 from orchestrator.core.session.end_reason import EndReason
@@ -22,6 +24,10 @@ DAMAGED_END = "its record of the end is damaged"
 """State of a session whose `exit.json` cannot be used: its manifest has the exit code."""
 
 LOG_NAME = "kernel.log"
+CHUNK_BYTES = 1 << 20
+MOST_LOG_BYTES = 256 << 20
+"""Far above any log; of a longer one, the end is copied."""
+LEFT_OUT = "[{count} bytes of the beginning of this log are left out; the whole log: {path}]\n"
 _FORBIDDEN = "may not be read: its permissions forbid it"
 
 
@@ -86,6 +92,8 @@ def copy_outputs(sandbox: Sandbox, member: int | None, into: Path) -> tuple[Miss
         if member is None:
             copy_log(sandbox.log, log)
         elif sandbox.log.is_file():
+            from orchestrator.backends.local.events import log_lines  # only a pack needs its lines one by one
+
             lines = own_lines_from(log_lines(sandbox.log, 0, ended=True), member)
             with log.open("w", encoding="utf-8", newline="\n") as copy:
                 copy.writelines(f"{line}\n" for line, _ in lines)
@@ -94,6 +102,46 @@ def copy_outputs(sandbox: Sandbox, member: int | None, into: Path) -> tuple[Miss
             raise
         missing.append(_missing(PurePath(LOG_NAME), _FORBIDDEN))
     return tuple(missing)
+
+
+@contextmanager
+def regular_file(path: Path) -> Iterator[IO[bytes] | None]:
+    """The stream of a regular file, None for anything else: a pipe blocks, and a device may have no end."""
+    # O_NONBLOCK: the path may become a pipe after any earlier look. It changes nothing for a regular file.
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        number = os.open(path, flags) if path.is_file() else None
+    except FileNotFoundError:
+        number = None
+    if number is None:
+        yield None
+        return
+    with os.fdopen(number, "rb") as stream:
+        yield stream if stat.S_ISREG(os.fstat(number).st_mode) else None
+
+
+def copy_log(log: Path, into: Path) -> bool:
+    """Copy a log, or the end of a very long one.
+
+    Returns:
+        Whether there was one; anything but a regular file is none.
+
+    Raises:
+        OSError: It cannot be read, or there is no room for it.
+    """
+    with regular_file(log) as stream:
+        if stream is None:
+            return False
+        size = left = stream.seek(0, os.SEEK_END)
+        with into.open("wb") as copy:
+            if size > MOST_LOG_BYTES:
+                left = MOST_LOG_BYTES
+                copy.write(LEFT_OUT.format(count=size - left, path=log).encode("utf-8", "backslashreplace"))
+            stream.seek(size - left)
+            while left > 0 and (chunk := stream.read(min(CHUNK_BYTES, left))):
+                left -= len(chunk)
+                copy.write(chunk)
+    return True
 
 
 def _copy_tree(outputs: Path, into: Path) -> Iterator[MissingFile]:

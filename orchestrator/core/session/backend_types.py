@@ -14,6 +14,7 @@ from orchestrator.core.errors import BadInput
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.core.session.machine import Machine
 from orchestrator.core.session.missing_outputs import MissingFile
+from orchestrator.kernel.reading.shapes import PLAIN_NAME, fits, leaf
 from orchestrator.kernel.wire import FileEntry, Ticket
 
 _MEMBER = re.compile(r"[1-9][0-9]{0,3}")
@@ -164,6 +165,18 @@ class Handle:
         if not whole or (mark and not _MEMBER.fullmatch(number)):
             raise BadInput(f"{text!r} is not a session handle", remedy="Write it as backend://owner/slug.")
         return cls(backend=backend, owner=owner, slug=slug, member=int(number) if mark else None)
+
+
+def _is_handle(value: object) -> bool:
+    try:
+        handle = Handle.parse(value) if isinstance(value, str) else None
+    except BadInput:
+        return False
+    return handle is not None and all(fits(PLAIN_NAME, one) for one in (handle.backend, handle.owner, handle.slug))
+
+
+HANDLE = leaf("a handle such as local://local/name", _is_handle)
+"""Shape of the text form of a handle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,8 @@ MOST_WHOLE = 2**53
 """Largest count: larger JSON numbers are not exact in every reader (RFC 8259, section 6)."""
 MOST_CHARS = 1 << 20
 """Longest text."""
+_MOST_PATH_CHARS, _MOST_NAME_CHARS = 4096, 255
+"""Longest path and longest name that systems accept."""
 _HEX = frozenset("0123456789abcdef")
 
 Shape = Callable[[Any], Iterator[tuple[str, str]]]
@@ -186,12 +188,24 @@ def _is_digest(value: Any) -> bool:
 
 
 def _is_plain_name(value: Any) -> bool:
-    plain = isinstance(value, str) and 0 < len(value) <= 255 and value not in (".", "..") and value.isprintable()
+    plain = (
+        isinstance(value, str)
+        and 0 < len(value) <= _MOST_NAME_CHARS
+        and value not in (".", "..")
+        and value.isprintable()
+    )
     return plain and not any(sign in value for sign in "/\\:")
+
+
+def _is_path(value: Any) -> bool:
+    if not isinstance(value, str) or not 0 < len(value) <= _MOST_PATH_CHARS or "\0" in value:
+        return False
+    return all(len(part) <= _MOST_NAME_CHARS for part in value.replace("\\", "/").split("/"))
 
 
 ANY: Shape = leaf("a value", lambda one: True)
 TEXT = text()
+PATH = leaf("a path", _is_path)
 PLAIN_NAME = leaf("the plain name of a folder or a file", _is_plain_name)
 COUNT = whole()
 NUMBER = leaf("a finite number", _is_number)

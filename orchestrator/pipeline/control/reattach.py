@@ -18,8 +18,8 @@ from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.run.missing_checkpoints import put_back_missing
 from orchestrator.pipeline.run.second_look import look_again
-from orchestrator.pipeline.session.lifecycle import abandon, finish_session, never_began, retrieve_and_analyze_logs
-from orchestrator.pipeline.session.look import EndCheck
+from orchestrator.pipeline.session.lifecycle import abandon, finish_session, retrieve_and_analyze_logs
+from orchestrator.pipeline.session.look import EndCheck, never_began
 from orchestrator.pipeline.session.outputs import collect_once
 
 

@@ -27,7 +27,8 @@ from orchestrator.pipeline.run.second_look import look_again
 from orchestrator.pipeline.run.snapshot import read_snapshot
 from orchestrator.pipeline.run.starting import begin_run, end_in_ledger, prepare_start, start_session
 from orchestrator.pipeline.run.walk_back import walk_back
-from orchestrator.pipeline.session.lifecycle import abandon, finish_session, never_began, wait_for_end
+from orchestrator.pipeline.session.lifecycle import abandon, finish_session, wait_for_end
+from orchestrator.pipeline.session.look import never_began
 from orchestrator.pipeline.session.restore import up_to_date
 from orchestrator.pipeline.session.submit import confirmed, wait_out
 

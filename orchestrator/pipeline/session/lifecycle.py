@@ -215,11 +215,6 @@ def retrieve_and_analyze_logs(
     return folder, judgement
 
 
-def never_began(context: RunContext, record: SessionRecord) -> bool:
-    """Whether an ended session never began, so that it can be started again under its name."""
-    return record.stage is Stage.SUBMITTED and context.backend.never_began(Handle.parse(str(record.handle)))
-
-
 def abandon(context: RunContext, record: SessionRecord, why: str = "") -> None:
     """Close a session that was planned and never began.
 

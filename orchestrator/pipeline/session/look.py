@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.core.errors import NotYet, OrchestratorError, RemoteUnavailable
 from orchestrator.core.ledger.events import EventKind
-from orchestrator.core.ledger.records import GONE, SessionRecord
+from orchestrator.core.ledger.records import GONE, SessionRecord, Stage
 from orchestrator.core.session.backend_types import Handle, Observation, SessionState
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.core.session.settling import is_own
@@ -42,6 +42,11 @@ def look(context: RunContext, record: SessionRecord) -> Observation:
         if end is None:
             raise NotYet(f"{record.slug} is {_in_words(observation)}")
     return gone_if_name_reused(context, record, end)
+
+
+def never_began(context: RunContext, record: SessionRecord) -> bool:
+    """Whether an ended session never began, so that it can be started again under its name."""
+    return record.stage is Stage.SUBMITTED and context.backend.never_began(Handle.parse(str(record.handle)))
 
 
 def is_overdue(context: RunContext, record: SessionRecord) -> bool:

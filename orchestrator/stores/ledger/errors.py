@@ -34,3 +34,8 @@ def disk_full(path: Path, fault: sqlite3.OperationalError) -> OrchestratorError:
 
 class EarlierVersion(Exception):
     """A ledger of an earlier version was opened to be read only."""
+
+
+def not_read(fault: Exception) -> str:
+    """A sentence for a command that goes on without the ledger."""
+    return f"the ledger cannot be read: {fault}. {getattr(fault, 'remedy', '')}".rstrip()

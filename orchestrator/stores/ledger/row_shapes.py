@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.core.errors import BadInput
 from orchestrator.core.ledger.records import AskedBy, Stage
-from orchestrator.core.session.backend_types import Carrier, Handle
+from orchestrator.core.session.backend_types import HANDLE, Carrier
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.core.session.spec import PUSHED
 from orchestrator.core.timestamps import TIME
@@ -13,13 +12,12 @@ from orchestrator.kernel.reading.shapes import (
     COUNT,
     FLAG,
     NUMBER,
+    PATH,
     PLAIN_NAME,
     TEXT,
     TEXTS,
     fields,
-    fits,
     items,
-    leaf,
     mapping,
     one_of,
     optional,
@@ -27,25 +25,6 @@ from orchestrator.kernel.reading.shapes import (
     whole,
 )
 
-_MOST_PATH_CHARS, _MOST_NAME_CHARS = 4096, 255
-
-
-def _is_handle(value: object) -> bool:
-    try:
-        handle = Handle.parse(value) if isinstance(value, str) else None
-    except BadInput:
-        return False
-    return handle is not None and all(fits(PLAIN_NAME, one) for one in (handle.backend, handle.owner, handle.slug))
-
-
-def _is_path(value: object) -> bool:
-    """Whether a text can be a path: without NUL, and of a length that systems accept."""
-    if not isinstance(value, str) or not 0 < len(value) <= _MOST_PATH_CHARS or "\0" in value:
-        return False
-    return all(len(part) <= _MOST_NAME_CHARS for part in value.replace("\\", "/").split("/"))
-
-
-_HANDLE, _PATH = leaf("a handle such as local://local/name", _is_handle), leaf("a path", _is_path)
 _REASON = one_of([one.value for one in EndReason])
 _VERDICT = one_of([one.value for one in Verdict])
 _CODE = whole(-(2**31), 2**32)
@@ -78,8 +57,8 @@ SESSION = fields(
     {
         **dict.fromkeys(("native", "resume_grade", "campaign"), TEXT),
         "carrier": one_of([one.value for one in Carrier]),
-        "handle": _HANDLE,
-        "results_dir": _PATH,
+        "handle": HANDLE,
+        "results_dir": PATH,
         "kernel": PLAIN_NAME,
         **dict.fromkeys(("observed_exit_code", "exit_code"), _CODE),
         **dict.fromkeys(("observed_reason", "end_reason"), _REASON),

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.backends.local import events
-from orchestrator.backends.local.events import LEFT_OUT, MOST_LINE_BYTES, copy_log, log_lines, recent_events
-from orchestrator.backends.local.members import copy_outputs
+from orchestrator.backends.local import events, members
+from orchestrator.backends.local.events import MOST_LINE_BYTES, log_lines, recent_events
+from orchestrator.backends.local.members import LEFT_OUT, copy_log, copy_outputs
 from orchestrator.backends.local.sandbox import Sandbox
 from orchestrator.core.session.missing_outputs import MissingFile
 
@@ -62,14 +62,14 @@ def test_a_log_without_line_ends_is_read_in_parts(sandbox: Sandbox) -> None:
 def test_lines_and_cursors_do_not_depend_on_the_chunks(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(events, "_CHUNK_BYTES", chunk)
+    monkeypatch.setattr(events, "CHUNK_BYTES", chunk)
     sandbox.log.write_bytes("é\r\n\nzwei\n\xff".encode("latin-1"))
     assert list(log_lines(sandbox.log, 0)) == [("\ufffd", 3), ("", 4), ("zwei", 9)]
     assert list(log_lines(sandbox.log, 4)) == [("zwei", 9)]
 
 
 def test_of_an_endless_log_the_end_is_copied(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "MOST_LOG_BYTES", 10)
+    monkeypatch.setattr(members, "MOST_LOG_BYTES", 10)
     sandbox.log.write_bytes(b"0123456789abcdef")
     assert copy_log(sandbox.log, tmp_path / "copy")
     expected = LEFT_OUT.format(count=6, path=sandbox.log) + "6789abcdef"
