@@ -262,3 +262,19 @@ def test_a_project_that_was_moved_keeps_its_curves(trained: TrainedProject, tmp_
     project = type(trained.project)(code=moved, state=moved)
     found = page_of(project, None, command="", now=NOW)
     assert found.trainings[0].curve == curve and found.notes == ()
+
+
+def test_the_command_of_a_training_names_its_settings_or_shows_it(tmp_path: Path) -> None:
+    trained = TrainedProject(tmp_path / "project", campaign_yaml(seeds=[5], gammas=[0.9]))
+    trained.train(trained.trials[0], Told(end=40))
+    wanted = "python -m orchestrator run section_7_6 --quick --backend local --set algorithms.DQN.gamma=0.9 --seed 5"
+    assert page(trained).trainings[0].command == wanted
+    card = trained.project.cards / "section_7_6.yaml"
+    card.write_text(
+        card.read_text(encoding="utf-8").replace("episode_s: 3600.0", "episode_s: 1800.0"), encoding="utf-8"
+    )
+    changed = page(trained).trainings[0].command
+    assert "--set environment.episode_s=3600.0" in changed and "gamma=0.9" in changed
+    card.unlink()
+    lineage_id = trained.trials[0].lineage_id
+    assert page(trained).trainings[0].command == f"python -m orchestrator why {lineage_id[:8]}"
