@@ -114,7 +114,7 @@ def _nothing_to_report(project: Project) -> BadInput:
         )
     return BadInput(
         f"there is no training to report: the ledger has no session, but {folders} results folder(s) are here",
-        remedy="Put .orchestrator/ledger.sqlite back; without it, `campaign tick FILE --recover` finds what Kaggle has.",
+        remedy="Put .orchestrator/ledger.sqlite back, or let `campaign tick FILE --recover` find what Kaggle has.",
     )
 
 
