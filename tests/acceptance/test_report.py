@@ -265,3 +265,5 @@ def test_a_wrong_name_is_refused_with_the_nearest_and_an_empty_project_with_the_
         assert main(["report", *words]) == 2
         assert hint in capsys.readouterr().err
     assert not (toy / "validation_output").exists()
+    (toy / "validation_output/results/owner_arz-validation-section-7-6-01234567-s01").mkdir(parents=True)
+    assert main(["report"]) == 2 and "1 results folder(s) are here" in capsys.readouterr().err

@@ -15,6 +15,7 @@ from orchestrator.cli.output.page_file import page_command, read_page, why_unwri
 
 if TYPE_CHECKING:
     from orchestrator.cli.output.console import Console
+    from orchestrator.core.errors import BadInput
     from orchestrator.core.page.page import Page
     from orchestrator.stores.project import Project
 
@@ -85,16 +86,12 @@ def _page_of_script(folder: Path, target: str, output: Path | None, console: Con
 
 def _page_alone(project: Project, target: str | None, output: Path | None, console: Console) -> dict[str, Any]:
     """The page without tables: of a run, a campaign or the project."""
-    from orchestrator.core.errors import BadInput
     from orchestrator.stores.reporting.folder import marked_report
     from orchestrator.wiring.pages import folder_of, found_target
 
     page = read_page(project, target)
     if not page.trainings:
-        raise BadInput(
-            "there is no training to report: no session has run yet",
-            remedy="Train first: python -m orchestrator run SECTION --quick",
-        )
+        raise _nothing_to_report(project)
     files, unwritten = [], ""
     try:
         folder = marked_report(output or folder_of(project, found_target(project, target)))
@@ -105,6 +102,22 @@ def _page_alone(project: Project, target: str | None, output: Path | None, conso
         unwritten = why_unwritten(fault, project)
         console.say(unwritten)
     return _shown(page, files, unwritten, console)
+
+
+def _nothing_to_report(project: Project) -> BadInput:
+    """The error of a ledger without a training: nothing has run, or the ledger was moved away."""
+    from orchestrator.core.errors import BadInput
+
+    folders = sum(1 for path in project.results.iterdir() if path.is_dir()) if project.results.is_dir() else 0
+    if not folders:
+        return BadInput(
+            "there is no training to report: no session has run yet",
+            remedy="Train first: python -m orchestrator run SECTION --quick",
+        )
+    return BadInput(
+        f"there is no training to report: the ledger has no session, but {folders} results folder(s) are here",
+        remedy="Put .orchestrator/ledger.sqlite back, or let `campaign tick FILE --recover` find what Kaggle has.",
+    )
 
 
 def _shown(page: Page, files: list[Path], unwritten: str, console: Console) -> dict[str, Any]:

@@ -9,14 +9,17 @@ import sys
 from pathlib import Path, PurePosixPath
 
 from orchestrator.core.errors import BadInput, RunFailed
+from orchestrator.core.page.conversion.headline import Statement
 from orchestrator.kernel.files.atomic import write_json
+from orchestrator.kernel.outcome import Verdict
 from orchestrator.kernel.reading.json_text import read_object
-from orchestrator.kernel.reading.shapes import TEXTS, fields, require
+from orchestrator.kernel.reading.shapes import TEXTS, fields, one_of, require
 from orchestrator.kernel.reporting.trial_report import CampaignReport, report_json, write_path
 
 STATEMENT_NAME = "statement.json"
-"""A section's own report may write this file: `{"lines": [...]}`, its statement about all trainings together."""
-_STATEMENT = fields({"lines": TEXTS}, others=True)
+"""A section's own report may write this file, its statement about all trainings together: `lines`, a list of sentences,
+and `verdict` if it is the same for all variants."""
+_STATEMENT = fields({"lines": TEXTS}, {"verdict": one_of([one.value for one in Verdict])}, others=True)
 _REPORT_PACKAGE = "multi_seed"
 _MISSING = re.compile(r"ModuleNotFoundError: No module named '([^'.]+)")
 
@@ -27,19 +30,19 @@ def has_own_report(code: Path, folder: PurePosixPath) -> bool:
     return all(map(str.isidentifier, names)) and code.joinpath(*names, "__main__.py").is_file()
 
 
-def statement_in(folder: Path) -> tuple[str, ...]:
-    """What a section's own report says about all trainings together, a sentence each; empty without such a file.
+def statement_in(folder: Path) -> Statement | None:
+    """What a section's own report says about all trainings together; None without such a file.
 
     Raises:
         OSError: The file cannot be read.
-        Unreadable: It is no list of sentences.
+        Unreadable: It is no statement.
     """
     path = folder / STATEMENT_NAME
     if not path.is_file():
-        return ()
+        return None
     plain = read_object(path)
     require(_STATEMENT, plain, path.name)
-    return tuple(plain["lines"])
+    return Statement(verdict=plain.get("verdict", ""), lines=tuple(plain["lines"]))
 
 
 def section_report(code: Path, beside: PurePosixPath, account: CampaignReport, folder: Path) -> list[str]:

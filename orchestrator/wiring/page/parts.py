@@ -12,7 +12,7 @@ from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.page.conversion.chain import Chain
-from orchestrator.core.page.conversion.headline import campaign_headline, headline_of
+from orchestrator.core.page.conversion.headline import Statement, campaign_headline, headline_of
 from orchestrator.core.page.conversion.intervals import intervals_of
 from orchestrator.core.page.conversion.rows import source_of
 from orchestrator.core.page.conversion.statistics import trainings_of
@@ -45,13 +45,14 @@ def headline(project: Project, reader: PageReader, campaign: Campaign | None, ch
     """The answer of a page."""
     if campaign is None:
         return headline_of(chains)
-    lines: list[str] = []
+    statements: list[Statement] = []
     for folder in statement_folders(project, campaign, chains):
         try:
-            lines += statement_in(folder)
+            found = statement_in(folder)
+            statements += [found] if found is not None else []
         except (OSError, Unreadable) as fault:
             reader.note(f"The statement of the campaign's report cannot be read: {fault}")
-    return campaign_headline(chains, lines)
+    return campaign_headline(chains, statements)
 
 
 def statement_folders(project: Project, campaign: Campaign, chains: Sequence[Chain]) -> list[Path]:

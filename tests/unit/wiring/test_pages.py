@@ -119,7 +119,7 @@ def test_a_campaign_shows_every_trial_also_those_that_have_not_begun(trained: Tr
     assert found.subject is Subject.CAMPAIGN and found.title == "Pages of a toy"
     assert [one.state for one in found.trainings] == ["done", "waiting", "waiting"]
     assert [one.verdict for one in found.trainings] == ["supported", "", ""]
-    assert (found.headline.verdict, found.headline.text) == ("unfinished", "1 of 3 trainings finished.")
+    assert (found.headline.verdict, found.headline.text) == ("unfinished", "1 of 3 trainings finished; 2 waiting.")
     first, second = found.trainings[:2]
     assert set(first.settings) == set(second.settings)
     assert {key for key in first.settings if first.settings[key] != second.settings[key]} == {"seed"}
@@ -128,11 +128,16 @@ def test_a_campaign_shows_every_trial_also_those_that_have_not_begun(trained: Tr
 def test_the_statement_of_the_sections_own_report_stands_in_the_headline(trained: TrainedProject) -> None:
     for trial in trained.trials:
         trained.train(trial, Told(end=40, numbers={"reward": float(trial.seed)}))
+    alone = page(trained, "pages").headline
+    assert (alone.verdict, alone.lines) == ("no claim", ())
+    assert alone.text == "Finished, no claim: 3 of 3 trainings finished; each judged alone: 3 supported."
     folder = trained.project.campaign_reports / "pages"
     folder.mkdir(parents=True)
-    (folder / "statement.json").write_text(json.dumps({"lines": ["DQN: supported (33 [30, 36] %)."]}), encoding="utf-8")
+    statement = {"verdict": "inconclusive", "lines": ["DQN: inconclusive (33 [8, 36] %)."]}
+    (folder / "statement.json").write_text(json.dumps(statement), encoding="utf-8")
     found = page(trained, "pages")
-    assert (found.headline.verdict, found.headline.lines) == ("supported", ("DQN: supported (33 [30, 36] %).",))
+    assert (found.headline.verdict, found.headline.lines) == ("inconclusive", ("DQN: inconclusive (33 [8, 36] %).",))
+    assert found.headline.text.startswith("Verdict: inconclusive, from all trainings together")
     reward = next(one for one in found.intervals if one.measure == "reward")
     assert (reward.variant, reward.n, reward.mean) == ("main", 3, 1.0)
     assert reward.low is not None and reward.high is not None and reward.low < 1.0 < reward.high
@@ -257,3 +262,19 @@ def test_a_project_that_was_moved_keeps_its_curves(trained: TrainedProject, tmp_
     project = type(trained.project)(code=moved, state=moved)
     found = page_of(project, None, command="", now=NOW)
     assert found.trainings[0].curve == curve and found.notes == ()
+
+
+def test_the_command_of_a_training_names_its_settings_or_shows_it(tmp_path: Path) -> None:
+    trained = TrainedProject(tmp_path / "project", campaign_yaml(seeds=[5], gammas=[0.9]))
+    trained.train(trained.trials[0], Told(end=40))
+    wanted = "python -m orchestrator run section_7_6 --quick --backend local --set algorithms.DQN.gamma=0.9 --seed 5"
+    assert page(trained).trainings[0].command == wanted
+    card = trained.project.cards / "section_7_6.yaml"
+    card.write_text(
+        card.read_text(encoding="utf-8").replace("episode_s: 3600.0", "episode_s: 1800.0"), encoding="utf-8"
+    )
+    changed = page(trained).trainings[0].command
+    assert "--set environment.episode_s=3600.0" in changed and "gamma=0.9" in changed
+    card.unlink()
+    lineage_id = trained.trials[0].lineage_id
+    assert page(trained).trainings[0].command == f"python -m orchestrator why {lineage_id[:8]}"

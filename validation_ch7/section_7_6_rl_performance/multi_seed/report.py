@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -134,7 +134,14 @@ def _by_seed(pool: Pool) -> Iterator[str]:
             yield f"| {claim.label} | {seed} | {claim.by_seed_s[place]:.2f} | " + " | ".join(cells) + " |"
 
 
-def pool_sentences(pool: Pool) -> Iterator[str]:
+def statement_json(pools: Sequence[Pool]) -> dict[str, Any]:
+    """What is said about all trainings together: a sentence for each variant, and the verdict if all have the same."""
+    verdicts = {claim.verdict.value for pool in pools for claim in pool.claims}
+    lines = [line for pool in pools for line in _sentences(pool)]
+    return {"lines": lines, **({"verdict": next(iter(verdicts))} if len(verdicts) == 1 else {})}
+
+
+def _sentences(pool: Pool) -> Iterator[str]:
     """The verdict on each variant with its trainings and intervals, one sentence each."""
     criteria = pool.terms["criteria"]
     baseline = str(criteria["baseline"]) if isinstance(criteria, Mapping) else ""

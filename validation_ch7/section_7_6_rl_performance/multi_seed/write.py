@@ -16,7 +16,7 @@ from validation_ch7.section_7_6_rl_performance.multi_seed.interval_figure import
 from validation_ch7.section_7_6_rl_performance.multi_seed.latex import delays_latex, pairs_latex
 from validation_ch7.section_7_6_rl_performance.multi_seed.learning_figure import learning_figure
 from validation_ch7.section_7_6_rl_performance.multi_seed.provenance import account_markdown, curves_csv
-from validation_ch7.section_7_6_rl_performance.multi_seed.report import pool_json, pool_markdown, pool_sentences
+from validation_ch7.section_7_6_rl_performance.multi_seed.report import pool_json, pool_markdown, statement_json
 
 
 def write_pools(pools: Sequence[Pool], folder: Path, account: CampaignReport | None = None) -> None:
@@ -43,7 +43,7 @@ def write_pools(pools: Sequence[Pool], folder: Path, account: CampaignReport | N
             _write_twice(learning_figure(own, stamp=origin[0]), inside / "learning_curves")
     write_text(folder / "pool.md", pools_markdown(pools, account))
     # The page of the campaign shows these sentences first.
-    write_json(folder / "statement.json", {"lines": [line for pool in pools for line in pool_sentences(pool)]})
+    write_json(folder / "statement.json", statement_json(pools))
     if account is not None:
         write_text(folder / "learning_curves.csv", curves_csv(account))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from orchestrator.core.campaign.trial_status import State
 from orchestrator.core.page.conversion.chain import Chain
@@ -35,26 +36,53 @@ def headline_of(chains: Sequence[Chain]) -> Headline:
     return Headline(verdict=verdict, text=text, lines=reasons, source=source_of(newest))
 
 
-def campaign_headline(chains: Sequence[Chain], lines: Sequence[str]) -> Headline:
-    """The answer of a campaign.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What a section's own report says about all trainings of a campaign together.
+
+    Attributes:
+        verdict: As in `Headline.verdict`; empty if it differs between variants.
+        lines: One sentence each.
+    """
+
+    verdict: str = ""
+    lines: tuple[str, ...] = ()
+
+
+def campaign_headline(chains: Sequence[Chain], statements: Sequence[Statement]) -> Headline:
+    """The answer of a campaign: a verdict only if the section's own report judged all trainings together.
 
     Args:
         chains: Every trial.
-        lines: The statement about all its seeds that the section's own report wrote; empty without one.
+        statements: Of its sections; empty without a report.
     """
     done = [one for one in chains if state_of(one) == DONE]
     needed = [one for one in chains if state_of(one) != State.SPARE.value]
-    verdicts = Counter(row_verdict(one) for one in done)
-    count = f"{len(done)} of {len(needed)} trainings finished"
-    newest = max(done, key=lambda one: one.records[-1].planned_at, default=None) if done else None
+    others = Counter(state_of(one) for one in needed if one not in done)
+    rest = ", ".join(f"{number} {state}" for state, number in others.most_common())
+    count = f"{len(done)} of {len(needed)} trainings finished" + (f"; {rest}" if rest else "")
+    newest = max(done, key=lambda one: one.records[-1].planned_at) if done else None
     source = source_of(newest) if newest is not None else None
-    if not done or len(done) < len(needed):
-        return Headline(verdict=UNFINISHED if chains else "", text=f"{count}.", lines=tuple(lines), source=source)
+    lines = tuple(line for one in statements for line in one.lines)
+    if others or not done:
+        return Headline(verdict=UNFINISHED if chains else "", text=f"{count}.", lines=lines, source=source)
+    judged = {one.verdict for one in statements}
+    if len(judged) == 1 and (verdict := next(iter(judged))):
+        text = f"Verdict: {verdict.replace('_', ' ')}, from all trainings together: {count}."
+        return Headline(verdict=verdict, text=text, lines=lines, source=source)
+    if lines:
+        text = f"{count}; the verdicts of the variants differ."
+        return Headline(verdict=NO_CLAIM, text=text, lines=lines, source=source)
+    return Headline(verdict=NO_CLAIM, text=f"Finished, no claim: {count}{_alone(done)}.", source=source)
+
+
+def _alone(done: Sequence[Chain]) -> str:
+    """The verdicts of single trainings, which say nothing of all of them together; empty without one."""
+    verdicts = Counter(row_verdict(one) for one in done)
     if set(verdicts) == {NO_CLAIM}:
-        return Headline(verdict=NO_CLAIM, text=f"Finished, no claim: {count}.", lines=tuple(lines), source=source)
-    word = next(iter(verdicts)) if len(verdicts) == 1 else NO_CLAIM
-    counts = ", ".join(f"{number} {one}" for one, number in verdicts.most_common())
-    return Headline(verdict=word, text=f"{count}; each judged alone: {counts}.", lines=tuple(lines), source=source)
+        return ""
+    counts = ", ".join(f"{number} {one.replace('_', ' ')}" for one, number in verdicts.most_common())
+    return f"; each judged alone: {counts}"
 
 
 def _unfinished(chains: Sequence[Chain], begun: Sequence[Chain]) -> Headline:

@@ -163,7 +163,9 @@ def test_a_campaign_report_has_curves_tables_and_origins(results: Path, tmp_path
         "trials.json", "pool.md", "pool.json", "delays.tex", "pairs.tex", "learning_curves.csv", "statement.json",
         *pictures,
     }  # fmt: skip
-    (sentence,) = statement_in(folder)  # what the page of the campaign shows first
+    statement = statement_in(folder)  # what the page of the campaign shows first
+    assert statement is not None and statement.verdict == "inconclusive"
+    (sentence,) = statement.lines
     assert (
         sentence.startswith("main DQN, 2 trainings: inconclusive.") and "% less than fixed_time; required:" in sentence
     )
