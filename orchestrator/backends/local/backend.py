@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.backends.local.events import log_lines, recent_events
+from orchestrator.backends.local.events import log_lines, recent_events, whole_log
 from orchestrator.backends.local.installation import LIBRARIES, installed_versions
 from orchestrator.backends.local.members import copy_outputs, manifest_code, note_fetched, own_end, tickets_of
 from orchestrator.backends.local.processes import (
@@ -226,7 +226,7 @@ class LocalBackend(Backend):
         if partial.exists():
             shutil.rmtree(partial)
         try:
-            files = copy_outputs(sandbox, handle.member, partial)
+            files = copy_outputs(sandbox, handle.member, partial, whole_log)
             sync_tree(partial)
         except OSError:
             shutil.rmtree(partial, ignore_errors=True)  # the sandbox still has everything

@@ -29,6 +29,15 @@ def recent_events(path: Path) -> Sequence[Mapping[str, Any]]:
     return [event for _, event in read_lines(content, path.name) if isinstance(event, dict)]
 
 
+def whole_log(path: Path) -> Iterator[tuple[str, int]]:
+    """The lines of the log of an ended session.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    return log_lines(path, 0, ended=True)
+
+
 def log_lines(path: Path, cursor: int, *, ended: bool = False) -> Iterator[tuple[str, int]]:
     """The lines of a log after a byte, up to its present end, each with the byte after it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import IO
@@ -75,8 +75,13 @@ def manifest_code(working: Path) -> int | None:
     return manifest.exit_code if manifest else None
 
 
-def copy_outputs(sandbox: Sandbox, member: int | None, into: Path) -> tuple[MissingFile, ...]:
+def copy_outputs(
+    sandbox: Sandbox, member: int | None, into: Path, whole_log: Callable[[Path], Iterator[tuple[str, int]]]
+) -> tuple[MissingFile, ...]:
     """Copy a session's outputs and its part of the log into a new folder.
+
+    Args:
+        whole_log: The lines of an ended session's log, as `log_lines`; only a pack needs them one by one.
 
     Returns:
         What cannot be copied: broken links, links to folders elsewhere, pipes, files without permission to read.
@@ -92,9 +97,7 @@ def copy_outputs(sandbox: Sandbox, member: int | None, into: Path) -> tuple[Miss
         if member is None:
             copy_log(sandbox.log, log)
         elif sandbox.log.is_file():
-            from orchestrator.backends.local.events import log_lines  # only a pack needs its lines one by one
-
-            lines = own_lines_from(log_lines(sandbox.log, 0, ended=True), member)
+            lines = own_lines_from(whole_log(sandbox.log), member)
             with log.open("w", encoding="utf-8", newline="\n") as copy:
                 copy.writelines(f"{line}\n" for line, _ in lines)
     except PermissionError as fault:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.backends.local import events, members
-from orchestrator.backends.local.events import MOST_LINE_BYTES, log_lines, recent_events
+from orchestrator.backends.local.events import MOST_LINE_BYTES, log_lines, recent_events, whole_log
 from orchestrator.backends.local.members import LEFT_OUT, copy_log, copy_outputs
 from orchestrator.backends.local.sandbox import Sandbox
 from orchestrator.core.session.missing_outputs import MissingFile
@@ -27,7 +27,7 @@ def sandbox(tmp_path: Path) -> Sandbox:
 
 def copied(sandbox: Sandbox, into: Path, member: int | None = None) -> list[str]:
     """Copy the outputs; returns what could not be copied."""
-    return [str(one) for one in copy_outputs(sandbox, member, into)]
+    return [str(one) for one in copy_outputs(sandbox, member, into, whole_log)]
 
 
 def peak_bytes(act: object) -> int:
@@ -115,7 +115,7 @@ def test_a_folder_that_may_not_be_listed_is_named(
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    missing = copy_outputs(sandbox, None, tmp_path / "out")
+    missing = copy_outputs(sandbox, None, tmp_path / "out", whole_log)
     assert [type(one) for one in missing] == [MissingFile]
     assert str(missing[0]) == "closed may not be read: its permissions forbid it"
 
