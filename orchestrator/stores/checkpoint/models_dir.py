@@ -35,7 +35,7 @@ from orchestrator.stores.checkpoint.volumes import (
     volume_of,
     writing,
 )
-from orchestrator.stores.project import lock_fault
+from orchestrator.stores.locks import lock_fault
 
 
 class ModelsDirectory:

@@ -20,7 +20,7 @@ from orchestrator.kernel.reading.json_text import shown
 from orchestrator.kernel.reading.shapes import COUNT, fits
 from orchestrator.stores.ledger.errors import unreadable
 from orchestrator.stores.ledger.sqlite import SqliteLedger
-from orchestrator.stores.project import lock_fault
+from orchestrator.stores.locks import lock_fault
 
 LEASE_S = 900.0
 """Longer than any step of a tick: one push, or one download of a session's outputs."""
