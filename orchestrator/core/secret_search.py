@@ -20,6 +20,9 @@ NAMES_OF_SECRETS = re.compile(
     re.IGNORECASE,
 )
 """Environment variables whose value is probably a secret."""
+_KEPT = re.compile(r"PWD|.*PROXY|(PIP|UV)_(?!PUBLISH).*", re.IGNORECASE)
+"""The current folder; and how packages are installed, which may need a password."""
+_PASSWORD_IN_ADDRESS = re.compile(r"://[^\s/:@]*:[^\s/@]+@")
 _SHORTEST_CORE = 10
 _DROPPED = b"\"'`\\+,() \t\r\n"
 _FOLDED = bytes(range(256)).lower()
@@ -234,3 +237,13 @@ def _line_of(content: bytes, folded_at: int) -> int:
         if passed > folded_at:
             return number
     return len(lines)
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that a session may have: none that is probably a secret, and no SSH agent."""
+    return {name: value for name, value in environ.items() if _KEPT.fullmatch(name) or not _is_secret(name, value)}
+
+
+def _is_secret(name: str, value: str) -> bool:
+    by_name = "KAGGLE" in name.upper() or name == "SSH_AUTH_SOCK" or NAMES_OF_SECRETS.search(name)
+    return bool(by_name or _PASSWORD_IN_ADDRESS.search(value) or "PRIVATE KEY-----" in value)

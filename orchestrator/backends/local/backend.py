@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.backends.local.events import recent_events
 from orchestrator.backends.local.installation import LIBRARIES, installed_versions
 from orchestrator.backends.local.members import copy_outputs, manifest_code, note_fetched, own_end, tickets_of
 from orchestrator.backends.local.processes import held, start_supervisor, withdraw_unless_submitted
@@ -36,6 +35,7 @@ from orchestrator.core.session.pack import (
 )
 from orchestrator.core.timestamps import parse_timestamp
 from orchestrator.kernel.files.atomic import make_folder, replace_folder, sync_tree, write_json, write_text
+from orchestrator.kernel.files.outputs import lines_after, recent_events
 from orchestrator.kernel.files.workspace import ROOT_VARIABLE
 from orchestrator.kernel.wire import EVENTS_NAME, Ticket, member_folder
 from orchestrator.ports import Backend
@@ -202,18 +202,7 @@ class LocalBackend(Backend):
 
     def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
         """New whole lines of the log after byte `cursor`."""
-        return own_lines_from(self._follow(handle, cursor), handle.member)
-
-    def _follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
-        try:
-            with self._sandbox(handle.slug).log.open("rb") as stream:
-                stream.seek(cursor)
-                fresh = stream.read()
-        except FileNotFoundError:
-            return
-        for line in fresh[: fresh.rfind(b"\n") + 1].split(b"\n")[:-1]:
-            cursor += len(line) + 1
-            yield line.decode("utf-8", "replace").rstrip("\r"), cursor
+        return own_lines_from(lines_after(self._sandbox(handle.slug).log, cursor), handle.member)
 
     def recent_events(self, handle: Handle) -> Sequence[Mapping[str, Any]]:
         """The events at the end of the session's event file."""

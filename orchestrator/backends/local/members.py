@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePath
+from collections.abc import Mapping
+from pathlib import Path
 
 from orchestrator.backends.local.sandbox import Sandbox, read_json
 from orchestrator.core.session.backend_types import Observation, SessionState
@@ -13,6 +11,7 @@ from orchestrator.core.session.end_reason import EndReason
 from orchestrator.core.session.missing_outputs import Lack, MissingFile
 from orchestrator.core.session.pack import own_lines
 from orchestrator.core.session.spec import read_ticket
+from orchestrator.kernel.files import outputs as files
 from orchestrator.kernel.pack.record import exit_code_in_pack
 from orchestrator.kernel.session.manifest import read_manifest
 from orchestrator.kernel.wire import PACK_NAME, Ticket
@@ -76,36 +75,16 @@ def copy_outputs(sandbox: Sandbox, member: int | None, into: Path) -> tuple[Miss
     """
     outputs = sandbox.output(member)
     into.mkdir(parents=True)  # stays empty for a session of a pack that never started
-    missing = tuple(_copy_tree(outputs, into))
+    missing = tuple(
+        MissingFile(path=path.as_posix(), lack=Lack.WITHHELD, reason=reason)
+        for path, reason in files.copy_outputs(outputs, into)
+    )
     if sandbox.log.is_file():
         text = sandbox.log.read_bytes().decode("utf-8", "replace")
         if member is not None:
             text = "".join(f"{line}\n" for line in own_lines(text.split("\n"), member))
         (into / "kernel.log").write_bytes(text.encode("utf-8"))
     return missing
-
-
-def _copy_tree(outputs: Path, into: Path) -> Iterator[MissingFile]:
-    """Copy folders and files, and the content of links to files; returns what is neither."""
-    for folder, folders, names in os.walk(outputs):  # does not follow links to folders: they may lead anywhere
-        for name in sorted((*folders, *names)):
-            source = Path(folder) / name
-            path = source.relative_to(outputs)
-            if source.is_symlink() and source.is_dir():
-                if not source.resolve().is_relative_to(outputs.resolve()):
-                    yield _missing(path, "is a link to a folder outside of the outputs: not copied")
-            elif source.is_dir():
-                (into / path).mkdir()
-            elif not source.is_file():
-                yield _missing(path, "is a broken link or no regular file: not copied")
-            elif not os.access(source, os.R_OK):
-                yield _missing(path, "may not be read: its permissions forbid it")
-            else:
-                shutil.copy2(source, into / path)
-
-
-def _missing(path: PurePath, reason: str) -> MissingFile:
-    return MissingFile(path=path.as_posix(), lack=Lack.WITHHELD, reason=reason)
 
 
 def note_fetched(sandbox: Sandbox, member: int | None) -> None:

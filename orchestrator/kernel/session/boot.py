@@ -29,7 +29,7 @@ from orchestrator.kernel.session.deadline import SoftDeadline
 from orchestrator.kernel.session.manifest import read_manifest, write_manifest
 from orchestrator.kernel.session.reporting import Reporter
 from orchestrator.kernel.session.script import ScriptFailed, run_script
-from orchestrator.kernel.session.stop_flag import StopFlag
+from orchestrator.kernel.session.stop_flag import PAUSE_VARIABLE, StopFlag
 from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME, Ticket, models_path, report_line
 
 
@@ -40,6 +40,7 @@ class Surroundings:
     Attributes:
         container: Name of its container, None where the platform gives none.
         limit_s: Wall seconds that it may use, None for those in its spec.
+        stop_pauses: Whether a request to stop is a pause: a further session follows, unless the user asked for it.
     """
 
     workspace: Workspace
@@ -49,6 +50,7 @@ class Surroundings:
     machine: Machine = field(default_factory=Machine)
     container: str | None = None
     limit_s: float | None = None
+    stop_pauses: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,7 @@ def main(
         echo=echo,
         container=os.environ.get(CONTAINER_VARIABLE),
         limit_s=limit_s,
+        stop_pauses=PAUSE_VARIABLE in os.environ,
     )
     stop = StopFlag()
     stop.listen()
@@ -140,6 +143,8 @@ def _run_with_reserve(
     context = _context(ticket, surroundings, deadline, stop, reporter)
     result = _run_section(context, bundle_root, surroundings, reserve)
     outcome = result.outcome
+    if surroundings.stop_pauses and outcome.ending is KernelEnding.STOPPED:
+        outcome = replace(outcome, ending=KernelEnding.PAUSED)
     reserve.release()  # not an output; the manifest may need its space
     reporter.event("ending", end_reason=outcome.ending, steps_done=outcome.steps_done)
     reporter.close()
