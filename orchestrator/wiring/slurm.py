@@ -6,10 +6,13 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.backends.slurm.backend import SlurmBackend
 from orchestrator.backends.slurm.commands import TOOLS, Slurm, missing
+from orchestrator.backends.slurm.health_check import examine
+from orchestrator.core.diagnostics.health_check import Check
 from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.slurm import SlurmSettings
@@ -30,6 +33,15 @@ def slurm_backend(project: Project, card: SectionCard) -> SlurmBackend:
     slurm.ping()
     settings = card.slurm
     return SlurmBackend(slurm, settings, session_root(project, settings), python_of(settings))
+
+
+def slurm_checkup(project: Project, settings: SlurmSettings) -> Iterator[Check]:
+    """The Slurm checks of `doctor`, one after another.
+
+    Raises:
+        BadInput: `slurm.folder` names a variable that is not set.
+    """
+    return examine(Slurm(), settings, session_root(project, settings), python_of(settings))
 
 
 def session_root(project: Project, settings: SlurmSettings) -> Path:

@@ -59,6 +59,15 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 PartitionName=minute Nodes={host} MaxTime=1 State=UP
 """
 
+_WATCHDOG = """
+while kill -0 "$1" 2>/dev/null; do sleep 2; done
+export SLURM_CONF="$2/slurm.conf"
+timeout 10 scancel --signal=KILL --full --user=root
+for file in "$2"/*.pid; do kill -9 "$(cat "$file")"; done
+rm -rf "$2"
+"""
+"""Ends the daemons where the tests were killed and could not."""
+
 
 @dataclass(slots=True)
 class LoopbackSlurm:
@@ -171,11 +180,14 @@ def loopback_slurm(*, min_job_age_s: int = 300) -> Iterator[LoopbackSlurm]:
             min_job_age_s=min_job_age_s,
         )
     )
+    watchdog = subprocess.Popen(["sh", "-c", _WATCHDOG, "sh", str(os.getpid()), str(folder)], start_new_session=True)
     try:
         slurm.start()
         yield slurm
     finally:
         slurm.stop()
+        watchdog.kill()
+        watchdog.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -11,7 +11,9 @@ from typing import Any
 from orchestrator.backends.slurm import states
 from orchestrator.backends.slurm.batch_script import COMMENT, BatchScript
 from orchestrator.backends.slurm.commands import Job, Slurm
-from orchestrator.backends.slurm.folder import SessionFolder, own_manifest, sweep
+from orchestrator.backends.slurm.folder import SessionFolder, sweep
+from orchestrator.backends.slurm.observation import LOST_AFTER_S, of_alive, of_ended, of_forgotten
+from orchestrator.backends.slurm.outputs import fetch_outputs
 from orchestrator.core.errors import NameTaken
 from orchestrator.core.section.slurm import SlurmSettings
 from orchestrator.core.session.backend_types import (
@@ -25,11 +27,9 @@ from orchestrator.core.session.backend_types import (
     SessionState,
 )
 from orchestrator.core.session.capabilities import Capabilities
-from orchestrator.core.session.missing_outputs import Lack, MissingFile
-from orchestrator.core.session.pack import member_of, own_lines, own_lines_from, require_whole_kernel, sessions_of
+from orchestrator.core.session.pack import member_of, own_lines_from, require_whole_kernel, sessions_of
 from orchestrator.core.timestamps import parse_timestamp
-from orchestrator.kernel.files.atomic import replace_folder, sync_tree
-from orchestrator.kernel.files.outputs import copy_outputs, lines_after, recent_events
+from orchestrator.kernel.files.outputs import lines_after, recent_events
 from orchestrator.kernel.wire import EVENTS_NAME, Ticket
 from orchestrator.ports import Backend
 
@@ -37,13 +37,6 @@ OWNER = "slurm"
 
 VISIBILITY_S = 60.0
 """How long a submit whose answer was lost may stay invisible: several times Slurm's own limit for a message (10 s)."""
-
-LOST_AFTER_S = 120.0
-"""Seconds after which a job that never started and is not in the queue has been removed from it."""
-
-SILENT_S = 90.0
-"""Seconds without a written byte after which a job that the controller has forgotten is dead. A session reports at
-least every 15 s while it trains."""
 
 
 class SlurmBackend(Backend):
@@ -198,65 +191,12 @@ class SlurmBackend(Backend):
         if not nonce:
             return Observation(state=SessionState.ABSENT, native="no folder")
         jobs = self._jobs(handle.slug, nonce)
-        for state in (SessionState.RUNNING, SessionState.SAVING, SessionState.UNKNOWN, SessionState.PENDING):
-            for job in jobs:
-                # A job that came back into the queue after its session has ended leaves at once when it starts.
-                waits_again = state is SessionState.PENDING and self._has_ended(folder)
-                if states.STATES.get(job.state, SessionState.UNKNOWN) is state and not waits_again:
-                    return _alive(job, state)
-        if jobs:
-            return self._end(folder, handle.member, max(jobs, key=lambda job: job.number))
-        return self._forgotten(folder, handle.member)
-
-    def _end(self, folder: SessionFolder, member: int | None, job: Job) -> Observation:
-        """How a job ended that the controller still knows."""
-        output = folder.counted(member)
-        own = None if output is None else folder.exit_code(output, member)
-        known = self._slurm.exit_code(job.number)
-        code = None if known is None else states.code_of(job.state, *known)
-        if own is not None and (member is not None or code is None or len(folder.numbers()) > 1):
-            code = own  # Slurm's is that of the whole pack, or of another start, or of a session that it has ended
-        if output is None and job.state in states.OWN_CODE and not code:
-            code = None  # it left without a start
-        return Observation(
-            state=SessionState.ENDED,
-            native=job.state,
-            exit_code=code,
-            reason=states.REASONS.get(job.state),
-        )
-
-    def _forgotten(self, folder: SessionFolder, member: int | None) -> Observation:
-        """The state of a job that the controller does not know, or no longer."""
-        if not folder.starts.is_dir():
-            return Observation(state=SessionState.ENDED, native="ended, and emptied after its fetch")
-        if self._has_ended(folder) or (folder.numbers() and folder.silent_s() > SILENT_S):
-            output = folder.counted(member)
-            code = None if output is None else folder.exit_code(output, member)
-            return Observation(state=SessionState.ENDED, native="not in the queue any more", exit_code=code)
-        if folder.numbers():
-            return Observation(state=SessionState.RUNNING, native="not in the queue, but writing")
-        note = folder.read_submitted() or {}
-        at = parse_timestamp(str(note.get("at")))
-        if at is not None and (self._now() - at).total_seconds() <= LOST_AFTER_S:
-            return Observation(state=SessionState.ABSENT, native="not in the queue")
-        if note:
-            folder.cancel.touch()  # a controller that restores an old state must not start it any more
-            if not folder.numbers():
-                return Observation(state=SessionState.ENDED, native="removed from the queue before it started")
-        return Observation(state=SessionState.ABSENT, native="not in the queue")
-
-    @staticmethod
-    def _has_ended(folder: SessionFolder) -> bool:
-        """Whether a start has run to its end: each of its sessions has written its manifest."""
-        tickets = folder.tickets()
-        members = [None] if len(tickets) == 1 else list(range(1, len(tickets) + 1))
-        return bool(tickets) and any(
-            all(
-                own_manifest(folder.output(number, member), ticket)
-                for member, ticket in zip(members, tickets, strict=True)
-            )
-            for number in folder.numbers()
-        )
+        if not jobs:
+            return of_forgotten(folder, handle.member, self._now())
+        if (alive := of_alive(folder, jobs)) is not None:
+            return alive
+        newest = max(jobs, key=lambda job: job.number)
+        return of_ended(folder, handle.member, newest, self._slurm.exit_code(newest.number))
 
     def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
         """New complete lines of the log after byte `cursor`."""
@@ -270,33 +210,7 @@ class SlurmBackend(Backend):
 
     def fetch(self, handle: Handle, into: Path) -> Retrieval:
         """Copy the outputs of the start that counts, and the log, beside the destination, then rename."""
-        folder = self._folder(handle.slug)
-        if not folder.starts.is_dir():  # emptied after an earlier fetch, whose copy is now the only one
-            return Retrieval(folder=into, missing=() if into.is_dir() else ("every output",))
-        partial = into.with_name(f".fetching-{into.name}")
-        if partial.exists():
-            shutil.rmtree(partial)
-        partial.mkdir(parents=True)
-        try:
-            files = self._copy(folder, handle.member, partial)
-            sync_tree(partial)
-        except OSError:
-            shutil.rmtree(partial, ignore_errors=True)  # the session's folder still has everything
-            raise
-        replace_folder(partial, into)
-        folder.note_fetched(handle.member)
-        return Retrieval(folder=into, missing=tuple(map(str, files)), files=files)
-
-    @staticmethod
-    def _copy(folder: SessionFolder, member: int | None, into: Path) -> tuple[MissingFile, ...]:
-        output = folder.counted(member)
-        left = () if output is None else tuple(copy_outputs(output, into))
-        if folder.log.is_file():
-            text = folder.log.read_bytes().decode("utf-8", "replace")
-            if member is not None:
-                text = "".join(f"{line}\n" for line in own_lines(text.split("\n"), member))
-            (into / "kernel.log").write_bytes(text.encode("utf-8"))
-        return tuple(MissingFile(path=path.as_posix(), lack=Lack.WITHHELD, reason=reason) for path, reason in left)
+        return fetch_outputs(self._folder(handle.slug), handle.member, into)
 
     def cancel(self, handle: Handle, session_id: int | None = None) -> None:
         """Remove the job from the queue, or ask the running session to save and leave; in a pack, all of them."""
@@ -329,13 +243,6 @@ class SlurmBackend(Backend):
 
     def _handle(self, slug: str) -> Handle:
         return Handle(backend=self.name, owner=OWNER, slug=slug)
-
-
-def _alive(job: Job, state: SessionState) -> Observation:
-    if state is not SessionState.PENDING:
-        return Observation(state=state, native=job.state)
-    why = "" if job.reason in ("", "None", "(null)") else f" ({job.reason})"
-    return Observation(state=state, native=f"{job.state}{why}", note=states.note(job.reason, job.number))
 
 
 def _text(path: Path) -> str:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.backends.slurm.backend import LOST_AFTER_S, SILENT_S, SlurmBackend
+from orchestrator.backends.slurm.backend import SlurmBackend
 from orchestrator.backends.slurm.commands import Slurm
 from orchestrator.backends.slurm.folder import SessionFolder
+from orchestrator.backends.slurm.observation import LOST_AFTER_S, SILENT_S
 from orchestrator.core.errors import NameTaken, NotYet, OutcomeUnknown, RemoteUnavailable
 from orchestrator.core.section.slurm import SlurmSettings
 from orchestrator.core.session.backend_types import Carrier, CheckpointSet, Handle, Observation, Push, SessionState
