@@ -6,10 +6,11 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ REQUIRED = "SLURM_TESTS"
 _PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel", "sinfo")
 _PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
 _PATIENCE_S = 30.0
+_SET_ADDRESS = 0x8916
+"""SIOCSIFADDR of sockios.h."""
 
 _CONF = """\
 ClusterName=loopback
@@ -102,7 +105,7 @@ class LoopbackSlurm:
         process = self._process("slurmctld")
         assert process is not None, "slurmctld does not run"
         os.kill(process, signal.SIGKILL)
-        _until(lambda: not _alive(process), "slurmctld outlives kill -9")
+        wait_until(lambda: not _alive(process), "slurmctld outlives kill -9")
 
     def stop(self) -> None:
         """Cancel all jobs, then end the daemons; what does not leave is killed."""
@@ -117,7 +120,7 @@ class LoopbackSlurm:
                 with suppress(ProcessLookupError):
                     os.kill(process, number)
                 with suppress(AssertionError):
-                    _until(lambda: not _alive(process), "", 5.0)  # noqa: B023
+                    wait_until(lambda: not _alive(process), "", 5.0)  # noqa: B023
                     break
 
     def command(self, *words: str, check: bool = True) -> str:
@@ -147,7 +150,7 @@ class LoopbackSlurm:
             return "idle" in self.command("sinfo", "--noheader", "--partition=main", "--format=%T", check=False)
 
         try:
-            _until(idle, "the node does not become idle")
+            wait_until(idle, "the node does not become idle")
         except AssertionError as fault:
             raise AssertionError(f"{fault}\n{self.logs()}") from None
 
@@ -204,7 +207,33 @@ def reason_not_to_run() -> str:
         addresses = set()
     if not any(str(one).startswith("127.") for one in addresses):
         return f"the host name {socket.gethostname()} is no name of this computer's loopback"
-    return ""
+    return "" if _has_address() or _add_address() else "this network has no address beside 127.0.0.1"
+
+
+def _has_address() -> bool:
+    """Whether this network has an address beside 127.0.0.1.
+
+    Slurm resolves with AI_ADDRCONFIG, for which glibc counts no other one as an address; a worker of the tests has a
+    network with nothing but the loopback device.
+    """
+    try:
+        flags = socket.AI_ADDRCONFIG | socket.AI_PASSIVE
+        return bool(socket.getaddrinfo(None, 1, socket.AF_INET, socket.SOCK_STREAM, 0, flags))
+    except OSError:
+        return False
+
+
+def _add_address() -> bool:
+    """Give the loopback device of this network 127.0.0.2 as well, on which it answers anyway."""
+    import fcntl  # absent on Windows
+
+    address = struct.pack("HH4s8x", socket.AF_INET, 0, socket.inet_aton("127.0.0.2"))
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as device:
+            fcntl.ioctl(device, _SET_ADDRESS, struct.pack("16s16s", b"lo:1", address))
+    except OSError:
+        return False
+    return _has_address()
 
 
 def _free_ports() -> tuple[int, int]:
@@ -221,8 +250,13 @@ def _alive(process: int) -> bool:
         return False
 
 
-def _until(holds: object, failure: str, patience_s: float = _PATIENCE_S) -> None:
+def wait_until(holds: Callable[[], bool], failure: str, patience_s: float = _PATIENCE_S) -> None:
+    """Wait until something holds.
+
+    Raises:
+        AssertionError: It does not within the time.
+    """
     give_up_s = time.monotonic() + patience_s
-    while not holds():  # type: ignore[operator]
+    while not holds():
         assert time.monotonic() < give_up_s, failure
         time.sleep(0.05)

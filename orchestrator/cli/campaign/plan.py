@@ -58,15 +58,14 @@ def forecast_of(
 
     now = SystemClock().now()
     card = trials[0].variant.card
-    blocks = {"kaggle": card.kaggle, "slurm": card.slurm}
-    settings = blocks.get(campaign.backend)
+    longest_s = {"kaggle": card.kaggle.longest_session_s, "slurm": card.slurm.longest_session_s}
     budget_s = None if campaign.weekly_gpu_hours is None else campaign.weekly_gpu_hours * 3600
     spent_s, promised_s = spent_and_promised_s(project, campaign, trials, quota, now)
     return forecast_campaign(
         campaign,
         campaign_statuses(project, campaign, trials),
         now=now,
-        longest_s=None if settings is None else settings.longest_session_s,
+        longest_s=longest_s.get(campaign.backend),
         allowed=None
         if gpu_card(campaign, trials) is None
         else allowance(now, quota=quota, budget_s=budget_s, spent_s=spent_s, promised_s=promised_s, replays_live=True),
