@@ -11,7 +11,7 @@ from orchestrator.core.session.end_reason import EndReason
 from orchestrator.core.session.missing_outputs import Lack, MissingFile
 from orchestrator.core.session.pack import own_lines
 from orchestrator.core.session.spec import read_ticket
-from orchestrator.kernel.files import outputs as files
+from orchestrator.kernel.files.atomic import copy_tree
 from orchestrator.kernel.pack.record import exit_code_in_pack
 from orchestrator.kernel.session.manifest import read_manifest
 from orchestrator.kernel.wire import PACK_NAME, Ticket
@@ -77,7 +77,7 @@ def copy_outputs(sandbox: Sandbox, member: int | None, into: Path) -> tuple[Miss
     into.mkdir(parents=True)  # stays empty for a session of a pack that never started
     missing = tuple(
         MissingFile(path=path.as_posix(), lack=Lack.WITHHELD, reason=reason)
-        for path, reason in files.copy_outputs(outputs, into)
+        for path, reason in copy_tree(outputs, into)
     )
     if sandbox.log.is_file():
         text = sandbox.log.read_bytes().decode("utf-8", "replace")

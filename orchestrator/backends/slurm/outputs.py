@@ -9,8 +9,7 @@ from orchestrator.backends.slurm.folder import SessionFolder
 from orchestrator.core.session.backend_types import Retrieval
 from orchestrator.core.session.missing_outputs import Lack, MissingFile
 from orchestrator.core.session.pack import own_lines
-from orchestrator.kernel.files.atomic import replace_folder, sync_tree
-from orchestrator.kernel.files.outputs import copy_outputs
+from orchestrator.kernel.files.atomic import copy_tree, replace_folder, sync_tree
 
 
 def fetch_outputs(folder: SessionFolder, member: int | None, into: Path) -> Retrieval:
@@ -38,7 +37,7 @@ def fetch_outputs(folder: SessionFolder, member: int | None, into: Path) -> Retr
 
 def _copy(folder: SessionFolder, member: int | None, into: Path) -> tuple[MissingFile, ...]:
     output = folder.counted(member)
-    left = () if output is None else tuple(copy_outputs(output, into))
+    left = () if output is None else tuple(copy_tree(output, into))
     if folder.log.is_file():
         text = folder.log.read_bytes().decode("utf-8", "replace")
         if member is not None:

@@ -129,7 +129,7 @@ class SectionCard:
     backend: BackendName = "local"
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     kaggle: KaggleSettings = field(default_factory=KaggleSettings)
-    slurm: SlurmSettings = field(default_factory=SlurmSettings)
+    slurm: SlurmSettings = field(default=SlurmSettings())
     pack: int | Literal["auto"] = field(default=1)
     include: tuple[str, ...] = ()
     trial: bool = False
@@ -212,11 +212,8 @@ class SectionCard:
         if algorithm is not None and algorithm not in self.algorithms.names:
             names = ", ".join(self.algorithms.names) or "no algorithms"
             raise ValueError(f"{self.section} declares {names}, not {algorithm}")
-        wanted = replace(
-            self,
-            algorithm=cast("AlgorithmName", algorithm) if algorithm is not None else self.algorithm,
-            seed=self.seed if seed is None else seed,
-        )
+        name = cast("AlgorithmName", algorithm) if algorithm is not None else self.algorithm
+        wanted = replace(self, algorithm=name, seed=self.seed if seed is None else seed)
         return self if wanted == self else replace(wanted, trial=True)
 
     def of_kind(self, kind: SessionKind) -> SectionCard:

@@ -6,9 +6,9 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -74,6 +74,33 @@ def replace_folder(new: Path, old: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(old))
     os.replace(new, old)
     sync_folder(old.parent)
+
+
+def copy_tree(outputs: Path, into: Path) -> Iterator[tuple[PurePath, str]]:
+    """Copy folders and files, and the content of links to files, into a folder that exists.
+
+    Yields:
+        What cannot be copied, relative to `outputs`, each with the reason: broken links, links to folders elsewhere,
+        pipes, files without permission to read.
+
+    Raises:
+        OSError: They cannot be read, or there is no room for them.
+    """
+    for folder, folders, names in os.walk(outputs):  # does not follow links to folders: they may lead anywhere
+        for name in sorted((*folders, *names)):
+            source = Path(folder) / name
+            path = source.relative_to(outputs)
+            if source.is_symlink() and source.is_dir():
+                if not source.resolve().is_relative_to(outputs.resolve()):
+                    yield path, "is a link to a folder outside of the outputs: not copied"
+            elif source.is_dir():
+                (into / path).mkdir()
+            elif not source.is_file():
+                yield path, "is a broken link or no regular file: not copied"
+            elif not os.access(source, os.R_OK):
+                yield path, "may not be read: its permissions forbid it"
+            else:
+                shutil.copy2(source, into / path)
 
 
 def make_folder(folder: Path) -> None:

@@ -76,7 +76,6 @@ def main(
     Args:
         ticket_json: The ticket as embedded in the script.
         bundle_root: Folder of the unpacked code, already on `sys.path`.
-        scratch: Folder for temporary files; not part of the output.
         extra_inputs: Folders of checkpoints that the script contained; searched before the input mount, and
             need not exist.
         folder: Folder of one session of a pack below the kernel's output; empty for a session alone.
