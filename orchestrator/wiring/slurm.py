@@ -23,7 +23,7 @@ def slurm_backend(project: Project, card: SectionCard) -> SlurmBackend:
     """The Slurm backend of a section.
 
     Raises:
-        RemoteUnavailable: Slurm is not installed here, or its controller does not answer.
+        RemoteUnavailable: Slurm is not installed here, or slurmctld does not answer.
         BadInput: `slurm.folder` names a variable that is not set.
     """
     for tool in TOOLS:

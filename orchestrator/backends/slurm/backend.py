@@ -72,7 +72,9 @@ class SlurmBackend(Backend):
         settings = self._settings
         return Capabilities(
             owner=OWNER,
-            device=f"Slurm, {settings.gres or f'{settings.cpus} CPU'}, {settings.time}",
+            device=", ".join(
+                ("Slurm", *filter(None, (settings.partition, settings.gres)), f"{settings.wall_s / 60:.0f} min a job")
+            ),
             max_script_bytes=64_000_000,
             max_wall_s=settings.longest_session_s,
             look_every_s=(2.0, 30.0),
@@ -125,7 +127,7 @@ class SlurmBackend(Backend):
         """Submit the job: one request, never repeated here.
 
         Raises:
-            NotYet: A limit of the account, or the controller, refuses it for now.
+            NotYet: A limit of the account, or slurmctld, refuses it for now.
             OutcomeUnknown: The answer was lost; `find` shows whether the job exists.
             BadInput: Slurm refused it; its sentence is shown.
         """
@@ -185,7 +187,7 @@ class SlurmBackend(Backend):
         return self._folder(handle.slug).fetched(handle.member).exists()
 
     def observe(self, handle: Handle) -> Observation:
-        """The state now: by the queue, then by what the job's starts have written."""
+        """The state now: by squeue, then by what the job's starts have written."""
         folder = self._folder(handle.slug)
         nonce = _text(folder.nonce)
         if not nonce:
@@ -213,7 +215,7 @@ class SlurmBackend(Backend):
         return fetch_outputs(self._folder(handle.slug), handle.member, into)
 
     def cancel(self, handle: Handle, session_id: int | None = None) -> None:
-        """Remove the job from the queue, or ask the running session to save and leave; in a pack, all of them."""
+        """Remove a job that waits, or ask the running session to save and leave; in a pack, all of them."""
         require_whole_kernel(handle, "stopped")
         folder = self._folder(handle.slug)
         nonce = _text(folder.nonce)

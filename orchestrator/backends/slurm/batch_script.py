@@ -79,7 +79,7 @@ class BatchScript:
 
 _GUARD = """\
 leave() {{ echo "$1"; exit 0; }}
-# The controller may start a job twice, and a job may arrive late: nonce and manifest decide whether this start counts.
+# Slurm may start a job twice, and a job may arrive late: nonce and manifest decide whether this start counts.
 [ "$(cat "$folder/nonce" 2>/dev/null)" = {nonce} ] || leave "Not started: the folder belongs to another session."
 [ ! -e "$folder/cancel" ] || leave "Not started: the session was asked to stop."
 for one in "$folder"/starts/*; do

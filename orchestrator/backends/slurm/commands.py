@@ -14,8 +14,8 @@ from orchestrator.core.errors import OutcomeUnknown, RemoteUnavailable
 from orchestrator.core.secret_search import without_secrets
 
 QUERY_S, SUBMIT_S = 60.0, 180.0
-"""Time limits. The commands wait for the controller themselves, 9 to 18 s with Slurm's defaults, and sbatch repeats a
-request that the controller is too busy for."""
+"""Time limits. The commands wait for slurmctld themselves, 9 to 18 s with Slurm's defaults, and sbatch repeats a
+request that slurmctld is too busy for."""
 
 TOOLS = ("sbatch", "squeue", "scontrol", "scancel")
 MISSING = "Work on a login node of the cluster; or choose another backend: --backend local."
@@ -52,7 +52,7 @@ Run = Callable[[Sequence[str], Path | None, Mapping[str, str], float], Answer]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One job in the queue, or one that ended some minutes ago.
+    """One job that squeue lists, or one that ended some minutes ago.
 
     Attributes:
         state: Slurm's word, e.g. `RUNNING`.
@@ -101,7 +101,7 @@ class Slurm:
             options: Those of `sbatch` that the script has itself.
 
         Raises:
-            NotYet: A limit or the controller refuses it for now; nothing was submitted.
+            NotYet: A limit or slurmctld refuses it for now; nothing was submitted.
             OutcomeUnknown: The answer was lost.
             BadInput: Slurm refused it; its sentence is shown.
             RemoteUnavailable: There is no sbatch.
@@ -123,13 +123,13 @@ class Slurm:
         return int(found[1])
 
     def jobs(self, name: str) -> list[Job]:
-        """Jobs of that name that wait, run, or ended so recently that the controller still knows them.
+        """Jobs of that name that wait, run, or ended so recently that slurmctld still knows them.
 
         Not by `squeue --json`: up to Slurm 22.05 it ignores every filter and prints all jobs of the cluster, the form
         of its values differs between versions, and it may not be built in.
 
         Raises:
-            RemoteUnavailable: The controller does not answer.
+            RemoteUnavailable: Slurm does not answer.
         """
         words = ("squeue", "--noheader", "--states=all", f"--name={name}", f"--format={_FORMAT}")
         rows = (line.strip().split("|", 3) for line in self._query(words).out.splitlines())
@@ -140,7 +140,7 @@ class Slurm:
         ]
 
     def exit_code(self, number: int) -> tuple[int, int] | None:
-        """Exit code and signal of an ended job; None if the controller has forgotten it."""
+        """Exit code and signal of an ended job; None if slurmctld has forgotten it."""
         words = ("scontrol", "--oneliner", "show", "job", str(number))
         found = _EXIT.search(self._query(words).out)
         return (int(found[1]), int(found[2])) if found else None
@@ -152,7 +152,7 @@ class Slurm:
         self._query(("scancel", "--batch", "--signal=TERM", str(number)))
 
     def ping(self) -> None:
-        """Ask whether the controller is there.
+        """Ask whether slurmctld is there.
 
         Raises:
             RemoteUnavailable: It is not, or Slurm is not installed here.

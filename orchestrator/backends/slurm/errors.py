@@ -7,17 +7,17 @@ import re
 from orchestrator.core.errors import BadInput, NotYet, OrchestratorError, OutcomeUnknown, RemoteUnavailable
 
 _NOT_SENT = re.compile(
-    r"Unable to contact slurm controller|connect failure|Connection refused|Munge|authentication (error|credential)"
+    r"Unable to contact slurm|connect failure|Connection refused|Munge|authentication (error|credential)"
     r"|configuration source|failed to fetch config|Unable to resolve",
     re.IGNORECASE,
 )
-"""The request did not reach the controller, or was not understood there."""
+"""The request did not reach slurmctld, or was not understood there."""
 _LOST = re.compile(
     r"timed out|Zero Bytes|Unexpected message|Communication (connection|shutdown) failure|Connection reset"
     r"|Broken pipe|Message receive failure|Header lengths",
     re.IGNORECASE,
 )
-"""The request may have reached the controller; its answer did not come back."""
+"""The request may have reached slurmctld; its answer did not come back."""
 _FOR_NOW = re.compile(
     r"Submit(Job|Jobs)\w*Limit|Submit\w*Limit|job submit limit|temporarily unable|Resource temporarily unavailable"
     r"|inactive or drain|standby mode|MaxJobCount|No more jobs|in slurmctld.*full|(saving|recovering) state"
@@ -40,7 +40,7 @@ def sentence(stderr: str) -> str:
 
 
 def is_unknown_job(stderr: str) -> bool:
-    """Whether a query failed because the controller has forgotten the job: it ended some minutes ago."""
+    """Whether a query failed because slurmctld has forgotten the job: it ended some minutes ago."""
     return bool(_UNKNOWN_JOB.search(stderr))
 
 

@@ -1,4 +1,4 @@
-"""The Slurm checks of `doctor`: tools, controller, partition, folder, interpreter. Nothing is submitted."""
+"""The Slurm checks of `doctor`: tools, slurmctld, partition, folder, interpreter. Nothing is submitted."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def examine(
         return
     try:
         slurm.ping()
-        yield Check(name="Slurm", good=True, found=f"{slurm.version()}, the controller answers")
+        yield Check(name="Slurm", good=True, found=f"{slurm.version()}, slurmctld answers")
         yield _partition(settings, slurm.partitions())
     except RemoteUnavailable as fault:
         yield Check(name="Slurm", good=False, found=str(fault), remedy=fault.remedy, remote=True)

@@ -1,4 +1,4 @@
-"""The state of a session: what the queue says of its jobs, and what their starts have written."""
+"""The state of a session: what squeue says of its jobs, and what their starts have written."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from orchestrator.core.session.backend_types import Observation, SessionState
 from orchestrator.core.timestamps import parse_timestamp
 
 LOST_AFTER_S = 120.0
-"""Seconds after which a job that never started and is not in the queue has been removed from it."""
+"""Seconds after which a job that never started and is not listed by squeue has been removed from it."""
 
 SILENT_S = 90.0
-"""Seconds without a written byte after which a job that the controller has forgotten is dead. A session reports at
+"""Seconds without a written byte after which a job that slurmctld has forgotten is dead. A session reports at
 least every 15 s while it trains."""
 
 _FIRST_ALIVE = (SessionState.RUNNING, SessionState.SAVING, SessionState.UNKNOWN, SessionState.PENDING)
@@ -32,7 +32,7 @@ def of_alive(folder: SessionFolder, jobs: Sequence[Job]) -> Observation | None:
                 continue
             if state is not SessionState.PENDING:
                 return Observation(state=state, native=job.state)
-            # A job that came back into the queue after its session has ended leaves at once when it starts.
+            # A job that came back to PENDING after its session has ended leaves at once when it starts.
             if not has_ended(folder):
                 why = "" if job.reason in ("", "None", "(null)") else f" ({job.reason})"
                 return Observation(state=state, native=job.state + why, note=states.note(job.reason, job.number))
@@ -40,7 +40,7 @@ def of_alive(folder: SessionFolder, jobs: Sequence[Job]) -> Observation | None:
 
 
 def of_ended(folder: SessionFolder, member: int | None, job: Job, known: tuple[int, int] | None) -> Observation:
-    """How a job ended that the controller still knows.
+    """How a job ended that slurmctld still knows.
 
     Args:
         known: Exit code and signal by Slurm.
@@ -57,23 +57,23 @@ def of_ended(folder: SessionFolder, member: int | None, job: Job, known: tuple[i
 
 
 def of_forgotten(folder: SessionFolder, member: int | None, now: datetime) -> Observation:
-    """The state of a session whose job the controller does not know, or no longer knows."""
+    """The state of a session whose job slurmctld does not know, or no longer knows."""
     if not folder.starts.is_dir():
         return Observation(state=SessionState.ENDED, native="ended, and emptied after its fetch")
     if folder.numbers():
         if not has_ended(folder) and folder.silent_s() <= SILENT_S:
-            return Observation(state=SessionState.RUNNING, native="not in the queue, but writing")
+            return Observation(state=SessionState.RUNNING, native="not listed by squeue, but writing")
         output = folder.counted(member)
         code = None if output is None else folder.exit_code(output, member)
-        return Observation(state=SessionState.ENDED, native="not in the queue any more", exit_code=code)
+        return Observation(state=SessionState.ENDED, native="not listed by squeue any more", exit_code=code)
     note = folder.read_submitted()
     at = parse_timestamp(str((note or {}).get("at")))
     if at is None or (now - at).total_seconds() <= LOST_AFTER_S:
-        return Observation(state=SessionState.ABSENT, native="not in the queue")
-    folder.cancel.touch()  # a controller that restores an old state must not start it any more
+        return Observation(state=SessionState.ABSENT, native="not listed by squeue")
+    folder.cancel.touch()  # a slurmctld that restores an old state must not start it any more
     if folder.numbers():  # it has started in this moment
-        return Observation(state=SessionState.RUNNING, native="not in the queue, but writing")
-    return Observation(state=SessionState.ENDED, native="removed from the queue before it started")
+        return Observation(state=SessionState.RUNNING, native="not listed by squeue, but writing")
+    return Observation(state=SessionState.ENDED, native="removed before it started")
 
 
 def has_ended(folder: SessionFolder) -> bool:

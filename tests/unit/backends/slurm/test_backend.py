@@ -209,7 +209,7 @@ def test_a_forgotten_job_has_ended_once_it_is_silent(side: Side) -> None:
     side.start(1)
     assert side.observe().state is SessionState.RUNNING
     side.fall_silent()
-    assert side.observe() == Observation(state=SessionState.ENDED, native="not in the queue any more")
+    assert side.observe() == Observation(state=SessionState.ENDED, native="not listed by squeue any more")
 
 
 def test_a_forgotten_job_with_a_manifest_has_ended(side: Side) -> None:
@@ -224,7 +224,7 @@ def test_a_job_that_was_removed_before_it_started_ends_and_stays_removed(side: S
     side.memory.jobs.clear()
     assert side.observe().state is SessionState.ABSENT
     side.now += timedelta(seconds=LOST_AFTER_S + 1)
-    assert side.observe().native == "removed from the queue before it started"
+    assert side.observe().native == "removed before it started"
     assert side.folder.cancel.exists()  # the batch script leaves where it finds this file
 
 
