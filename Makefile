@@ -8,7 +8,7 @@ PEERS := .bench-peers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: run test lint types floors unit verify prove prove-tests prove-algorithms prove-kills prove-fuzz prove-soak \
+.PHONY: run test lint types floors unit verify prove prove-tests prove-algorithms prove-kills prove-fuzz prove-soak prove-slurm \
         prove-mutants prove-campaign bench bench-peers bench-campaign bench-checkpoints bench-saves bench-resume \
         bench-environments bench-page screenshots clean help
 
@@ -23,6 +23,7 @@ help:
 	@echo "make prove-campaign     long campaign tests: 20 kills, 50 empty copies, any interleaving"
 	@echo "make prove-fuzz         feed hostile bytes to every reader; one: KIND=events EACH=60 (minutes)"
 	@echo "make prove-soak         a campaign of 72 virtual hours under random faults: nothing is lost, nothing grows (minutes)"
+	@echo "make prove-slurm        section 7.6 on Slurm's daemons here, its controller killed meanwhile, equals the local one (minutes)"
 	@echo "make prove-mutants      change the code on which safety stands and see that a test fails (minutes); one: ROOM=judgement"
 	@echo "make bench              measure environment, solver and learning on one core, beside the installed peers"
 	@echo "make bench-peers        install the peers (SUMO, sumo-rl, UXsim, RL Zoo, TorchRL), 4 GB, in environments of their own"
@@ -86,6 +87,10 @@ prove-fuzz: $(VENV)/.ready-test
 	$(BIN)/python -m tests.fuzz $(if $(KIND),"$(KIND)") $(if $(EACH),--seconds $(EACH))
 prove-soak: $(VENV)/.ready-test
 	$(BIN)/python -m tests.soak $(SEEDS)
+
+# Needs root, slurm-wlm and munge.
+prove-slurm: $(VENV)/.ready-test
+	SLURM_TESTS=required $(BIN)/python -m pytest -m "prove or not prove" tests/slurm tests/acceptance/test_slurm.py tests/contract/test_slurm.py
 
 prove-mutants: $(VENV)/.ready-mutants
 	$(BIN)/python -m tests.mutants $(ROOM)

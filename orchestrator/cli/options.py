@@ -19,7 +19,8 @@ Quick = Annotated[
     bool, typer.Option("--quick/--full", envvar="ORCHESTRATOR_QUICK", help="Quick or full profile of the section.")
 ]
 BackendName = Annotated[
-    str | None, typer.Option("--backend", envvar="ORCHESTRATOR_BACKEND", help="local or kaggle; default: the card's.")
+    str | None,
+    typer.Option("--backend", envvar="ORCHESTRATOR_BACKEND", help="local, kaggle or slurm; default: the card's."),
 ]
 Algorithm = Annotated[
     str | None,

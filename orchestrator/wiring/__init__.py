@@ -50,12 +50,18 @@ def _brief_kaggle(project: Project, card: SectionCard, clock: Clock) -> Backend:
     return kaggle_backend(card, clock, attempts=1)
 
 
+def _slurm(project: Project, card: SectionCard, clock: Clock) -> Backend:
+    from orchestrator.wiring.slurm import slurm_backend  # imported late: no other backend needs it
+
+    return slurm_backend(project, card)
+
+
 LOCAL = "local"
 """The backend on this computer: a look at it costs no request."""
 
 _Builder = Callable[[Project, SectionCard, Clock], Backend]
 
-BACKENDS: Mapping[str, _Builder] = {LOCAL: _local, "kaggle": _kaggle}
+BACKENDS: Mapping[str, _Builder] = {LOCAL: _local, "kaggle": _kaggle, "slurm": _slurm}
 """Name -> function that builds it. A new backend is one line here."""
 
 
@@ -123,7 +129,7 @@ def compatibility_in_place(
     """
     # The library versions are known in advance only for sessions on this computer.
     local = card.backend == LOCAL
-    device = card.device if local else card.kaggle.session_device
+    device = card.kaggle.session_device if card.backend == "kaggle" else card.device
     intended = Intended(
         lineage=card.lineage,
         code_digest=(code_digest or present_digest(project))(card),

@@ -78,10 +78,11 @@ def campaign_context(
     backends: dict[object, Backend] = {}
 
     def run_context(card: SectionCard) -> RunContext:
-        if card.kaggle not in backends:
-            backends[card.kaggle] = make_backend(campaign.backend, project, card, clock)
+        settings = (card.kaggle, card.slurm)
+        if settings not in backends:
+            backends[settings] = make_backend(campaign.backend, project, card, clock)
         return RunContext(
-            backend=backends[card.kaggle],
+            backend=backends[settings],
             clock=clock,
             ledger=ledger,
             models=models_directory(project, card),

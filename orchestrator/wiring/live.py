@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.backends.local.events import recent_events
 from orchestrator.core.campaign.expansion import Trial
 from orchestrator.core.errors import BadInput, NotYet, OrchestratorError
 from orchestrator.core.ledger.records import SessionRecord, Stage
@@ -15,6 +14,7 @@ from orchestrator.core.section.card import SectionCard
 from orchestrator.core.session.backend_types import Handle, Look, SessionState
 from orchestrator.core.session.live_progress import LiveProgress, measured
 from orchestrator.core.timestamps import parse_timestamp
+from orchestrator.kernel.files.outputs import recent_events
 from orchestrator.kernel.session.container import opened_id
 from orchestrator.kernel.training.alone import ALONE_RUN
 from orchestrator.kernel.wire import ENDING, EVENTS_NAME, PROGRESS_KINDS

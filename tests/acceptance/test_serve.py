@@ -57,8 +57,8 @@ def test_a_running_session_arrives_in_the_stream_and_sigterm_ends_it(toy: Path) 
 
 
 def _steps(page: dict[str, object]) -> tuple[int, bool]:
-    (session,) = page["sessions"]  # type: ignore[misc]
-    return session["steps_done"], session["in_flight"]  # type: ignore[index]
+    (session,) = page["sessions"]
+    return session["steps_done"], session["in_flight"]
 
 
 def test_it_shows_no_secret_and_no_path_and_writes_nothing(toy: Path) -> None:

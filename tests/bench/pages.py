@@ -61,7 +61,7 @@ def sessions_of(seed: int, reports: int, evaluations: int) -> tuple[Told, Told]:
             end=start + half,
             rewards={steps: -200 + 30 * math.log10(steps + seed) for steps in at},
             evaluations={steps: -22.123456789 + math.sin(steps + seed) / 3 for steps in evaluated},
-            **more,  # type: ignore[arg-type]
+            **more,
         )
 
     return told(0, reason="paused"), told(half, grade="exact", numbers=NUMBERS)

@@ -104,7 +104,7 @@ def training(label: str, seed: int | None, state: str, steps: int, target: int, 
         policy_digest=digest(label) if state == "done" else "",
         numbers=numbers,
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)
 
 
 def session(
@@ -129,7 +129,7 @@ def session(
         eta_s=None if end else 5400.0,
         reported_at=None if end else at(begins + lasts),
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)
 
 
 def picture(title: str) -> Picture:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from orchestrator.backends.kaggle.client.log_parser import event_of_sse, lines_of_log
 from orchestrator.backends.local.backend import LocalBackend
-from orchestrator.backends.local.events import recent_events
 from orchestrator.backends.local.sandbox import read_json
 from orchestrator.cli.output.console import Console
 from orchestrator.core.autopsy.evidence import Evidence, Line
@@ -22,6 +21,7 @@ from orchestrator.core.session.judgement import judge
 from orchestrator.core.session.live_progress import LiveProgress, measured
 from orchestrator.core.session.script import tickets_in
 from orchestrator.core.session.settling import newest_saved, open_question
+from orchestrator.kernel.files.outputs import recent_events
 from orchestrator.kernel.outcome import KernelEnding, SectionOutcome
 from orchestrator.kernel.pack.record import exit_code_in_pack
 from orchestrator.kernel.session.manifest import write_manifest

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.backends.local.events import log_lines, recent_events, whole_log
 from orchestrator.backends.local.installation import LIBRARIES, installed_versions
-from orchestrator.backends.local.members import copy_outputs, manifest_code, note_fetched, own_end, tickets_of
+from orchestrator.backends.local.members import copy_session, manifest_code, note_fetched, own_end, tickets_of
 from orchestrator.backends.local.processes import (
     held,
     start_supervisor,
@@ -41,6 +40,7 @@ from orchestrator.core.session.pack import (
 )
 from orchestrator.core.timestamps import parse_timestamp
 from orchestrator.kernel.files.atomic import make_folder, replace_folder, sync_tree, write_json, write_text
+from orchestrator.kernel.files.outputs import log_lines, recent_events
 from orchestrator.kernel.files.workspace import ROOT_VARIABLE
 from orchestrator.kernel.wire import EVENTS_NAME, Ticket, member_folder
 from orchestrator.ports import Backend
@@ -226,7 +226,7 @@ class LocalBackend(Backend):
         if partial.exists():
             shutil.rmtree(partial)
         try:
-            files = copy_outputs(sandbox, handle.member, partial, whole_log)
+            files = copy_session(sandbox, handle.member, partial)
             sync_tree(partial)
         except OSError:
             shutil.rmtree(partial, ignore_errors=True)  # the sandbox still has everything

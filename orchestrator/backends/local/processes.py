@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +15,10 @@ from orchestrator.backends.local.sandbox import Sandbox, read_json
 from orchestrator.backends.local.supervisor import NO_ROOM, READY
 from orchestrator.core.diagnostics.storage import storage_fault
 from orchestrator.core.errors import RemoteUnavailable
-from orchestrator.core.secret_search import NAMES_OF_SECRETS
+from orchestrator.core.session.environment import without_secrets
 from orchestrator.kernel.files.storage import StorageTrouble, free_text, storage_trouble
 
 _SUBMIT_LOOKS, _SUBMIT_PAUSE_S = 100, 0.05
-_KEPT = re.compile(r"PWD|.*PROXY|(PIP|UV)_(?!PUBLISH).*", re.IGNORECASE)
-"""The current folder; and how packages are installed, which may need a password."""
-_PASSWORD_IN_ADDRESS = re.compile(r"://[^\s/:@]*:[^\s/@]+@")
 # Windows: DETACHED_PROCESS and CREATE_NEW_PROCESS_GROUP; elsewhere start_new_session does it and flags must be 0.
 _DETACHED = 0x00000008 | 0x00000200 if os.name == "nt" else 0
 
@@ -47,7 +42,7 @@ def start_supervisor(sandbox: Path, python: str) -> None:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env=_without_secrets(os.environ),
+            env={**without_secrets(os.environ), "PYTHONPATH": str(Path(__file__).resolve().parents[3])},
             start_new_session=True,
             creationflags=_DETACHED,
         )
@@ -152,15 +147,3 @@ def withdraw_unless_begun(sandbox: Sandbox) -> bool:
 
 def _has_begun(sandbox: Sandbox) -> bool:
     return os.path.lexists(sandbox.kernel_begun) or os.path.lexists(sandbox.ended)
-
-
-def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """This environment without secrets and without the SSH agent, with this code on its PYTHONPATH."""
-    kept = {name: value for name, value in environ.items() if _KEPT.fullmatch(name) or not _is_secret(name, value)}
-    kept["PYTHONPATH"] = str(Path(__file__).resolve().parents[3])
-    return kept
-
-
-def _is_secret(name: str, value: str) -> bool:
-    by_name = "KAGGLE" in name.upper() or name == "SSH_AUTH_SOCK" or NAMES_OF_SECRETS.search(name)
-    return bool(by_name or _PASSWORD_IN_ADDRESS.search(value) or "PRIVATE KEY-----" in value)

@@ -57,24 +57,27 @@ def forecast_of(
     from orchestrator.wiring.campaigns import campaign_statuses, spent_and_promised_s
 
     now = SystemClock().now()
-    kaggle = trials[0].variant.card.kaggle
+    card = trials[0].variant.card
+    longest_s = {"kaggle": card.kaggle.longest_session_s, "slurm": card.slurm.longest_session_s}
     budget_s = None if campaign.weekly_gpu_hours is None else campaign.weekly_gpu_hours * 3600
     spent_s, promised_s = spent_and_promised_s(project, campaign, trials, quota, now)
     return forecast_campaign(
         campaign,
         campaign_statuses(project, campaign, trials),
         now=now,
-        longest_s=kaggle.longest_session_s if campaign.backend == "kaggle" else None,
+        longest_s=longest_s.get(campaign.backend),
         allowed=None
         if gpu_card(campaign, trials) is None
         else allowance(now, quota=quota, budget_s=budget_s, spent_s=spent_s, promised_s=promised_s, replays_live=True),
         quota=quota,
-        places=places_by_kind(campaign, trials[0].variant.card, partial(_machine_places, campaign)),
+        places=places_by_kind(campaign, card, partial(_machine_places, campaign)),
     )
 
 
 def _machine_places(campaign: Campaign, card: SectionCard) -> int:
     """Sessions that one machine of the campaign's backend runs side by side; needs no account."""
+    if campaign.backend == "slurm":
+        return card.slurm.places(card.device)
     return card.kaggle.places if campaign.backend == "kaggle" else os.cpu_count() or 1
 
 

@@ -1,4 +1,4 @@
-"""`doctor`: checks this computer and its Kaggle account, and on request Kaggle itself."""
+"""`doctor`: checks this computer and its Kaggle account, on request Kaggle itself, or Slurm."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from orchestrator.cli.error_boundary import print_json
 from orchestrator.cli.options import AsJson, Quick
+from orchestrator.core.errors import BadInput
 
 if TYPE_CHECKING:
     from orchestrator.cli.output.console import Console
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 _SIGNS = {True: "✓", False: "✗", None: "?"}
 
-_Section = Annotated[str | None, typer.Argument(help="Section whose script --push saves; default: the only one.")]
+_Section = Annotated[
+    str | None, typer.Argument(help="Section whose script --push saves, or whose block `slurm` is checked.")
+]
+_Backend = Annotated[str, typer.Option("--backend", help="What to check: kaggle or slurm.")]
 _Push = Annotated[
     bool,
     typer.Option("--push", help="Save the next session's script on Kaggle without running it; delete it."),
@@ -32,6 +36,7 @@ _FirstSession = Annotated[
 
 def doctor(
     section: _Section = None,
+    backend: _Backend = "kaggle",
     push: _Push = False,
     first_session: _FirstSession = False,
     quick: Quick = False,
@@ -41,6 +46,7 @@ def doctor(
 
     With --push: the script that `run` would send is saved on Kaggle without a session, read back and deleted.
     With --first-session: three CPU sessions, which spend no quota, try mounts, log, carriers and cancel.
+    With --backend slurm: the commands, slurmctld, the partition and the folder of the sessions.
     """
     from orchestrator.cli.output.console import Console
 
@@ -58,6 +64,8 @@ def doctor(
         checks.append(check)
         console.say(*check_lines(check))
 
+    if backend != "kaggle":
+        return _other_backend(project, backend, section, report, checks, as_json, kaggle_only=push or first_session)
     chosen = _section(project, section) if push else None
     if section is not None and not push:
         console.say(f"{section} has no effect without --push")
@@ -74,6 +82,40 @@ def doctor(
     code = exit_code(checks)
     if as_json:
         print_json({"checks": [asdict(check) for check in checks], **answer, "exit_code": code})
+    return code
+
+
+def _other_backend(
+    project: Project,
+    backend: str,
+    section: str | None,
+    report: Callable[[Check], None],
+    checks: list[Check],
+    as_json: bool,
+    *,
+    kaggle_only: bool,
+) -> int:
+    """Check Slurm, with the settings of a section's card; without one, the defaults.
+
+    Raises:
+        BadInput: There are no checks for that backend, or an option needs Kaggle.
+    """
+    from orchestrator.core.diagnostics.health_check import exit_code
+    from orchestrator.core.section.slurm import SlurmSettings
+    from orchestrator.stores.section.card_yaml import load_card
+
+    if backend != "slurm":
+        raise BadInput(f"doctor has no checks for {backend!r}", remedy="Give --backend kaggle or --backend slurm.")
+    if kaggle_only:
+        raise BadInput("--push and --first-session check Kaggle", remedy="Leave out --backend slurm.")
+    from orchestrator.wiring.slurm import slurm_checkup
+
+    settings = load_card(project.cards, section).slurm if section is not None else SlurmSettings()
+    for check in slurm_checkup(project, settings):
+        report(check)
+    code = exit_code(checks)
+    if as_json:
+        print_json({"checks": [asdict(check) for check in checks], "exit_code": code})
     return code
 
 

@@ -24,6 +24,7 @@ from orchestrator.core.section.size_limits import (
     pack_fault,
     start_faults,
 )
+from orchestrator.core.section.slurm import SlurmSettings
 from orchestrator.kernel.algorithms.hyperparameters import AlgorithmName, Algorithms, HyperParameters
 from orchestrator.kernel.algorithms.plans import JSON_SCHEMA
 from orchestrator.kernel.schema import CRITERIA
@@ -31,7 +32,7 @@ from orchestrator.kernel.wire import code_folder
 
 _STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
 
-BackendName = Literal["local", "kaggle"]
+BackendName = Literal["local", "kaggle", "slurm"]
 
 SEEDS_END = 2**32
 """Seeds are below this: the limit of `numpy.random.seed`, which stable-baselines3's `set_random_seed` calls."""
@@ -101,8 +102,9 @@ class SectionCard:
         seed: Seed of the training; another seed is another training.
         resume_floor: Lowest grade at which a checkpoint may be resumed.
         backend: Default backend, without `--backend` and ORCHESTRATOR_BACKEND.
-        device: `cpu`, `cuda` or `auto`, on this computer.
+        device: `cpu`, `cuda` or `auto`, on this computer and on Slurm.
         kaggle: Settings of a session on Kaggle, its device included.
+        slurm: Settings of a session on Slurm.
         pack: Trainings that share a session's machine, unless the campaign sets it; `auto`: one on each GPU or core.
         include: POSIX globs, relative to the project: files that travel beside what the entry point imports.
         trial: Whether this is a variant with its own models directory; set by `chosen`, not a key of the file.
@@ -127,6 +129,7 @@ class SectionCard:
     backend: BackendName = "local"
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     kaggle: KaggleSettings = field(default_factory=KaggleSettings)
+    slurm: SlurmSettings = field(default=SlurmSettings())
     pack: int | Literal["auto"] = field(default=1)
     include: tuple[str, ...] = ()
     trial: bool = False
@@ -209,11 +212,8 @@ class SectionCard:
         if algorithm is not None and algorithm not in self.algorithms.names:
             names = ", ".join(self.algorithms.names) or "no algorithms"
             raise ValueError(f"{self.section} declares {names}, not {algorithm}")
-        wanted = replace(
-            self,
-            algorithm=cast("AlgorithmName", algorithm) if algorithm is not None else self.algorithm,
-            seed=self.seed if seed is None else seed,
-        )
+        name = cast("AlgorithmName", algorithm) if algorithm is not None else self.algorithm
+        wanted = replace(self, algorithm=name, seed=self.seed if seed is None else seed)
         return self if wanted == self else replace(wanted, trial=True)
 
     def of_kind(self, kind: SessionKind) -> SectionCard:

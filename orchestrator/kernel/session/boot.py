@@ -31,7 +31,7 @@ from orchestrator.kernel.session.heartbeat import heartbeat
 from orchestrator.kernel.session.manifest import read_manifest, write_manifest
 from orchestrator.kernel.session.reporting import Reporter, later
 from orchestrator.kernel.session.script import ScriptFailed, run_script
-from orchestrator.kernel.session.stop_flag import StopFlag
+from orchestrator.kernel.session.stop_flag import PAUSE_VARIABLE, StopFlag
 from orchestrator.kernel.wire import ENDING, EVENTS_NAME, MANIFEST_NAME, Ticket, models_path, report_line
 
 
@@ -42,6 +42,7 @@ class Surroundings:
     Attributes:
         container: Name of its container, None where the platform gives none.
         limit_s: Wall seconds that it may use, None for those in its spec.
+        stop_pauses: Whether a request to stop is a pause: a further session follows, unless the user asked for it.
     """
 
     workspace: Workspace
@@ -51,6 +52,7 @@ class Surroundings:
     machine: Machine = field(default_factory=Machine)
     container: str | None = None
     limit_s: float | None = None
+    stop_pauses: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,6 @@ def main(
     Args:
         ticket_json: The ticket as embedded in the script.
         bundle_root: Folder of the unpacked code, already on `sys.path`.
-        scratch: Folder for temporary files; not part of the output.
         extra_inputs: Folders of checkpoints that the script contained; searched before the input mount, and
             need not exist.
         folder: Folder of one session of a pack below the kernel's output; empty for a session alone.
@@ -95,6 +96,7 @@ def main(
         echo=echo,
         container=os.environ.get(CONTAINER_VARIABLE),
         limit_s=limit_s,
+        stop_pauses=PAUSE_VARIABLE in os.environ,
     )
     stop = StopFlag()
     stop.listen()
@@ -146,6 +148,8 @@ def _run_with_reserve(
     with heartbeat(reporter):
         result = _run_section(context, bundle_root, surroundings, reserve)
     outcome = result.outcome
+    if surroundings.stop_pauses and outcome.ending is KernelEnding.STOPPED:
+        outcome = replace(outcome, ending=KernelEnding.PAUSED)
     reserve.release()  # not an output; the manifest may need its space
     reporter.event(ENDING, end_reason=outcome.ending, steps_done=outcome.steps_done)
     reporter.close()

@@ -6,6 +6,9 @@ import os
 import signal
 from types import FrameType
 
+PAUSE_VARIABLE = "ORCHESTRATOR_STOP_PAUSES"
+"""Set by a backend whose scheduler sends SIGTERM before its time limit: a session that it ends so is paused."""
+
 
 class StopFlag:
     """Set by a signal; the training reads it at its next safe boundary."""

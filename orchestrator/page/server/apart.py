@@ -34,6 +34,7 @@ async def in_thread(work: Callable[[], Result]) -> Result:
         if fault is not None:
             done.set_exception(fault)
         else:
+            # Without a fault there is a result, which may be None itself.
             done.set_result(result)  # type: ignore[arg-type]
 
     def carry_out() -> None:

@@ -7,14 +7,14 @@ import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import TypeAdapter
 
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.expansion import CardOf
 from orchestrator.core.errors import BadInput
-from orchestrator.core.section.card import SectionCard
+from orchestrator.core.section.card import BackendName, SectionCard
 from orchestrator.core.section.overrides import Settings
 from orchestrator.stores.section.card_yaml import load_card, read_yaml, set_in_card
 from orchestrator.stores.yaml.document import SHARED, read_document
@@ -106,6 +106,6 @@ def on_backend(campaign: Campaign, name: str | None) -> Campaign:
     """
     if name is None:
         return campaign
-    if name not in ("local", "kaggle"):
-        raise BadInput(f"there is no backend {name!r}", remedy="Known backends: local, kaggle.")
-    return replace(campaign, backend=name)  # type: ignore[arg-type]  # one of the two, checked above
+    if name not in (known := get_args(BackendName)):
+        raise BadInput(f"there is no backend {name!r}", remedy=f"Known backends: {', '.join(known)}.")
+    return replace(campaign, backend=name)  # type: ignore[arg-type]  # one of them, checked above

@@ -91,8 +91,9 @@ def set_in_card(card: SectionCard, plain: Any, settings: Settings) -> SectionCar
     changed = translated(Document(plain=copy.deepcopy(plain), lines={}, faults=())).plain
     if any(key.startswith("profiles.") for key in settings):
         changed.setdefault("profiles", {"quick": {}, "full": {}})  # the profiles of a card that names none
-    if any(key.startswith("kaggle.") for key in settings):
-        changed.setdefault("kaggle", {})  # all its keys have defaults
+    for name in ("kaggle", "slurm"):
+        if any(key.startswith(f"{name}.") for key in settings):
+            changed.setdefault(name, {})  # all its keys have defaults
     for key, value in settings.items():
         if key in NEVER_SET:
             raise BadInput(

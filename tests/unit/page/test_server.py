@@ -385,7 +385,7 @@ def test_a_page_that_takes_long_to_read_leaves_time_between_two_readings() -> No
 
     async def watch() -> None:
         project = Project()
-        feed = Feed(project.read, apart=slowly, report=project.faults.append)  # type: ignore[arg-type]
+        feed = Feed(project.read, apart=slowly, report=project.faults.append)
         with feed.listening():
             await asyncio.sleep(75)
         assert 9 <= project.readings <= 11  # every 1.5 s + 6 s

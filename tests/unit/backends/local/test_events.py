@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.backends.local import events, members
-from orchestrator.backends.local.events import MOST_LINE_BYTES, log_lines, recent_events, whole_log
-from orchestrator.backends.local.members import LEFT_OUT, copy_log, copy_outputs
+from orchestrator.backends.local.members import copy_session
 from orchestrator.backends.local.sandbox import Sandbox
 from orchestrator.core.session.missing_outputs import MissingFile
+from orchestrator.kernel.files import outputs
+from orchestrator.kernel.files.outputs import LEFT_OUT, MOST_LINE_BYTES, copy_log, log_lines, recent_events
 
 posix = pytest.mark.skipif(os.name == "nt", reason="pipes, devices, and links without a privilege")
 LINE = b"[ORC] a line of a log\n"
@@ -27,7 +27,7 @@ def sandbox(tmp_path: Path) -> Sandbox:
 
 def copied(sandbox: Sandbox, into: Path, member: int | None = None) -> list[str]:
     """Copy the outputs; returns what could not be copied."""
-    return [str(one) for one in copy_outputs(sandbox, member, into, whole_log)]
+    return [str(one) for one in copy_session(sandbox, member, into)]
 
 
 def peak_bytes(act: object) -> int:
@@ -62,14 +62,14 @@ def test_a_log_without_line_ends_is_read_in_parts(sandbox: Sandbox) -> None:
 def test_lines_and_cursors_do_not_depend_on_the_chunks(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(events, "CHUNK_BYTES", chunk)
+    monkeypatch.setattr(outputs, "CHUNK_BYTES", chunk)
     sandbox.log.write_bytes("é\r\n\nzwei\n\xff".encode("latin-1"))
     assert list(log_lines(sandbox.log, 0)) == [("\ufffd", 3), ("", 4), ("zwei", 9)]
     assert list(log_lines(sandbox.log, 4)) == [("zwei", 9)]
 
 
 def test_of_an_endless_log_the_end_is_copied(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(members, "MOST_LOG_BYTES", 10)
+    monkeypatch.setattr(outputs, "MOST_LOG_BYTES", 10)
     sandbox.log.write_bytes(b"0123456789abcdef")
     assert copy_log(sandbox.log, tmp_path / "copy")
     expected = LEFT_OUT.format(count=6, path=sandbox.log) + "6789abcdef"
@@ -115,7 +115,7 @@ def test_a_folder_that_may_not_be_listed_is_named(
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    missing = copy_outputs(sandbox, None, tmp_path / "out", whole_log)
+    missing = copy_session(sandbox, None, tmp_path / "out")
     assert [type(one) for one in missing] == [MissingFile]
     assert str(missing[0]) == "closed may not be read: its permissions forbid it"
 
@@ -128,7 +128,7 @@ def test_a_log_that_may_not_be_read_is_named(sandbox: Sandbox, tmp_path: Path, m
     def refuse(path: object, *words: int, **named: object) -> int:
         if path == sandbox.log:
             raise PermissionError(13, "Permission denied", path)
-        return real(path, *words, **named)  # type: ignore[arg-type]
+        return real(path, *words, **named)
 
     monkeypatch.setattr(os, "open", refuse)
     assert copied(sandbox, tmp_path / "out") == ["kernel.log may not be read: its permissions forbid it"]

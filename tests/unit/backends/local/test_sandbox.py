@@ -13,10 +13,10 @@ from filelock import FileLock
 
 from orchestrator.backends.local import processes
 from orchestrator.backends.local.backend import LocalBackend
-from orchestrator.backends.local.events import recent_events
 from orchestrator.backends.local.processes import held
 from orchestrator.backends.local.sandbox import Sandbox, bring_back, read_json, sweep
 from orchestrator.core.errors import RemoteUnavailable
+from orchestrator.kernel.files.outputs import recent_events
 from orchestrator.kernel.files.workspace import ROOT_VARIABLE
 from orchestrator.kernel.session.reporting import Reporter
 from orchestrator.kernel.wire import MANIFEST_NAME

@@ -43,7 +43,7 @@ def test_stale_pruned_and_failed_trials_are_in_no_chart() -> None:
     curves = {one.trial.lineage_id: curve(*scores) for one, scores in zip(own, ((1.0, 3.0), (5.0, 9.0)), strict=True)}
     for state in State:
         statuses = [replace(own[0], state=State.DONE), replace(own[1], state=state)]
-        rows = [{**trial_status_json(one), "rests": False} for one in statuses]
+        rows = [{**trial_status_json(one), "rests": False, "steps_now": one.steps_done} for one in statuses]
         (line,) = (line for line in markdown_lines(rows, statuses, curves) if line.startswith("  line ["))
         included = state in (State.DONE, State.LIVE, State.WAITING)
         assert line == ("  line [3, 6]" if included else "  line [1, 3]"), state

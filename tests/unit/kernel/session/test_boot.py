@@ -37,6 +37,7 @@ class SessionBench:
         self.workspace = Workspace(input=root / "input", working=root / "working", scratch=root / "scratch")
         self.lines: list[str] = []
         self.machine = FakeMachine()
+        self.stop_pauses = False
         self.entry = ModuleType("toy_entry")
         sys.modules["toy_entry"] = self.entry
 
@@ -63,6 +64,7 @@ class SessionBench:
             monotonic=clock.monotonic,
             echo=self.lines.append,
             machine=self.machine.face,
+            stop_pauses=self.stop_pauses,
         )
         ticket_made = make_ticket(**{"bundle_digest": self.digest, **ticket})
         return run_session(ticket_made, self.bundle, surroundings=surroundings, stop=StopFlag())
@@ -91,6 +93,19 @@ def test_the_manifest_of_a_finished_section_lists_every_file(session_bench: Sess
     }
     assert listed == on_disk - {MANIFEST_NAME}
     assert any(path.endswith("_checkpoint_40_steps.zip") for path in listed)
+
+
+@pytest.mark.parametrize(
+    ("ending", "recorded"),
+    [(KernelEnding.STOPPED, KernelEnding.PAUSED), (KernelEnding.FINISHED, KernelEnding.FINISHED)],
+)
+def test_a_scheduler_that_sends_term_before_its_limit_pauses(
+    session_bench: SessionBench, ending: KernelEnding, recorded: KernelEnding
+) -> None:
+    session_bench.stop_pauses = True
+    code, manifest = session_bench.run(lambda context: SectionOutcome(ending=ending, steps_start=0, steps_done=40))
+    assert (code, manifest.outcome.ending) == (0, recorded)
+    assert session_bench.events("ending")[0]["end_reason"] == recorded
 
 
 @pytest.mark.parametrize("exception", [RuntimeError("boom"), SystemExit(0), KeyboardInterrupt(), MemoryError()])

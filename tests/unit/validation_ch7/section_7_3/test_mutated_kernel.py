@@ -42,7 +42,7 @@ def plant(monkeypatch: pytest.MonkeyPatch, mutant: str) -> None:
     source = inspect.getsource(getattr(module, name).py_func)
     assert source.count(old) == 1
     namespace: dict[str, Any] = {**vars(module), "compiled": lambda function: numba.njit(function, nogil=True)}
-    exec("from __future__ import annotations\n" + source.replace(old, new), namespace)  # noqa: S102
+    exec("from __future__ import annotations\n" + source.replace(old, new), namespace)  # noqa: S102 - the code under test, changed
     block = compiled_again(advance.advance_block, **{name: namespace[name]})
     monkeypatch.setattr(intersection, "advance_blocks", compiled_again(advance.advance_blocks, advance_block=block))
 

@@ -1,0 +1,38 @@
+"""Copies what a session has written into the results."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from pathlib import Path
+
+from orchestrator.backends.slurm.folder import SessionFolder
+from orchestrator.core.session.backend_types import Retrieval
+from orchestrator.core.session.missing_outputs import withheld
+from orchestrator.core.session.pack import own_lines_from
+from orchestrator.kernel.files.atomic import replace_folder, sync_tree
+from orchestrator.kernel.files.outputs import copy_outputs
+
+
+def fetch_outputs(folder: SessionFolder, member: int | None, into: Path) -> Retrieval:
+    """Copy the outputs of the start that counts, and the log, beside the destination, then rename.
+
+    Raises:
+        OSError: They cannot be read, or there is no room for them; the session's folder still has everything.
+    """
+    if not folder.starts.is_dir():  # emptied after an earlier fetch, whose copy is now the only one
+        return Retrieval(folder=into, missing=() if into.is_dir() else ("every output",))
+    partial = into.with_name(f".fetching-{into.name}")
+    if partial.exists():
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True)
+    try:
+        own = None if member is None else functools.partial(own_lines_from, member=member)
+        files = withheld(copy_outputs(folder.counted(member), folder.log, partial, own))
+        sync_tree(partial)
+    except OSError:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    replace_folder(partial, into)
+    folder.note_fetched(member)
+    return Retrieval(folder=into, missing=tuple(map(str, files)), files=files)

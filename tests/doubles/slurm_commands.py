@@ -1,0 +1,94 @@
+"""Slurm's commands with a memory: a queue that the tests change, and the sentences of failure that Slurm prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.backends.slurm.commands import Answer
+
+DOWN = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n"
+FORGOTTEN = "slurm_load_jobs error: Invalid job id specified\n"
+
+
+@dataclass(slots=True)
+class Row:
+    """A job of the queue."""
+
+    name: str
+    comment: str
+    state: str = "PENDING"
+    reason: str = "None"
+    exit_code: str = "0:0"
+
+
+@dataclass(slots=True)
+class MemorySlurm:
+    """Answers the commands.
+
+    Attributes:
+        jobs: Number -> job.
+        refusal: What sbatch prints instead of submitting; a job is submitted all the same if `lost`.
+        silent: Commands that give no answer within their time.
+        absent: Commands that are not installed.
+        seen: Words of each command, with its environment.
+    """
+
+    jobs: dict[int, Row] = field(default_factory=dict)
+    refusal: str = ""
+    lost: bool = False
+    down: bool = False
+    silent: frozenset[str] = frozenset()
+    absent: frozenset[str] = frozenset()
+    seen: list[tuple[tuple[str, ...], Mapping[str, str]]] = field(default_factory=list)
+
+    def __call__(self, words: Sequence[str], folder: Path | None, environ: Mapping[str, str], limit_s: float) -> Answer:
+        self.seen.append((tuple(words), dict(environ)))
+        if words[0] in self.absent:
+            raise FileNotFoundError(words[0])
+        if words[0] == "sbatch":
+            return self._sbatch(words, folder)
+        if words[0] in self.silent:
+            raise TimeoutError
+        if self.down:
+            return Answer(code=1, out="Slurmctld(primary) at login is DOWN\n" if "ping" in words else "", err=DOWN)
+        return {"squeue": self._squeue, "scontrol": self._scontrol, "scancel": self._scancel}[words[0]](words)
+
+    def _sbatch(self, words: Sequence[str], folder: Path | None) -> Answer:
+        assert folder is not None
+        if not self.refusal or self.lost:
+            lines = (folder / words[-1]).read_text().splitlines()
+            options = dict(line[10:].split("=", 1) for line in lines if line.startswith("#SBATCH --") and "=" in line)
+            self.jobs[max(self.jobs, default=100) + 1] = Row(options["job-name"], options["comment"])
+        if "sbatch" in self.silent:
+            raise TimeoutError
+        if self.refusal:
+            return Answer(code=1, out="", err=self.refusal)
+        return Answer(code=0, out=f"{max(self.jobs)}\n", err="")
+
+    def _squeue(self, words: Sequence[str]) -> Answer:
+        names = [word.removeprefix("--name=") for word in words if word.startswith("--name=")]
+        rows = [
+            f"{number}|{one.state}|{one.reason}|{one.comment}\n"
+            for number, one in self.jobs.items()
+            if one.name in names
+        ]
+        return Answer(code=0, out="".join(rows), err="")
+
+    def _scontrol(self, words: Sequence[str]) -> Answer:
+        if "ping" in words:
+            return Answer(code=0, out="Slurmctld(primary) at login is UP\n", err="")
+        job = self.jobs.get(int(words[-1]))
+        if job is None:
+            return Answer(code=1, out="", err=FORGOTTEN)
+        text = (
+            f"JobId={words[-1]} JobName={job.name} JobState={job.state} Requeue=0 Restarts=0 ExitCode={job.exit_code}"
+        )
+        return Answer(code=0, out=f"{text} RunTime=00:00:09 Comment={job.comment} \n", err="")
+
+    def _scancel(self, words: Sequence[str]) -> Answer:
+        job = self.jobs.get(int(words[-1]))
+        if job is not None and "--state=PENDING" in words and job.state == "PENDING":
+            job.state = "CANCELLED"
+        return Answer(code=0, out="", err="")
