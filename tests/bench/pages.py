@@ -92,7 +92,8 @@ def measure(trials: int, reports: int, evaluations: int) -> tuple[float, float, 
         measured("gathered again, as a served page does", partial(read, trained))
     size = len(text.encode())
     memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"  file {size / 1e6:.2f} MB, of it data without pictures {data / 1e6:.2f} MB; memory {memory_mb:.0f} MB", flush=True)
+    print(f"  file {size / 1e6:.2f} MB, of it data without pictures {data / 1e6:.2f} MB", flush=True)
+    print(f"  memory {memory_mb:.0f} MB", flush=True)
     return gathered_s, rendered_s, size, data
 
 
