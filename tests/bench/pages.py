@@ -44,6 +44,13 @@ def measured(what: str, act: Callable[[], Answer]) -> tuple[Answer, float]:
     return answer, spent_s
 
 
+def write_figures(folder: Path) -> None:
+    """Two figures as large as those of section 7.6, and one that is too large."""
+    folder.mkdir(parents=True)
+    for name, size in (("delays", 91_000), ("learning_curves", 94_000), ("film", 1_200_000)):
+        (folder / f"{name}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(size))
+
+
 def read(trained: TrainedProject) -> Page:
     """The page of its campaign."""
     return page_of(trained.project, "pages", command="report pages", now=datetime.now(UTC))
@@ -77,21 +84,23 @@ def measure(trials: int, reports: int, evaluations: int) -> tuple[float, float, 
         for trial in trained.trials:
             trained.train(trial, *sessions_of(trial.seed, reports, evaluations))
         print(f"{len(trained.trials)} trials, {time.perf_counter() - began_s:.1f} s to write them", flush=True)
+        write_figures(trained.project.campaign_reports / "pages")
         reading.forget()
         page, gathered_s = measured("gathered", partial(read, trained))
         text, rendered_s = measured("rendered", partial(html, page, TEMPLATES))
-        data = len(embedded(page).encode())
+        data = len(embedded(page).encode()) - sum(len(one.data) for one in page.pictures)
         measured("gathered again, as a served page does", partial(read, trained))
     size = len(text.encode())
     memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"  file {size / 1e6:.2f} MB, of it data {data / 1e6:.2f} MB; memory {memory_mb:.0f} MB", flush=True)
+    print(f"  file {size / 1e6:.2f} MB, of it data without pictures {data / 1e6:.2f} MB", flush=True)
+    print(f"  memory {memory_mb:.0f} MB", flush=True)
     return gathered_s, rendered_s, size, data
 
 
 def main() -> int:
     gathered_s, rendered_s, size, data = measure(60, reports=500, evaluations=50)
     require(size < 6e6, "60 trials below 6 MB")
-    require(data < 1e6, "60 trials with less than 1 MB of data")
+    require(data < 1e6, "60 trials with less than 1 MB of data beside the pictures")
     require(gathered_s + rendered_s < 3.0, "60 trials in less than 3 s")
     gathered_s, rendered_s, size, _ = measure(10_000, reports=20, evaluations=10)
     require(size < 40e6, "10,000 trials below 40 MB")

@@ -29,7 +29,7 @@ class Limits:
 
 
 _FEW, _MANY = 60, 1_000
-_PICTURE_BYTES, _PICTURE_BYTES_OF_MANY = 4_000_000, 150_000
+_PICTURE_BYTES, _PICTURE_BYTES_OF_MANY = 4_000_000, 200_000
 _POINTS_TOGETHER, _NUMBERS_TOGETHER = 200_000, 36_000
 
 
@@ -38,7 +38,7 @@ def limits_of(trainings: int) -> Limits:
 
     Up to 59 trainings have 1,000 points each. 60 trainings give a file below 6 MB, of which Plotly takes 5.
     """
-    points = 1_000 if trainings < _FEW else 200
+    points = 1_000 if trainings < _FEW else 120
     numbers = max(3, min(100, _NUMBERS_TOGETHER // max(1, trainings)))
     return Limits(
         points=max(20, min(points, _POINTS_TOGETHER // max(1, trainings))),

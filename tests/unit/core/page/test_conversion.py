@@ -126,7 +126,7 @@ def test_a_killed_session_has_the_grade_that_the_next_checkpoint_states() -> Non
 
 @pytest.mark.parametrize(
     ("trainings", "points", "full_sources", "shares"),
-    [(0, 1000, True, False), (59, 1000, True, False), (60, 200, False, False), (10_000, 20, False, True)],
+    [(0, 1000, True, False), (59, 1000, True, False), (60, 120, False, False), (10_000, 20, False, True)],
 )
 def test_more_trainings_have_less_each(trainings: int, points: int, full_sources: bool, shares: bool) -> None:
     limits = limits_of(trainings)
