@@ -94,7 +94,7 @@ _SESSION = {
 _EVENT = {"ticket": TICKET.to_json(), "slug": "slug"}
 _ROWS = (
     ("runs", "INSERT INTO runs VALUES ('run', '2026', ?)", _RUN),
-    ("sessions", "INSERT INTO sessions VALUES ('run/s01a1', 'c', '2026', 'closed', ?, 1)", _SESSION),
+    ("sessions", f"INSERT INTO sessions VALUES ('run/s01a1', '{'c' * 64}', '2026', 'closed', ?, 1)", _SESSION),
     ("events", "INSERT INTO events VALUES (1, '2026', 'session_planned', 'run', 'run/s01a1', ?)", _EVENT),
 )
 

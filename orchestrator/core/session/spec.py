@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.core.section.card import Profile, SectionCard
 from orchestrator.core.section.lineage import Lineage
-from orchestrator.kernel.reading.shapes import ANY, NUMBER, TABLE, both, fields, require
+from orchestrator.kernel.reading.shapes import ANY, COUNT, NUMBER, TABLE, TEXT, both, fields, optional, require
 from orchestrator.kernel.ticket_shape import TICKET
 from orchestrator.kernel.wire import FileEntry, Ticket, digest_of
 
@@ -84,7 +84,8 @@ def read_ticket(plain: Any) -> Ticket:
     return ticket
 
 
-_SPEC = fields({"deadline_s": NUMBER, **dict.fromkeys(("profile", "criteria", "lineage"), ANY)}, others=True)
+_LINEAGE = fields({}, {"seed": optional(COUNT), "algorithm": optional(TEXT)}, others=True)
+_SPEC = fields({"deadline_s": NUMBER, "lineage": _LINEAGE, **dict.fromkeys(("profile", "criteria"), ANY)}, others=True)
 PUSHED = both(TICKET, fields({"spec": _SPEC}, others=True))
 """Shape of a ticket that was pushed."""
 

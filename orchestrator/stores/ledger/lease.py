@@ -122,7 +122,7 @@ class SqliteRefusals:
     """
 
     def __init__(self, ledger: SqliteLedger) -> None:
-        self._connection = ledger.connection
+        self._connection, self._path = ledger.connection, ledger.path
 
     def store(self, lineage_id: str, why: str) -> None:
         """Store why a trial is refused, in place of an earlier reason; an empty reason removes it."""
@@ -133,10 +133,19 @@ class SqliteRefusals:
             self._connection.execute("DELETE FROM refusals WHERE lineage_id = ?", (lineage_id,))
 
     def reasons(self) -> Mapping[str, str]:
-        """Lineage id -> reason; writes nothing."""
+        """Lineage id -> reason; writes nothing.
+
+        Raises:
+            BadInput: One of them is no text.
+        """
         try:
-            return dict(self._connection.execute("SELECT lineage_id, why FROM refusals"))
+            found = dict(self._connection.execute("SELECT lineage_id, why FROM refusals"))
         except sqlite3.OperationalError as fault:
             if "no such table" in str(fault):
                 return {}  # no tick has refused a trial yet
             raise
+        for lineage_id, why in found.items():
+            if not isinstance(why, str):
+                why_not = f"the refusal of {shown(lineage_id)} is {shown(why)} instead of a text"
+                raise unreadable(self._path, why_not)
+        return found

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator.core.errors import BadInput
+from orchestrator.stores.ledger.lease import SqliteRefusals
 from orchestrator.stores.ledger.sqlite import SqliteLedger
 from tests.unit.stores.ledger.test_sqlite import WHOLE_SESSION, _plan, _start
 
@@ -88,4 +89,18 @@ def test_a_row_that_cannot_be_indexed_is_no_full_disk(path: Path) -> None:
     change(path, "DROP INDEX runs_of_lineage")
     change(path, "UPDATE runs SET row = 'garbage'")
     with pytest.raises(BadInput, match="is not a readable ledger: a row is no JSON"):
+        read(path)
+
+
+def test_a_refusal_that_is_no_text_is_named(path: Path) -> None:
+    with closing(SqliteLedger(path)) as ledger:
+        SqliteRefusals(ledger).store("c" * 64, "no room")
+        ledger.connection.execute("UPDATE refusals SET why = ?", (b"\x00\xff",))
+        with pytest.raises(BadInput, match=r"the refusal of .* is .* instead of a text"):
+            SqliteRefusals(ledger).reasons()
+
+
+def test_a_lineage_in_a_ticket_that_cannot_be_sorted_is_named(path: Path) -> None:
+    change(path, "UPDATE events SET body = json_set(body, '$.ticket.spec.lineage.seed', json('{}'))")
+    with pytest.raises(BadInput, match=r"spec\.lineage\.seed must be a whole number"):
         read(path)
