@@ -88,7 +88,7 @@ prove-fuzz: $(VENV)/.ready-test
 prove-soak: $(VENV)/.ready-test
 	$(BIN)/python -m tests.soak $(SEEDS)
 
-# Needs root, slurm-wlm and munge.
+# Needs slurm-wlm and munge.
 prove-slurm: $(VENV)/.ready-test
 	SLURM_TESTS=required $(BIN)/python -m pytest -m "prove or not prove" tests/slurm tests/acceptance/test_slurm.py tests/contract/test_slurm.py
 

@@ -31,10 +31,15 @@ PATIENCE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class BackendHarness:
-    """A backend, a toy project, and the steps of a session on them."""
+    """A backend, a toy project, and the steps of a session on them.
+
+    Attributes:
+        pause_s: Pause between two looks, of a backend whose looks would take the processor from its sessions.
+    """
 
     backend: Backend
     project: Path
+    pause_s: float = 0.0
 
     def push(self, *, session: int = 1, nonce: str = "1" * 32, checkpoints: CheckpointSet | None = None) -> Push:
         card = load_card(self.project / "configs/sections", "section_7_6")
@@ -90,6 +95,7 @@ class BackendHarness:
         give_up_s = time.monotonic() + PATIENCE_S
         while not (observation := self.backend.observe(handle)).state.terminal:
             assert time.monotonic() < give_up_s, "the session did not end"
+            time.sleep(self.pause_s)
         return observation
 
 

@@ -25,7 +25,7 @@ def cluster() -> Iterator[LoopbackSlurm]:
 @pytest.fixture
 def harness(tmp_path: Path, cluster: LoopbackSlurm) -> BackendHarness:
     backend = SlurmBackend(Slurm(environ=cluster.environ), SlurmSettings(), tmp_path / "sessions", sys.executable)
-    return BackendHarness(backend, make_toy_project(tmp_path / "project"))
+    return BackendHarness(backend, make_toy_project(tmp_path / "project"), pause_s=0.1)
 
 
 class TestSlurm(BackendContract):

@@ -35,6 +35,9 @@ from orchestrator.ports import Backend
 
 OWNER = "slurm"
 
+LOOK_EVERY_S = (5.0, 60.0)
+"""Each look runs squeue, which all users of a cluster share."""
+
 VISIBILITY_S = 60.0
 """How long a submit whose answer was lost may stay invisible: several times Slurm's own limit for a message (10 s)."""
 
@@ -77,7 +80,7 @@ class SlurmBackend(Backend):
             ),
             max_script_bytes=64_000_000,
             max_wall_s=settings.longest_session_s,
-            look_every_s=(2.0, 30.0),
+            look_every_s=LOOK_EVERY_S,
             can_cancel=True,
             carriers=(Carrier.DATASET,),
             runtime_versions={},

@@ -9,6 +9,7 @@ from orchestrator.backends.slurm import states
 from orchestrator.backends.slurm.commands import Job
 from orchestrator.backends.slurm.folder import SessionFolder, own_manifest
 from orchestrator.core.session.backend_types import Observation, SessionState
+from orchestrator.core.session.end_reason import EndReason
 from orchestrator.core.timestamps import parse_timestamp
 
 LOST_AFTER_S = 120.0
@@ -53,6 +54,8 @@ def of_ended(folder: SessionFolder, member: int | None, job: Job, known: tuple[i
     if output is None and not code:
         code = None  # it left without a start
     reason = states.REASONS.get(job.state)
+    if reason is EndReason.CANCELLED and own is not None:
+        reason = EndReason.STOPPED  # a person's scancel: it has saved, and no further session follows
     return Observation(state=SessionState.ENDED, native=job.state, exit_code=code, reason=reason)
 
 

@@ -135,6 +135,8 @@ def _judged(
         )
     outcome = manifest.outcome
     reason = OF_KERNEL[outcome.ending]
+    if reason is EndReason.PAUSED and observation.reason is EndReason.STOPPED:
+        reason = EndReason.STOPPED  # the session cannot tell a scheduler's signal from a person's
     problems = list(faults)  # with any of these, the numbers are not used
     if observation.exit_code is not None and observation.exit_code != manifest.exit_code:
         problems.append(f"the process ended with {observation.exit_code}, its manifest says {manifest.exit_code}")

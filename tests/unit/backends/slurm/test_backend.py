@@ -14,12 +14,13 @@ import pytest
 
 from orchestrator.backends.slurm.backend import SlurmBackend
 from orchestrator.backends.slurm.commands import Slurm
-from orchestrator.backends.slurm.folder import SessionFolder
+from orchestrator.backends.slurm.folder import SessionFolder, own_manifest
 from orchestrator.backends.slurm.observation import LOST_AFTER_S, SILENT_S
 from orchestrator.core.errors import NameTaken, NotYet, OutcomeUnknown, RemoteUnavailable
 from orchestrator.core.section.slurm import SlurmSettings
 from orchestrator.core.session.backend_types import Carrier, CheckpointSet, Handle, Observation, Push, SessionState
 from orchestrator.core.session.end_reason import EndReason
+from orchestrator.core.session.judgement import judge
 from orchestrator.kernel.outcome import KernelEnding, SectionOutcome
 from orchestrator.kernel.session.manifest import write_manifest
 from orchestrator.kernel.wire import digest_of
@@ -130,7 +131,11 @@ def test_a_session_that_saved_before_slurm_ended_it_has_its_own_exit_code(side: 
     job = side.submit()
     job.state, job.exit_code = state, "0:15"
     side.start(1, steps=40)
-    assert side.observe().exit_code == 0
+    seen = side.observe()
+    assert seen.exit_code == 0
+    manifest = own_manifest(side.folder.output(1, None), None)
+    expected = EndReason.STOPPED if state == "CANCELLED" else EndReason.PAUSED  # `scancel` by hand is no preemption
+    assert judge(side.push.ticket, seen, manifest, ()).end_reason is expected
 
 
 def test_a_job_that_came_back_into_the_queue_is_counted_once(side: Side, tmp_path: Path) -> None:
