@@ -134,9 +134,7 @@ def _judged(
             lacking=tuple(lacking),
         )
     outcome = manifest.outcome
-    reason = OF_KERNEL[outcome.ending]
-    if reason is EndReason.PAUSED and observation.reason is EndReason.STOPPED:
-        reason = EndReason.STOPPED  # the session cannot tell a scheduler's signal from a person's
+    reason = _reason(outcome, observation)
     problems = list(faults)  # with any of these, the numbers are not used
     if observation.exit_code is not None and observation.exit_code != manifest.exit_code:
         problems.append(f"the process ended with {observation.exit_code}, its manifest says {manifest.exit_code}")
@@ -163,6 +161,13 @@ def _judged(
         started_at=_iso(manifest.started_at),
         ended_at=_iso(manifest.ended_at),
     )
+
+
+def _reason(outcome: SectionOutcome, observation: Observation) -> EndReason:
+    """The end reason in a manifest; a session cannot tell a scheduler's signal from a person's, the backend may."""
+    reason = OF_KERNEL[outcome.ending]
+    stopped = reason is EndReason.PAUSED and observation.reason is EndReason.STOPPED
+    return EndReason.STOPPED if stopped else reason
 
 
 def _numbers(outcome: SectionOutcome, no_claim: bool) -> dict[str, float] | None:
