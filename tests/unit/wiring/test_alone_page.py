@@ -80,6 +80,32 @@ def started_again(folder: Path, now: datetime, *events: Any) -> None:
     (folder / "events.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+FRESH = said("[CHECKPOINT] Starting fresh training")
+
+
+def write(folder: Path, *events: dict[str, Any]) -> None:
+    """Events of one hour ago."""
+    lines = (json.dumps({"at": (NOW - timedelta(hours=1)).isoformat(), **one}) + "\n" for one in events)
+    (folder / "events.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
+def test_steps_of_a_script_that_was_killed_before_its_first_save_are_lost_steps(folder: Path) -> None:
+    write(folder, FRESH, alive(12), FRESH, alive(7), FRESH, alive(20), {"kind": "saved", "steps": 20})
+    (training,) = alone_page(folder, script=None, command="", now=NOW).trainings
+    assert (training.sessions, training.curve.wasted_steps) == (3, 19)
+    assert [(one.steps_from, one.steps_to, one.session) for one in training.curve.wasted] == [
+        (0, 12, "train, start 1"),
+        (0, 7, "train, start 2"),
+    ]
+
+
+def test_a_script_that_was_started_over_counts_from_there(folder: Path) -> None:
+    write(folder, FRESH, {"kind": "saved", "steps": 20}, alive(25), FRESH, alive(9), FRESH, alive(10))
+    page = alone_page(folder, script=None, command="", now=NOW)
+    assert len(page.sessions) == 3 and page.trainings[0].sessions == 2
+    assert page.trainings[0].curve.wasted_steps == 9, "its steps before are of another training"
+
+
 def alive(steps: int) -> dict[str, Any]:
     return {"kind": "alive", "steps": steps}
 

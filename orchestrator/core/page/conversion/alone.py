@@ -63,7 +63,6 @@ def alone_chain(script: AloneScript, events: Events) -> Chain:
         record = _record(script, number, start, own, target, grades, last=last)
         records.append(record)
         reports[record.key] = reports_in(own, _curve(record, own))
-    begun = next((place for place in reversed(range(len(starts))) if starts[place][0] == 0), 0)
     return Chain(
         lineage_id=newest.lineage_id if newest is not None else script.name,
         label=script.name,
@@ -74,11 +73,23 @@ def alone_chain(script: AloneScript, events: Events) -> Chain:
         settings={} if newest is None else flat_settings({"lineage": dict(newest.identity)}),
         command=script.command,
         everything=tuple(records),
-        records=tuple(records[begun:]),
+        records=tuple(records[_beginning(starts) :]),
         reports=reports,
         grades=grades,
         live=None if script.live is None or not records else replace(script.live, session=records[-1].slug),
     )
+
+
+def _beginning(starts: Sequence[tuple[int, Events]]) -> int:
+    """Place of the start from which the training counts: the latest from step 0 although a checkpoint was in place.
+
+    A start from step 0 after starts that were killed before their first save repeats the same training.
+    """
+    for place in reversed(range(1, len(starts))):
+        before, own = starts[place - 1]
+        if starts[place][0] == 0 and (before > 0 or saved_in(own)):
+            return place
+    return 0
 
 
 def latest_start(events: Events) -> tuple[int | None, Events]:
