@@ -15,7 +15,7 @@ from orchestrator.core.page.conversion.settings import flat_settings
 from orchestrator.core.reporting.learning_curve import SessionCurve
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.core.session.live_progress import LiveProgress
-from orchestrator.core.timestamps import parse_timestamp
+from orchestrator.core.timestamps import latest_time, parse_timestamp
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.reading.shapes import COUNT, fits
 from orchestrator.kernel.reporting.evaluation import evaluation_in
@@ -194,4 +194,5 @@ def _curve(record: SessionRecord, events: Events) -> SessionCurve:
         steps_start=start,
         steps_seen=max([start, record.steps_done or 0, *seen]),
         points=tuple(CurvePoint(steps=at, score=score, measures={}, session=record.slug) for at, score in points),
+        last_at=latest_time(events),
     )
