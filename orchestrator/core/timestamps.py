@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from orchestrator.kernel.reading.shapes import leaf
 
@@ -19,6 +21,16 @@ def parse_timestamp(text: str) -> datetime | None:
     except ValueError:
         return None
     return read if read.tzinfo is not None and 1970 <= read.year < 2200 else None
+
+
+def latest_time(events: Sequence[Mapping[str, Any]]) -> str | None:
+    """ISO time of the latest event that has one; None without one.
+
+    Args:
+        events: Oldest first; values may be anything.
+    """
+    times = (parse_timestamp(str(event.get("at"))) for event in reversed(events))
+    return next((one.isoformat() for one in times if one is not None), None)
 
 
 def _is_time(value: object) -> bool:

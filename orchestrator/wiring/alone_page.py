@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,13 +15,15 @@ from orchestrator.core.page.conversion.limits import left_out_of, limits_of
 from orchestrator.core.page.conversion.masked import masked_page
 from orchestrator.core.page.conversion.rows import row_of, source_of
 from orchestrator.core.page.page import Page, Subject
+from orchestrator.core.session.live_progress import LiveProgress
 from orchestrator.kernel.checkpoint.card import CheckpointCard, read_card
 from orchestrator.kernel.reading.json_text import Unreadable
-from orchestrator.kernel.training.alone import ALONE, RESULTS
+from orchestrator.kernel.training.alone import ALONE, ALONE_RUN, RESULTS
 from orchestrator.kernel.wire import CHECKPOINTS, EVENTS_NAME
 from orchestrator.stores.reporting.pictures import pictures_in
 from orchestrator.stores.secrets.rules import masking
 from orchestrator.stores.session.event_log import readable_events
+from orchestrator.wiring.live import alone_progress
 from orchestrator.wiring.page.reading import newest_card
 
 
@@ -39,7 +42,7 @@ def alone_folder(word: str, start: Path) -> Path | None:
     return folder if (folder / CHECKPOINTS).is_dir() or (folder / EVENTS_NAME).is_file() else None
 
 
-def alone_page(folder: Path, *, script: Path | None, command: str, now: datetime, in_flight: bool = False) -> Page:
+def alone_page(folder: Path, *, script: Path | None, command: str, now: datetime, steps_now: int | None = None) -> Page:
     """The page of a script's training.
 
     Args:
@@ -47,7 +50,7 @@ def alone_page(folder: Path, *, script: Path | None, command: str, now: datetime
         script: The script, None if it is not known.
         command: The command that makes the page again.
         now: Aware time.
-        in_flight: Whether the script runs now.
+        steps_now: Steps of the run in this process, None if this process does not train.
     """
     notes: list[str] = []
     newest, events = _newest(folder, notes), []
@@ -56,7 +59,8 @@ def alone_page(folder: Path, *, script: Path | None, command: str, now: datetime
     except (OSError, Unreadable) as fault:
         notes.append(f"The event file of {folder.name} cannot be read: {fault}")
     again = f"python {shlex.quote(script.as_posix())}" if script is not None else ""
-    chain = alone_chain(AloneScript(name=folder.name, command=again, newest=newest, in_flight=in_flight), events)
+    live = _live(folder, now, steps_now)
+    chain = alone_chain(AloneScript(name=folder.name, command=again, newest=newest, live=live), events)
     mask, limits, source = masking(), limits_of(1), source_of(chain)
     pictures, left_out = pictures_in(
         [(folder / RESULTS, source)] if source is not None else [], mask, limits.picture_bytes
@@ -74,6 +78,17 @@ def alone_page(folder: Path, *, script: Path | None, command: str, now: datetime
         versions={"orchestrator": __version__},
     )
     return masked_page(page, mask)
+
+
+def _live(folder: Path, now: datetime, steps_now: int | None) -> LiveProgress | None:
+    """How far the script is; None if no process trains it. The latest report is up to 15 s older than `steps_now`."""
+    live = alone_progress(folder, now)
+    if steps_now is None:
+        return live
+    live = live or LiveProgress(
+        session=folder.name, backend=ALONE_RUN, handle=None, stage="", state="", steps=0, target_steps=None
+    )
+    return replace(live, steps=max(live.steps, steps_now))
 
 
 def _newest(folder: Path, notes: list[str]) -> CheckpointCard | None:

@@ -15,9 +15,10 @@ from orchestrator.core.session.backend_types import Handle, Look, SessionState
 from orchestrator.core.session.live_progress import LiveProgress, measured
 from orchestrator.core.timestamps import parse_timestamp
 from orchestrator.kernel.files.outputs import recent_events
+from orchestrator.kernel.reading.shapes import COUNT, fits
 from orchestrator.kernel.session.container import opened_id
 from orchestrator.kernel.training.alone import ALONE_RUN
-from orchestrator.kernel.wire import ENDING, EVENTS_NAME, PROGRESS_KINDS
+from orchestrator.kernel.wire import ENDING, EVENTS_NAME
 from orchestrator.ports import Backend
 from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.project import Project
@@ -83,13 +84,17 @@ def alone_progress(folder: Path, now: datetime) -> LiveProgress | None:
         folder: Of its training. A script at work reports every 15 s.
         now: Aware time.
     """
+    from orchestrator.core.page.conversion.alone import latest_start, saved_in
+
     events = recent_events(folder / EVENTS_NAME)
     newest = parse_timestamp(str(events[-1].get("at"))) if events else None
-    if newest is None or events[-1].get("kind") == ENDING or (now - newest).total_seconds() > _ALONE_QUIET_S:
+    if newest is None or events[-1].get("kind") == ENDING or abs((now - newest).total_seconds()) > _ALONE_QUIET_S:
         return None
-    targets = [one.get("target_steps") for one in events if one.get("kind") in PROGRESS_KINDS]
-    target = targets[-1] if targets and isinstance(targets[-1], int) else None
-    plain: dict[str, Any] = {"steps": 0, **measured(events, now)}
+    targets = [one["target_steps"] for one in events if fits(COUNT, one.get("target_steps"))]
+    target = targets[-1] if targets else None
+    start, own = latest_start(events)
+    plain: dict[str, Any] = {"steps": start or 0, **measured(own, now)}
+    plain["steps"] = max([plain["steps"], *saved_in(own)])
     return LiveProgress(
         **plain,
         session=folder.name,

@@ -8,14 +8,11 @@ from pathlib import Path
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.page.page import Page
-from orchestrator.kernel.wire import EVENTS_NAME
 from orchestrator.stores.project import Project
 from orchestrator.stores.system_clock import SystemClock
 from orchestrator.wiring.alone_page import alone_page
 
 _AS_BEFORE = "This page shows what was read before."
-_SILENT_S = 30.0
-"""Without a report for this time a script has ended: one that trains reports at least every 15 s."""
 
 
 class LivePage:
@@ -89,6 +86,4 @@ def script_page(folder: Path, script: Path | None, command: str) -> Page:
     """
     if not folder.is_dir():
         raise BadInput(f"the folder of {folder.name} was moved or deleted", remedy="Put it back, or train again.")
-    now, events = SystemClock().now(), folder / EVENTS_NAME
-    reports = events.is_file() and now.timestamp() - events.stat().st_mtime < _SILENT_S
-    return alone_page(folder, script=script, command=command, now=now, in_flight=reports)
+    return alone_page(folder, script=script, command=command, now=SystemClock().now())

@@ -106,7 +106,8 @@ def _of_run(run: BaseRun) -> tuple[Page, Path]:
     script = None if main is None else Path(main)
     if script is not None and script.is_relative_to(Path.cwd()):
         script = script.relative_to(Path.cwd())
-    page = alone_page(folder, script=script, command=_COMMAND, now=SystemClock().now(), in_flight=run.is_open)
+    steps_now = run.step if run.is_open else None
+    page = alone_page(folder, script=script, command=_COMMAND, now=SystemClock().now(), steps_now=steps_now)
     return page, folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from orchestrator.core.page.conversion.rows import row_of
 from orchestrator.core.page.conversion.settings import without_shared
 from orchestrator.core.page.conversion.weeks import weeks_of
 from orchestrator.core.page.page import Page, Subject
+from orchestrator.core.reporting.durations import duration_s
 from orchestrator.pipeline.campaign.context import read_trial_statuses
 from orchestrator.stores.campaign.campaign_yaml import load_campaign
 from orchestrator.stores.ledger.lease import SqliteRefusals
@@ -93,6 +95,15 @@ def _belongs(record: SessionRecord, target: Target) -> bool:
     return target.subject is Subject.PROJECT or record.lineage_id == target.lineage_id
 
 
+def _timed(chains: Sequence[Chain]) -> list[SessionRecord]:
+    """The sessions, each with its duration: of one that was killed, until its latest report."""
+    return [
+        replace(one, wall_s=duration_s(one, chain.curve(one))) if one.wall_s is None else one
+        for chain in chains
+        for one in chain.everything
+    ]
+
+
 def _page(
     project: Project,
     reader: PageReader,
@@ -117,7 +128,7 @@ def _page(
         picture_folders(project, reader, campaign, chains, command), mask, limits.picture_bytes
     )
     answer = headline(project, reader, campaign, chains)  # it may note what it cannot read, and so may the weeks
-    weeks = weeks_of(records, quotas(project, reader, chains, ask=ask), now, LOCAL)
+    weeks = weeks_of(_timed(chains), quotas(project, reader, chains, ask=ask), now, LOCAL)
     page = Page(
         subject=target.subject,
         title=title_of(project, target, campaign, chains),

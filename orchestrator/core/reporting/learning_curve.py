@@ -17,11 +17,13 @@ class SessionCurve:
         steps_start: Steps at its start.
         steps_seen: Highest reported steps; beyond its last save if it was killed.
         points: Its evaluations, oldest first.
+        last_at: ISO time of its latest report, None without one.
     """
 
     steps_start: int
     steps_seen: int
     points: tuple[CurvePoint, ...] = ()
+    last_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

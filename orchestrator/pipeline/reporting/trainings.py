@@ -7,6 +7,7 @@ from functools import reduce
 
 from orchestrator.core.checkpoint.compatibility import worse_grade
 from orchestrator.core.ledger.records import SessionRecord
+from orchestrator.core.reporting.durations import total_s
 from orchestrator.core.reporting.learning_curve import SessionCurve, stitch
 from orchestrator.core.reporting.training import UNFINISHED, Training, variant_labels
 from orchestrator.core.run.summary import shown_verdict
@@ -79,6 +80,7 @@ def _training(
     label: str,
 ) -> Training:
     sessions = since_beginning(chain, last)
+    curves = [curve(one) for one in sessions]
     spec = last.ticket["spec"]
     return Training(
         variant=label,
@@ -90,10 +92,10 @@ def _training(
         session=last.slug,
         sessions=len(sessions),
         resume_grade=str(reduce(worse_grade, (one.resume_grade for one in sessions)) or ""),
-        wall_s=round(sum(one.wall_s or 0.0 for one in sessions), 3),
+        wall_s=total_s(zip(sessions, curves, strict=True)),
         code_digest=last.ticket["bundle_digest"],
         question=_question(last),
         numbers=last.numbers or {},
-        curve=stitch([found for one in sessions if (found := curve(one)) is not None]),
+        curve=stitch([one for one in curves if one is not None]),
         adopted=adopted_line_in(reason for one in sessions for reason in one.resume_reasons),
     )

@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.core.errors import RunFailed
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.reporting.learning_curve import SessionCurve
+from orchestrator.core.timestamps import latest_time
 from orchestrator.kernel.reading.json_text import Unreadable, read_bounded, read_lines
 from orchestrator.kernel.reading.shapes import COUNT, fits
 from orchestrator.kernel.reporting.evaluation import evaluation_in
@@ -55,6 +56,7 @@ def curve_in(events: Sequence[Mapping[str, Any]], record: SessionRecord, begun: 
         steps_start=begun,
         steps_seen=max([begun, record.steps_done or 0, *seen]),
         points=tuple(point for event in events if (point := _point(event, record.slug)) is not None),
+        last_at=latest_time(events),
     )
 
 

@@ -7,15 +7,18 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import orchestrator
+from orchestrator.cli.commands.report import report
 from orchestrator.core.page.page import Subject
 from orchestrator.core.page.training import Wasted
+from orchestrator.kernel.training.base_run import BaseRun
 from orchestrator.wiring import notebook
 from orchestrator.wiring.alone_page import alone_folder, alone_page
+from tests.doubles.toy_section import make_toy_project
 from tests.doubles.trained_project import Told, TrainedProject, campaign_yaml
 
 NOW = datetime(2026, 12, 2, tzinfo=UTC)
@@ -41,6 +44,7 @@ EVENTS: list[Any] = [
     {"kind": "saved", "steps": "many"},
     *step(27),
     {"kind": "saved", "steps": 40, "checkpoint": "train_checkpoint_40_steps"},
+    {"kind": "ending"},
 ]
 
 
@@ -67,10 +71,82 @@ def test_every_start_of_a_script_is_a_session(folder: Path) -> None:
     assert training.command == "python train.py" and page.headline.verdict == "no claim"
 
 
-def test_while_the_script_runs_its_last_session_is_in_flight(folder: Path) -> None:
-    page = alone_page(folder, script=None, command="", now=NOW, in_flight=True)
+def started_again(folder: Path, now: datetime, *events: Any) -> None:
+    """Five hours after its first start the script continued from 20 steps; one event a second, the last one now."""
+    early = [{"at": (now - timedelta(hours=5)).isoformat(), **one} for one in EVENTS[:6]]
+    own = [said("[CHECKPOINT] Loading checkpoint train_checkpoint_20_steps.zip (20 steps)"), *events]
+    late = [{"at": (now - timedelta(seconds=place)).isoformat(), **one} for place, one in enumerate(reversed(own))]
+    lines = [json.dumps(one) for one in (*early, *reversed(late))]
+    (folder / "events.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+FRESH = said("[CHECKPOINT] Starting fresh training")
+
+
+def write(folder: Path, *events: dict[str, Any]) -> None:
+    """Events of one hour ago."""
+    lines = (json.dumps({"at": (NOW - timedelta(hours=1)).isoformat(), **one}) + "\n" for one in events)
+    (folder / "events.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
+def test_steps_of_a_script_that_was_killed_before_its_first_save_are_lost_steps(folder: Path) -> None:
+    write(folder, FRESH, alive(12), FRESH, alive(7), FRESH, alive(20), {"kind": "saved", "steps": 20})
+    (training,) = alone_page(folder, script=None, command="", now=NOW).trainings
+    assert (training.sessions, training.curve.wasted_steps) == (3, 19)
+    assert [(one.steps_from, one.steps_to, one.session) for one in training.curve.wasted] == [
+        (0, 12, "train, start 1"),
+        (0, 7, "train, start 2"),
+    ]
+
+
+def test_a_script_that_was_started_over_counts_from_there(folder: Path) -> None:
+    write(folder, FRESH, {"kind": "saved", "steps": 20}, alive(25), FRESH, alive(9), FRESH, alive(10))
+    page = alone_page(folder, script=None, command="", now=NOW)
+    assert len(page.sessions) == 3 and page.trainings[0].sessions == 2
+    assert page.trainings[0].curve.wasted_steps == 9, "its steps before are of another training"
+
+
+def alive(steps: int) -> dict[str, Any]:
+    return {"kind": "alive", "steps": steps}
+
+
+def test_a_script_that_runs_is_in_flight_at_the_steps_of_its_latest_report(folder: Path) -> None:
+    started_again(folder, NOW, alive(21), alive(25), alive(31))
+    page = alone_page(folder, script=None, command="", now=NOW)
     assert [one.in_flight for one in page.sessions] == [False, True]
-    assert page.trainings[0].state == "in flight" and page.headline.verdict == "unfinished"
+    (training,) = page.trainings
+    assert (training.state, training.steps, training.rate) == ("in flight", 31, 5.0)
+    assert page.sessions[1].steps_done == 31 and page.sessions[1].reported_at == NOW.isoformat()
+    assert page.headline.text == "Not finished: 31 of 40 steps, in flight."
+    silent = alone_page(folder, script=None, command="", now=NOW + timedelta(seconds=31))
+    assert silent.sessions[1].end_reason == "crashed" and silent.trainings[0].state == "between sessions"
+
+
+def test_before_its_first_report_a_script_is_at_the_steps_from_which_it_continued(folder: Path) -> None:
+    started_again(folder, NOW)
+    assert alone_page(folder, script=None, command="", now=NOW).headline.text.startswith("Not finished: 20 of 40")
+
+
+def test_a_script_that_reported_its_end_is_not_in_flight_in_the_next_second(folder: Path) -> None:
+    started_again(folder, NOW, alive(25), {"kind": "saved", "steps": 25}, {"kind": "ending"})
+    page = alone_page(folder, script=None, command="", now=NOW)
+    assert [one.in_flight for one in page.sessions] == [False, False] and page.sessions[1].end_reason == "paused"
+
+
+def test_report_inside_the_block_has_the_steps_of_the_run(folder: Path) -> None:
+    started_again(folder, datetime.now(tz=UTC), alive(25))
+    page, _ = notebook._of_run(cast("BaseRun", SimpleNamespace(models_dir=folder, step=33, is_open=True)))
+    assert page.headline.text == "Not finished: 33 of 40 steps, in flight." and page.sessions[1].steps_done == 33
+
+
+def test_the_command_report_shows_a_script_that_runs(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(make_toy_project(tmp_path))
+    monkeypatch.setenv("ORCHESTRATOR_ROOT", str(tmp_path))
+    started_again(folder, datetime.now(tz=UTC), alive(31))
+    report(str(tmp_path / "train.py"), as_json=True)
+    assert json.loads(capsys.readouterr().out)["headline"]["text"] == "Not finished: 31 of 40 steps, in flight."
 
 
 def test_an_absent_or_strange_event_file_is_a_note(folder: Path) -> None:

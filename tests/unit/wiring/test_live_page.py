@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -101,14 +101,21 @@ def test_a_script_without_a_project_is_in_flight_while_it_reports(tmp_path: Path
     folder = tmp_path / ".orchestrator" / "alone" / "train"
     folder.mkdir(parents=True)
     events = [
-        {"at": "2026-12-02T00:00:00+00:00", "kind": "said", "text": "[CHECKPOINT] Starting fresh training"},
-        {"at": "2026-12-02T00:00:01+00:00", "kind": "progress", "steps": 10, "target_steps": 40},
-        {"at": "2026-12-02T00:00:09+00:00", "kind": "saved", "steps": 20, "checkpoint": "train_checkpoint_20_steps"},
+        {"kind": "said", "text": "[CHECKPOINT] Starting fresh training"},
+        {"kind": "progress", "steps": 10, "target_steps": 40},
+        {"kind": "saved", "steps": 20, "checkpoint": "train_checkpoint_20_steps"},
+        {"kind": "alive", "steps": 23},
     ]
-    (folder / "events.jsonl").write_text("".join(json.dumps(one) + "\n" for one in events), encoding="utf-8")
+
+    def write(*events: dict[str, object]) -> None:
+        at = datetime.now(tz=UTC).isoformat()
+        lines = (json.dumps({"at": at, **one}) + "\n" for one in events)
+        (folder / "events.jsonl").write_text("".join(lines), encoding="utf-8")
+
+    write(*events)
     live = LivePage(None, PAGE, lambda: script_page(folder, None, "serve train.py"), _Explained())
-    assert [(one.in_flight, one.steps_done) for one in live().sessions] == [(True, 20)]
-    os.utime(folder / "events.jsonl", (1_700_000_000, 1_700_000_000))
+    assert [(one.in_flight, one.steps_done) for one in live().sessions] == [(True, 23)]
+    write(*events, {"kind": "ending"})
     assert [(one.in_flight, one.steps_done) for one in live().sessions] == [(False, 20)]
     folder.rename(tmp_path / "aside")
     page = live()

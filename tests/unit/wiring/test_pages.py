@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,8 +17,10 @@ from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME
 from orchestrator.stores.ledger.sqlite import SqliteLedger
 from orchestrator.wiring.page import parts
+from orchestrator.wiring.page.reading import forget
 from orchestrator.wiring.pages import page_of
-from tests.doubles.trained_project import Told, TrainedProject, campaign_yaml
+from orchestrator.wiring.reports import section_trainings
+from tests.doubles.trained_project import BEGAN, Told, TrainedProject, campaign_yaml
 
 NOW = datetime(2026, 12, 2, tzinfo=UTC)
 TOKEN = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"  # pragma: allowlist secret
@@ -70,7 +73,7 @@ def test_a_curve_has_each_step_once_with_seams_grades_lost_steps_and_the_best(tr
     assert one.curve.wasted == (Wasted(steps_from=20, steps_to=27, session=slugs[0]),) and one.curve.wasted_steps == 7
     assert (one.curve.best_steps, one.curve.best_score) == (25, 2.0)
     assert (one.grade, one.state, one.verdict, one.steps, one.sessions) == ("statistical", "done", "supported", 40, 3)
-    assert one.rate == pytest.approx(20 / 7200) and one.eta_s is None and one.wall_s == 7200.0
+    assert one.rate == pytest.approx(20 / 7200) and one.eta_s is None and one.wall_s == 7207.0
 
 
 def test_every_number_names_session_code_and_command(trained: TrainedProject) -> None:
@@ -157,6 +160,25 @@ def test_weeks_count_what_spends_quota_and_only_elsewhere(trained: TrainedProjec
         ("2026-12-07", "2026-12-14", 10800.0),
     ]
     assert {one.backend for one in weeks} == {"kaggle"} and {one.limit_s for one in weeks} == {None}
+
+
+def test_a_killed_session_took_until_its_latest_report_on_every_page(trained: TrainedProject) -> None:
+    killed = Told(end=20, seen=27, reason="crashed", manifest=False, machine={"accelerator": "NvidiaTeslaT4"}, hours=12)
+    at = 12 * 3600 - 15  # the last report, shortly before the time limit of the backend
+    trained.train(trained.trials[0], replace(killed, rewards={26: 1.0}), Told(start=20, end=40), backend="kaggle")
+    slug = page(trained).sessions[0].slug
+    events = trained.folder(slug) / "events.jsonl"
+    lines = events.read_text(encoding="utf-8").splitlines()
+    last = {**json.loads(lines[-1]), "at": (BEGAN + timedelta(seconds=at)).isoformat()}
+    events.write_text("\n".join([*lines[:-1], json.dumps(last)]) + "\n", encoding="utf-8")
+    forget()
+    for target in ("section_7_6", "pages"):
+        found = page(trained, target)
+        assert found.trainings[0].wall_s == at + 3600.0
+        assert found.sessions[0].ended_at == "2026-11-30T19:59:45+00:00"
+        assert [one.used_s for one in found.weeks] == [at + 3600.0]
+    (row,) = section_trainings(trained.project, "section_7_6")
+    assert row.wall_s == at + 3600.0
 
 
 def test_a_backend_that_is_asked_says_when_its_weeks_begin_and_what_they_allow(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.core.checkpoint.log_messages import TAG
@@ -14,7 +14,8 @@ from orchestrator.core.page.conversion.reading import reports_in
 from orchestrator.core.page.conversion.settings import flat_settings
 from orchestrator.core.reporting.learning_curve import SessionCurve
 from orchestrator.core.session.end_reason import EndReason
-from orchestrator.core.timestamps import parse_timestamp
+from orchestrator.core.session.live_progress import LiveProgress
+from orchestrator.core.timestamps import latest_time, parse_timestamp
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.reading.shapes import COUNT, fits
 from orchestrator.kernel.reporting.evaluation import evaluation_in
@@ -35,13 +36,13 @@ class AloneScript:
         name: Of its training.
         command: The command that starts it again.
         newest: Card of its newest checkpoint, None without one.
-        in_flight: Whether it runs now.
+        live: How far it is, None if no process trains it now.
     """
 
     name: str
     command: str
     newest: CheckpointCard | None
-    in_flight: bool = False
+    live: LiveProgress | None = None
 
 
 def alone_chain(script: AloneScript, events: Events) -> Chain:
@@ -62,7 +63,6 @@ def alone_chain(script: AloneScript, events: Events) -> Chain:
         record = _record(script, number, start, own, target, grades, last=last)
         records.append(record)
         reports[record.key] = reports_in(own, _curve(record, own))
-    begun = next((place for place in reversed(range(len(starts))) if starts[place][0] == 0), 0)
     return Chain(
         lineage_id=newest.lineage_id if newest is not None else script.name,
         label=script.name,
@@ -73,10 +73,38 @@ def alone_chain(script: AloneScript, events: Events) -> Chain:
         settings={} if newest is None else flat_settings({"lineage": dict(newest.identity)}),
         command=script.command,
         everything=tuple(records),
-        records=tuple(records[begun:]),
+        records=tuple(records[_beginning(starts) :]),
         reports=reports,
         grades=grades,
+        live=None if script.live is None or not records else replace(script.live, session=records[-1].slug),
     )
+
+
+def _beginning(starts: Sequence[tuple[int, Events]]) -> int:
+    """Place of the start from which the training counts: the latest from step 0 although a checkpoint was in place.
+
+    A start from step 0 after starts that were killed before their first save repeats the same training.
+    """
+    for place in reversed(range(1, len(starts))):
+        before, own = starts[place - 1]
+        if starts[place][0] == 0 and (before > 0 or saved_in(own)):
+            return place
+    return 0
+
+
+def latest_start(events: Events) -> tuple[int | None, Events]:
+    """Steps at the beginning of the latest start of a script, and its events; None and all events without a start.
+
+    Args:
+        events: Oldest first; the beginning may be missing.
+    """
+    starts = list(_starts(events))
+    return starts[-1] if starts else (None, events)
+
+
+def saved_in(events: Events) -> list[int]:
+    """Steps of each save, in the order of the events."""
+    return [event["steps"] for event in events if event.get("kind") == "saved" and fits(COUNT, event.get("steps"))]
 
 
 def _starts(events: Events) -> Iterator[tuple[int, Events]]:
@@ -116,9 +144,9 @@ def _record(
 ) -> SessionRecord:
     """A start of the script as a session."""
     times = [at for event in events if (at := parse_timestamp(str(event.get("at")))) is not None]
-    saved = [event["steps"] for event in events if event.get("kind") == "saved" and fits(COUNT, event.get("steps"))]
+    saved = saved_in(events)
     done = saved[-1] if saved else start
-    ended = not (last and script.in_flight)
+    ended = not (last and script.live is not None)
     newest = script.newest
     began_at = times[0].isoformat() if times else "1970-01-01T00:00:00+00:00"
     finished = last and target is not None and done >= target
@@ -166,4 +194,5 @@ def _curve(record: SessionRecord, events: Events) -> SessionCurve:
         steps_start=start,
         steps_seen=max([start, record.steps_done or 0, *seen]),
         points=tuple(CurvePoint(steps=at, score=score, measures={}, session=record.slug) for at, score in points),
+        last_at=latest_time(events),
     )

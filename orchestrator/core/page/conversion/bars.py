@@ -7,6 +7,7 @@ from datetime import timedelta
 from orchestrator.core.ledger.records import SessionRecord, Stage
 from orchestrator.core.page.conversion.chain import Chain
 from orchestrator.core.page.sessions import Session
+from orchestrator.core.reporting.durations import duration_s
 
 
 def bars_of(chain: Chain) -> list[Session]:
@@ -57,7 +58,5 @@ def _ended_at(chain: Chain, record: SessionRecord) -> str | None:
     """When a session ended: by its manifest, else its latest report, which a killed session wrote shortly before."""
     if record.ended_at is not None:
         return record.ended_at
-    if record.wall_s is not None:
-        return (record.began_at + timedelta(seconds=record.wall_s)).isoformat()
-    reports = chain.reports.get(record.key)
-    return reports.last_at if reports is not None else None
+    took_s = duration_s(record, chain.curve(record))
+    return None if took_s is None else (record.began_at + timedelta(seconds=took_s)).isoformat()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from orchestrator.core.autopsy.verdicts import Autopsy
 from orchestrator.core.campaign.trial_status import FINISHED, INVALID, TrialStatus
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
+from orchestrator.core.reporting.durations import total_s
 from orchestrator.core.reporting.learning_curve import SessionCurve
 from orchestrator.core.session.live_progress import LiveProgress
 from orchestrator.kernel.session.manifest import Manifest
@@ -20,13 +21,11 @@ class Reports:
     Attributes:
         rewards: Steps and mean reward of its progress reports, oldest first.
         steps_per_s: Its latest rate, None if unknown.
-        last_at: ISO time of its latest report, None without one.
     """
 
     curve: SessionCurve
     rewards: tuple[tuple[int, float], ...] = ()
     steps_per_s: float | None = None
-    last_at: str | None = None
 
     @property
     def series(self) -> tuple[Sized, Sized]:
@@ -98,6 +97,16 @@ class Chain:
     def in_flight(self) -> bool:
         """Whether a session of it is not closed."""
         return any(one.stage is not Stage.CLOSED for one in self.everything)
+
+    def curve(self, record: SessionRecord) -> SessionCurve | None:
+        """The learning curve of one of its sessions; None if it reported nothing, or was not read."""
+        reports = self.reports.get(record.key)
+        return None if reports is None else reports.curve
+
+    @property
+    def wall_s(self) -> float:
+        """Wall seconds of its sessions since its beginning."""
+        return total_s((one, self.curve(one)) for one in self.records)
 
     def grade_of(self, record: SessionRecord) -> str:
         """How exact the resume of a session was; empty for one that resumed nothing, or if it is unknown."""

@@ -9,7 +9,6 @@ from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.page.conversion.chain import Reports
 from orchestrator.core.reporting.learning_curve import SessionCurve
 from orchestrator.core.session.live_progress import measured
-from orchestrator.core.timestamps import parse_timestamp
 from orchestrator.kernel.reporting.trial_report import CurvePoint
 
 REWARDS = ("reward_mean", "reward", "mean_reward", "ep_rew_mean", "episode_reward", "return")
@@ -24,13 +23,10 @@ def reports_in(events: Sequence[Mapping[str, Any]], curve: SessionCurve) -> Repo
         events: Oldest first; values may be anything.
         curve: Its learning curve, from the same events.
     """
-    at = (parse_timestamp(str(event.get("at"))) for event in reversed(events))
-    last_at = next((one for one in at if one is not None), None)
     return Reports(
         curve=curve,
         rewards=tuple(_rewards(events)),
         steps_per_s=measured(events).get("steps_per_s"),
-        last_at=None if last_at is None else last_at.isoformat(),
     )
 
 

@@ -41,7 +41,7 @@ def row_of(chain: Chain, limits: Limits) -> Training:
         rate=rate,
         eta_s=_eta_s(chain, steps, state, rate),
         sessions=len(chain.records),
-        wall_s=round(sum(one.wall_s or 0.0 for one in chain.records), 3),
+        wall_s=chain.wall_s,
         settings=chain.settings,
         command=chain.command,
         policy_digest=policy_of(chain),

@@ -28,7 +28,7 @@ def trainings_of(chains: Sequence[Chain]) -> Iterator[Training]:
             session=record.slug,
             sessions=len(chain.records),
             resume_grade=grade_of(chain),
-            wall_s=round(sum(one.wall_s or 0.0 for one in chain.records), 3),
+            wall_s=chain.wall_s,
             code_digest=str(record.ticket["bundle_digest"]),
             question=question_of(spec["criteria"], spec.get("evaluation_scenarios")) if spec.get("criteria") else "",
             numbers=record.numbers or {},

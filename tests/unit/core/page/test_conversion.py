@@ -22,6 +22,7 @@ from orchestrator.core.page.page import Headline, Page, Picture, Subject
 from orchestrator.core.page.source import Source
 from orchestrator.core.reporting.learning_curve import LostSteps, SessionCurve, lost_steps, stitch
 from orchestrator.core.session.time_budget import Quota
+from orchestrator.core.timestamps import latest_time
 from orchestrator.kernel.reporting.trial_report import CurvePoint
 
 NOW = datetime(2026, 12, 2, 12, tzinfo=UTC)
@@ -203,4 +204,4 @@ def test_rewards_of_strange_reports_are_left_out() -> None:
         {"at": "yesterday"},
     ]
     found = reports_in(events, cast(SessionCurve, SimpleNamespace()))
-    assert found.rewards == ((1, 1.5), (2, -2.0)) and found.last_at is None
+    assert found.rewards == ((1, 1.5), (2, -2.0)) and latest_time(events) is None
