@@ -11,6 +11,7 @@ from orchestrator.core.errors import BadInput
 from orchestrator.core.page.page import Page
 from orchestrator.kernel.files.atomic import make_folder, write_bytes
 from orchestrator.kernel.training.base_run import BaseRun
+from orchestrator.stores.secrets.rules import masking
 from orchestrator.stores.system_clock import SystemClock
 from orchestrator.wiring.page.report import PAGE_NAME
 
@@ -87,8 +88,14 @@ def report(run_or_target: Any = None) -> NotebookPage:
     if not in_notebook():
         if not found.missing:
             found.save(folder / PAGE_NAME)
-        print(found.missing or f"Wrote {found.path}", flush=True)
+        print(_printable(found.missing or f"Wrote {found.path}"), flush=True)
     return found
+
+
+def _printable(text: str) -> str:
+    """A text without secrets, with escapes for what standard output cannot show."""
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    return masking()(text).encode(encoding, "backslashreplace").decode(encoding)
 
 
 def in_notebook() -> bool:

@@ -1,4 +1,4 @@
-"""Gathers the page of a run, a section, a campaign or the whole project. Nothing is written, no lock is taken."""
+"""Gathers the page of a run, a section, a campaign or the whole project. No file is changed."""
 
 from __future__ import annotations
 

@@ -1,26 +1,34 @@
-"""Opens the ledger for a command that only reads: creates and migrates no ledger, and works on a read-only disk."""
+"""Opens the ledger for a command that only reads: creates, changes and migrates none, and works on a read-only disk."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from orchestrator.core.errors import StorageFault
 from orchestrator.stores.ledger.errors import EarlierVersion
-from orchestrator.stores.ledger.sqlite import SqliteLedger
+from orchestrator.stores.ledger.schema import is_current
+from orchestrator.stores.ledger.sqlite import BUSY_TIMEOUT_S, SqliteLedger
 
 _MEMORY = Path(":memory:")
+_checked: dict[Path, tuple[int, ...]] = {}
+"""Ledgers that this process has found whole, as their files were then: a served page opens its ledger every 2 s, and
+the checks read all of it."""
 
 
 @contextmanager
 def ledger_for_reading(path: Path) -> Iterator[SqliteLedger]:
     """The ledger at a path, or an empty one in memory if there is no file.
 
-    In WAL mode SQLite writes beside the database even to read it. If that is not possible, a copy is read; it holds
-    what was committed at that time. Of a ledger of an earlier version a copy is migrated and read.
+    In WAL mode SQLite needs two files beside the database even to read it. They are removed at the end unless they hold
+    something or another program uses them. If they cannot be made, a copy is read; it holds what was committed at that
+    time. Of a ledger of an earlier version a copy is migrated and read.
 
     Raises:
         BadInput: The file is not a ledger.
@@ -34,7 +42,7 @@ def _opened(path: Path, held: ExitStack) -> SqliteLedger:
     if not path.is_file():
         return SqliteLedger(_MEMORY)
     try:
-        return SqliteLedger(path, migrates=False)
+        return _ReadOnly(path)
     except EarlierVersion:
         return SqliteLedger(_copied(path, held))
     except StorageFault as fault:
@@ -42,6 +50,49 @@ def _opened(path: Path, held: ExitStack) -> SqliteLedger:
             return SqliteLedger(_copied(path, held))
         except OSError:  # nothing can be written, not even a temporary folder
             return _in_memory(path, fault)
+
+
+class _ReadOnly(SqliteLedger):
+    """A ledger that is there and whose file stays as it is.
+
+    Raises:
+        EarlierVersion: It would have to be migrated.
+    """
+
+    def _connected(self, path: Path) -> sqlite3.Connection:
+        return _connection(path, "ro")
+
+    def _prepare(self) -> None:
+        if not is_current(self._connection):
+            raise EarlierVersion
+        found = self._path.stat()
+        state = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+        if _checked.get(self._path) != state:
+            self._require_whole_file()
+            self._require_agreement()
+            _checked[self._path] = state
+
+    def close(self) -> None:
+        """Close the file, and remove empty files that SQLite made beside it."""
+        super().close()
+        beside = self._path.with_name(f"{self._path.name}-wal")
+        # A `-wal` that holds commits stays: the last connection that may write would move them into the database.
+        with suppress(OSError, sqlite3.Error):  # nothing is lost if the empty files stay
+            if beside.stat().st_size == 0:
+                with closing(_connection(self._path, "rw")) as last:
+                    last.execute("SELECT count(*) FROM sqlite_master")
+
+
+def _connection(path: Path, mode: str) -> sqlite3.Connection:
+    """Open an existing database.
+
+    Args:
+        mode: Of https://www.sqlite.org/uri.html.
+    """
+    place = path.absolute().as_posix()
+    slash = "" if place.startswith("/") else "/"  # before the letter of a Windows drive
+    name = f"file://{slash}{quote(os.fsencode(place), safe='/:')}?mode={mode}"
+    return sqlite3.connect(name, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
 
 
 def _copied(path: Path, held: ExitStack) -> Path:

@@ -1,50 +1,24 @@
-"""The tables of the ledger, the records as the text of their rows, and the migration from earlier versions."""
+"""The tables of the ledger, its rows as records, and the migration from earlier versions."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
+from orchestrator.core.ledger.events import Event, EventKind
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
 from orchestrator.kernel.reading.json_text import Unreadable, read_json, shown
 from orchestrator.kernel.reading.shapes import TABLE, require
+from orchestrator.stores.ledger import sql
+from orchestrator.stores.ledger.errors import disk_full, unreadable
 from orchestrator.stores.ledger.row_shapes import PLANNED, RUN, SESSION
 
-_SESSION_COLUMNS = """(
-    key TEXT PRIMARY KEY, lineage_id TEXT NOT NULL, planned_at TEXT NOT NULL, stage TEXT NOT NULL, row TEXT NOT NULL,
-    planned_seq INTEGER NOT NULL)"""
-_SESSION_INDEXES = (
-    "CREATE INDEX IF NOT EXISTS sessions_of_lineage ON sessions (lineage_id)",
-    "CREATE INDEX IF NOT EXISTS sessions_open ON sessions (stage) WHERE stage != 'closed'",
-)
-_TABLES = (
-    """CREATE TABLE IF NOT EXISTS events (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    at TEXT NOT NULL, kind TEXT NOT NULL, run_id TEXT NOT NULL, session TEXT, body TEXT NOT NULL)""",
-    "CREATE TABLE IF NOT EXISTS runs (run_id TEXT PRIMARY KEY, started_at TEXT NOT NULL, row TEXT NOT NULL)",
-    f"CREATE TABLE IF NOT EXISTS sessions {_SESSION_COLUMNS}",
-    *_SESSION_INDEXES,
-    "CREATE INDEX IF NOT EXISTS runs_of_lineage ON runs (json_extract(row, '$.lineage_id'))",
-)
-_TICKETS_TO_EVENTS = (
-    f"CREATE TABLE sessions_of_today {_SESSION_COLUMNS}",
-    "INSERT INTO sessions_of_today "
-    "SELECT key, lineage_id, planned_at, stage, json_remove(row, '$.ticket'), seq FROM sessions JOIN "
-    "(SELECT session, max(seq) AS seq FROM events WHERE kind = 'session_planned' GROUP BY session) ON session = key "
-    "ORDER BY sessions.rowid",
-    "DROP TABLE sessions",
-    "ALTER TABLE sessions_of_today RENAME TO sessions",
-    *_SESSION_INDEXES,
-)
-"""Earlier ledgers store the ticket, more than half of a session's text, in its row or in a column of its own.
-
-Copied to a new table, because SQLite can drop a column only since 3.35, which not every Python 3.11 has.
-"""
-
-
+_NAMES = {"events", "runs", "sessions", "sessions_of_lineage", "sessions_open", "runs_of_lineage"}
 _COLUMNS_IN_JSON = (
     ("runs", "the row of run", ("run_id",)),
     ("sessions", "the row of session", ("key", "lineage_id", "stage")),
@@ -53,8 +27,14 @@ _COLUMNS_IN_JSON = (
 
 def create_schema(connection: sqlite3.Connection) -> None:
     """Create the tables that do not exist."""
-    for statement in _TABLES:
+    for statement in sql.TABLES:
         connection.execute(statement)
+
+
+def is_current(connection: sqlite3.Connection) -> bool:
+    """Whether every table and index is there, in its present form."""
+    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    return there >= _NAMES and not needs_migration(connection)
 
 
 def needs_migration(connection: sqlite3.Connection) -> bool:
@@ -70,7 +50,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     Call within a transaction; another program may have migrated first.
     """
     if needs_migration(connection):
-        for statement in _TICKETS_TO_EVENTS:
+        for statement in sql.TICKETS_TO_EVENTS:
             connection.execute(statement)
 
 
@@ -161,3 +141,106 @@ def session_of(row: str, planned: str) -> SessionRecord:
         plain[name] = tuple(plain.get(name, ()))
     plain["curve"] = tuple((steps, score) for steps, score in plain.get("curve", ()))
     return SessionRecord(**plain)
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn an error of SQLite into one with a remedy."""
+    try:
+        yield
+    except sqlite3.OperationalError as fault:
+        raise disk_full(path, fault) from fault
+    except sqlite3.DatabaseError as fault:
+        raise unreadable(path, str(fault)) from fault
+
+
+class LedgerRows:
+    """Reads the records and events of an open ledger.
+
+    Args:
+        connection: The database.
+        path: Its file, for errors.
+
+    Raises:
+        BadInput: A row, or a page of the file, is damaged. All methods raise it.
+        RunFailed: The file cannot be read now. All methods raise it.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def runs(self, lineage_id: str | None = None) -> Sequence[RunRecord]:
+        """All runs, of one lineage if named, oldest first."""
+        rows = self._rows(sql.ALL_RUNS) if lineage_id is None else self._rows(sql.RUNS_OF, lineage_id)
+        return [self._run_of(*row) for row in rows]
+
+    def sessions(self, lineage_id: str | None = None) -> Sequence[SessionRecord]:
+        """All sessions, of one lineage if named, oldest first."""
+        rows = self._rows(sql.ALL_SESSIONS) if lineage_id is None else self._rows(sql.SESSIONS_OF, lineage_id)
+        return [self._session_of(*row) for row in rows]
+
+    def session(self, key: str) -> SessionRecord | None:
+        """One session, None if there is none."""
+        return next((self._session_of(*row) for row in self._rows(sql.SESSION, key)), None)
+
+    def open_sessions(self) -> Sequence[SessionRecord]:
+        """Sessions that are not closed, oldest first."""
+        return [self._session_of(*row) for row in self._rows(sql.OPEN_SESSIONS)]
+
+    def last_event(self) -> int:
+        """Number of the latest event, 0 without one: equal numbers mean that nothing has changed."""
+        ((number,),) = self._rows(sql.LAST_EVENT)
+        return int(number)
+
+    @property
+    def path(self) -> Path:
+        """The file, for errors."""
+        return self._path
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The open database, for tables beside the events."""
+        return self._connection
+
+    def events(self) -> Sequence[Event]:
+        """Every event, oldest first."""
+        rows = self._rows(sql.ALL_EVENTS)
+        try:
+            return [
+                Event(
+                    kind=EventKind(kind),
+                    at=at,
+                    run_id=run_id,
+                    session=session,
+                    body=read_json(body, f"a {kind}", halves=True),
+                )
+                for kind, at, run_id, session, body in rows
+            ]
+        except ValueError as fault:  # an unknown kind, or no JSON
+            raise unreadable(self._path, str(fault)) from fault
+
+    def _rows(self, query: str, *parameters: str) -> list[Any]:
+        with translated(self._path):
+            return self._connection.execute(query, parameters).fetchall()
+
+    def _run(self, run_id: str) -> RunRecord | None:
+        return next((self._run_of(*row) for row in self._rows(sql.RUN, run_id)), None)
+
+    def _run_of(self, run_id: str, row: str) -> RunRecord:
+        try:
+            return run_of(row)
+        except Unreadable as fault:
+            raise unreadable(self._path, f"{run_id}: {fault}") from fault
+
+    def _session_of(self, key: str, row: str, planned: str | None) -> SessionRecord:
+        if planned is None:
+            raise unreadable(self._path, f"the event that planned {key} is not there")
+        try:
+            return session_of(row, planned)
+        except Unreadable as fault:
+            raise unreadable(self._path, f"{key}: {fault}") from fault

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,79 +13,77 @@ from orchestrator.core.ledger.events import Event, EventKind, fold, fold_run, fo
 from orchestrator.core.ledger.records import RunRecord, SessionRecord
 from orchestrator.core.secret_search import masked_json
 from orchestrator.kernel.files.atomic import make_folder
-from orchestrator.kernel.reading.json_text import Unreadable, read_json
 from orchestrator.stores.ledger import sql
-from orchestrator.stores.ledger.errors import EarlierVersion, disk_full, unreadable
+from orchestrator.stores.ledger.errors import disk_full, unreadable
 from orchestrator.stores.ledger.schema import (
+    LedgerRows,
     create_schema,
     dump,
     first_disagreement,
     migrate,
     needs_migration,
     plain_row,
-    run_of,
-    session_of,
+    translated,
 )
 
-_BUSY_TIMEOUT_S = 10.0
+BUSY_TIMEOUT_S = 10.0
 _READ_BACK = frozenset({"handle", "results_dir", "machine", "reason", "restored"})
 """Fields by which this program finds a session or decides: no mask may change them."""
 
 
-class SqliteLedger:
+class SqliteLedger(LedgerRows):
     """One file, safe for several processes.
 
     Args:
         path: The database file; its folder is created.
         mask: Hides secrets in what a session or the backend said; the ledger may be shown to others.
-        migrates: Whether opening a ledger of an earlier version migrates it.
 
     Raises:
-        EarlierVersion: It would have to be migrated.
         BadInput: The file is not a ledger.
         RunFailed: It cannot be written: no space, no permission, held by another program.
     """
 
-    def __init__(self, path: Path, mask: Callable[[str], str] | None = None, *, migrates: bool = True) -> None:
-        self._mask = mask
-        self._migrates = migrates
-        if migrates:  # a command that only reads creates nothing
-            make_folder(path.parent)
-        self._path = path
+    def __init__(self, path: Path, mask: Callable[[str], str] | None = None) -> None:
         if path.is_dir():
             raise unreadable(path, "it is a folder")
+        self._mask = mask
         self._durable: bool | None = None  # whether the last transaction was durable, None before the first
-        # isolation_level None: transactions begin and end in `_transaction` only.
-        self._connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+        with translated(path):
+            connection = self._connected(path)
+        super().__init__(connection, path)
         try:
             self._open()
         except BaseException:
-            self._connection.close()  # else Windows could not move the file away
+            self.close()  # else Windows could not move the file away
             raise
 
-    def _open(self) -> None:
-        try:
-            if not self._migrates and needs_migration(self._connection):
-                raise EarlierVersion
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            # A truncated file is detected before anything is pushed; 5 MB take about 10 ms.
-            (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
-            if found != "ok":
-                raise unreadable(self._path, str(found).replace("\n", " "))
-            create_schema(self._connection)
-            if needs_migration(self._connection):
-                with self._transaction(durable=True):
-                    migrate(self._connection)
-            if (wrong := first_disagreement(self._connection)) is not None:
-                raise unreadable(self._path, wrong)
-        except sqlite3.OperationalError as fault:
-            raise disk_full(self._path, fault) from fault
-        except sqlite3.DatabaseError as fault:
-            raise unreadable(self._path, str(fault)) from fault
+    def _connected(self, path: Path) -> sqlite3.Connection:
+        make_folder(path.parent)
+        # isolation_level None: transactions begin and end in `_transaction` only.
+        return sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
 
-    def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+    def _open(self) -> None:
+        with translated(self._path):
+            self._prepare()
+
+    def _prepare(self) -> None:
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._require_whole_file()
+        create_schema(self._connection)
+        if needs_migration(self._connection):
+            with self._transaction(durable=True):
+                migrate(self._connection)
+        self._require_agreement()
+
+    def _require_whole_file(self) -> None:
+        # A truncated file is detected before anything is pushed; 5 MB take about 10 ms.
+        (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise unreadable(self._path, str(found).replace("\n", " "))
+
+    def _require_agreement(self) -> None:
+        if (wrong := first_disagreement(self._connection)) is not None:
+            raise unreadable(self._path, wrong)
 
     def record(self, *events: Event) -> None:
         """Append events of one session, or of one run itself, and update their rows in one transaction.
@@ -132,56 +130,6 @@ class SqliteLedger:
         assert number is not None  # an INSERT always has one
         return number
 
-    def runs(self, lineage_id: str | None = None) -> Sequence[RunRecord]:
-        """All runs, of one lineage if named, oldest first."""
-        rows = self._rows(sql.ALL_RUNS) if lineage_id is None else self._rows(sql.RUNS_OF, lineage_id)
-        return [self._run_of(*row) for row in rows]
-
-    def sessions(self, lineage_id: str | None = None) -> Sequence[SessionRecord]:
-        """All sessions, of one lineage if named, oldest first."""
-        rows = self._rows(sql.ALL_SESSIONS) if lineage_id is None else self._rows(sql.SESSIONS_OF, lineage_id)
-        return [self._session_of(*row) for row in rows]
-
-    def session(self, key: str) -> SessionRecord | None:
-        """One session, None if there is none."""
-        return next((self._session_of(*row) for row in self._rows(sql.SESSION, key)), None)
-
-    def open_sessions(self) -> Sequence[SessionRecord]:
-        """Sessions that are not closed, oldest first."""
-        return [self._session_of(*row) for row in self._rows(sql.OPEN_SESSIONS)]
-
-    def last_event(self) -> int:
-        """Number of the latest event, 0 without one: equal numbers mean that nothing has changed."""
-        (number,) = self._connection.execute(sql.LAST_EVENT).fetchone()
-        return int(number)
-
-    @property
-    def path(self) -> Path:
-        """The file, for errors."""
-        return self._path
-
-    @property
-    def connection(self) -> sqlite3.Connection:
-        """The open database, for tables beside the events."""
-        return self._connection
-
-    def events(self) -> Sequence[Event]:
-        """Every event, oldest first."""
-        rows = self._connection.execute(sql.ALL_EVENTS)
-        try:
-            return [
-                Event(
-                    kind=EventKind(kind),
-                    at=at,
-                    run_id=run_id,
-                    session=session,
-                    body=read_json(body, f"a {kind}", halves=True),
-                )
-                for kind, at, run_id, session, body in rows
-            ]
-        except ValueError as fault:  # an unknown kind, or no JSON
-            raise unreadable(self._path, str(fault)) from fault
-
     def rebuild(self) -> bool:
         """Rebuild all rows from the events; returns whether they already agreed."""
         with self._transaction(durable=True):
@@ -221,26 +169,6 @@ class SqliteLedger:
                 raise
         except sqlite3.OperationalError as fault:
             raise disk_full(self._path, fault) from fault
-
-    def _rows(self, query: str, *parameters: str) -> sqlite3.Cursor:
-        return self._connection.execute(query, parameters)
-
-    def _run(self, run_id: str) -> RunRecord | None:
-        return next((self._run_of(*row) for row in self._rows(sql.RUN, run_id)), None)
-
-    def _run_of(self, run_id: str, row: str) -> RunRecord:
-        try:
-            return run_of(row)
-        except Unreadable as fault:
-            raise unreadable(self._path, f"{run_id}: {fault}") from fault
-
-    def _session_of(self, key: str, row: str, planned: str | None) -> SessionRecord:
-        if planned is None:
-            raise unreadable(self._path, f"the event that planned {key} is not there")
-        try:
-            return session_of(row, planned)
-        except Unreadable as fault:
-            raise unreadable(self._path, f"{key}: {fault}") from fault
 
     def _store_run(self, record: RunRecord) -> None:
         row = dump(plain_row(record))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from datetime import UTC, datetime, timedelta
@@ -199,6 +200,19 @@ def test_without_plotly_one_line_names_the_command(
     printed = capsys.readouterr().out
     assert printed.count("\n") == 1 and 'python -m pip install "plotly>=6"' in printed
     assert "plotly" in shown._repr_html_() and not (folder / "report.html").exists()
+
+
+def test_what_is_printed_instead_of_a_page_holds_no_secret_and_fits_the_terminal(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "9f1c07d2b3a84e65" + "a0c4d8e2f6b1937c"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KAGGLE_KEY", secret)
+    monkeypatch.setattr(notebook.NotebookPage, "save", lambda page, path: setattr(page, "path", f"élan/{secret}"))
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    notebook.report("train")
+    assert written.getvalue() == b"Wrote \\xe9lan/[value of KAGGLE_KEY]\n"
 
 
 def test_a_session_that_carries_only_its_own_code_says_where_the_page_is(

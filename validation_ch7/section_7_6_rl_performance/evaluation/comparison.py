@@ -150,7 +150,9 @@ def _add(
         arrays, session = found
         result = result_of_arrays(arrays, controller=name, split=Split.TEST, environment=environment)
         # Other scenarios in each session, so that an edited number does not stay unnoticed.
-        if repeat_faults(controller, result, environment, place=_place(context)):
+        if differing := repeat_faults(controller, result, environment, place=_place(context)):
+            text = f"The kept result of {name} from session {session} is not used. {' '.join(differing)}"
+            context.reporter.event("phase", text=text)
             result = None
         else:
             comparison.from_session[name] = session

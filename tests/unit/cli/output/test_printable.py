@@ -88,8 +88,8 @@ _PRINTING = re.compile(
 
 def test_only_the_masking_rooms_print(project_root: Path) -> None:
     """The other files print constant texts, run in a session, or write the script that the gate has searched."""
-    rooms = {"cli/error_boundary.py", "cli/output/standard_output.py"}
-    constant = {"__main__.py", "cli/main.py", "cli/commands/overview.py", "cli/campaign/status.py"}
+    rooms = {"cli/error_boundary.py", "cli/output/standard_output.py", "wiring/notebook.py"}
+    constant = {"__init__.py", "__main__.py", "cli/main.py", "cli/commands/overview.py", "cli/campaign/status.py"}
     elsewhere = {"backends/local/supervisor.py", "backends/kaggle/diagnosis/probe.py", "cli/commands/render.py"}
     package, found = project_root / "orchestrator", set()
     for path in package.rglob("*.py"):

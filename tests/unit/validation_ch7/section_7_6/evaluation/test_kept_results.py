@@ -189,6 +189,9 @@ def test_edited_number_with_a_fitting_checksum_is_found_by_the_second_measuremen
     names = measured(monkeypatch)
     found = compare_controllers(test_bench.context, result.training)
     assert sorted(names) == sorted(CONTROLLERS) and found.from_session == {} and found.repeat_faults == []
+    for name in BASELINE_NAMES:
+        said = f"The kept result of {name} from session {FIRST} is not used. {name} is not reproducible: "
+        assert sum(said in line for line in test_bench.output) == 1
 
 
 def kept_shapes(n_scenarios: int) -> Any:
