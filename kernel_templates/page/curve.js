@@ -39,13 +39,14 @@ const furthest = (trainings) =>
 // Each panel has two y axes: one from 0 to 1 for seams and lost steps, and over it the one of the data.
 const panelsOf = (trainings, mode) => {
   const scores = trainings.some((one) => one.curve.steps.length);
+  const scored = scoreWord(trainings) === "evaluation" ? "Evaluation score" : "Score (as reported)";
   const rewards = mode === "each" && trainings.some((one) => one.curve.reward_steps.length);
   if (!scores || !rewards || shareScale(trainings)) {
-    const title = scores && rewards ? "Score and reward" : scores ? "Evaluation score" : "Training reward";
+    const title = scores && rewards ? "Score and reward" : scores ? scored : "Training reward";
     return [{ scores, rewards, under: "y", over: "y2", title, domain: [0, 1] }];
   }
   return [
-    { scores: true, rewards: false, under: "y", over: "y2", title: "Evaluation score", domain: [0.42, 1] },
+    { scores: true, rewards: false, under: "y", over: "y2", title: scored, domain: [0.42, 1] },
     { scores: false, rewards: true, under: "y3", over: "y4", title: "Training reward", domain: [0, 0.34] },
   ];
 };

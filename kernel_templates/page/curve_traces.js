@@ -12,6 +12,9 @@ const interpolated = (steps, scores, at) => {
   return scores[low] + ((scores[high] - scores[low]) * (at - steps[low])) / (steps[high] - steps[low]);
 };
 
+/** Scores that choose a best model are evaluations; others are what a script reported. */
+const scoreWord = (trainings) => (trainings.some(({ curve }) => curve.steps.length && curve.best_steps === null) ? "score (as reported)" : "evaluation");
+
 const MOST_MEANS = 200; // points of a mean
 
 const thinned = (steps) => {
@@ -84,7 +87,7 @@ const dataTraces = (training, index, panel, single) => {
   if (panel.scores && curve.steps.length) {
     traces.push({ ...shared, x: curve.steps, y: curve.scores, mode: curve.steps.length > 60 ? "lines" : "lines+markers", legendgroup: group("scores"),
       line: { color: colour, width: 2.2, dash }, marker: { color: colour, size: single ? 6 : 4 },
-      hovertext: curve.steps.map((at, n) => lines(name, `step ${integer(at)}`, `evaluation ${number(curve.scores[n])}`)) });
+      hovertext: curve.steps.map((at, n) => lines(name, `step ${integer(at)}`, `${scoreWord([training])} ${number(curve.scores[n])}`)) });
   }
   if (panel.scores && curve.best_steps !== null && curve.best_score !== null) {
     traces.push({ ...shared, x: [curve.best_steps], y: [curve.best_score], mode: "markers", legendgroup: group("best"), cliponaxis: false,
@@ -163,8 +166,8 @@ const lostTrace = (training, index, panel, single, lane) => {
   };
 };
 
-const singleLegend = ({ curve }) => [
-  curve.steps.length ? { text: "evaluation", style: { ...styleOf(0), width: 2.2, marker: "circle" }, group: "scores" } : null,
+const singleLegend = (training, { curve } = training) => [
+  curve.steps.length ? { text: scoreWord([training]), style: { ...styleOf(0), width: 2.2, marker: "circle" }, group: "scores" } : null,
   curve.reward_steps.length ? { text: "training reward", style: { colour: colours().grey, dash: "solid", width: 1.2 }, group: "rewards" } : null,
   curve.best_steps !== null ? { text: "best model", style: { colour: colours().orange, marker: "star" }, group: "best" } : null,
 ].filter(Boolean);

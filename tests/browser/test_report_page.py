@@ -110,6 +110,12 @@ def test_what_the_curve_draws_equals_the_data(run: Tab) -> None:
     assert run.evaluate(heads) == len(curve.seams)
 
 
+def test_evaluations_that_choose_a_best_model_are_named_so_and_it_has_a_star(run: Tab) -> None:
+    assert run.text("#curve .legend").splitlines()[:3] == ["evaluation", "training reward", "best model"]
+    titles = "[...document.querySelectorAll('#curve .infolayer [class$=title]')].map((one) => one.textContent)"
+    assert "Score and reward" in run.evaluate(titles)
+
+
 def test_seams_of_different_grade_look_different_and_name_grade_and_session(run: Tab) -> None:
     seams = RUN.trainings[0].curve.seams
     lines = run.evaluate(

@@ -41,11 +41,16 @@ def test_scores_and_rewards_of_different_scale_stand_in_panels_of_their_own(
 ) -> None:
     curve = RUN.trainings[0].curve
     apart = replace(curve, rewards=tuple(value - 4000 for value in curve.rewards), seams=(), wasted=())
+    apart = replace(apart, best_steps=None, best_score=None)  # as a script reports them
     one = replace(RUN.trainings[0], curve=apart)
     both = (one, replace(one, lineage_id="other", seed=2))  # two, so that no seam crosses the panels
     tab = browser.open(written(replace(RUN, trainings=both), "panels"))
     tab.ready()
     ticks = "[...document.querySelectorAll('#curve .{}tick text')].map((one) => one.getBoundingClientRect())"
+    titles = "[...document.querySelectorAll('#curve .infolayer [class$=title]')].map((one) => one.textContent)"
+    assert {"Score (as reported)", "Training reward"} <= set(tab.evaluate(titles))
+    symbols = "document.querySelector('#curve .plot').data.map((one) => one.marker?.symbol)"
+    assert "star" not in tab.evaluate(symbols) and "best model" not in tab.text("#curve .legend")
     lowest_score = tab.evaluate(f"Math.max(...{ticks.format('y2')}.map((one) => one.bottom))")
     highest_reward = tab.evaluate(f"Math.min(...{ticks.format('y4')}.map((one) => one.top))")
     assert lowest_score < highest_reward

@@ -10,6 +10,8 @@ from orchestrator.core.page.conversion.chain import Reports
 from orchestrator.core.reporting.learning_curve import SessionCurve
 from orchestrator.core.session.live_progress import measured
 from orchestrator.core.timestamps import parse_timestamp
+from orchestrator.kernel.reading.shapes import COUNT, fits
+from orchestrator.kernel.reporting.evaluation import evaluation_in
 from orchestrator.kernel.reporting.trial_report import CurvePoint
 
 REWARDS = ("reward_mean", "reward", "mean_reward", "ep_rew_mean", "episode_reward", "return")
@@ -31,6 +33,7 @@ def reports_in(events: Sequence[Mapping[str, Any]], curve: SessionCurve) -> Repo
         rewards=tuple(_rewards(events)),
         steps_per_s=measured(events).get("steps_per_s"),
         last_at=None if last_at is None else last_at.isoformat(),
+        selects_best=any(evaluation_in(one) is not None and fits(COUNT, one.get("best_steps")) for one in events),
     )
 
 
