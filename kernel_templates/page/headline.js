@@ -55,12 +55,16 @@ const drawRunning = () => {
   slot("running", "body").replaceChildren(...running.slice(0, MOST_RUNNING).map(runningCard), running.length > MOST_RUNNING ? element("p", { class: "hint" }, `and ${integer(running.length - MOST_RUNNING)} more, below`) : "");
 };
 
+const listed = (name, title, sentences) =>
+  sentences.length ? element("div", { class: name }, element("h3", {}, title), element("ul", {}, sentences.map((one) => element("li", { dir: "auto" }, one)))) : "";
+
 const drawAbout = () => {
-  const { notes, made_at, command: again, versions, live } = view.page;
+  const { notes, left_out: leftOut, made_at, command: again, versions, live } = view.page;
   const found = Object.entries(versions).map(([name, version]) => `${clean(name)} ${clean(version)}`).join(", ");
   slot("about", "body").replaceChildren(
-    notes.length ? element("div", { class: "notes" }, element("h3", {}, "What could not be read"), element("ul", {}, notes.map((note) => element("li", { dir: "auto" }, note)))) : "",
+    listed("notes", "What could not be read", notes),
+    listed("left-out", "Left out to keep the page small", leftOut),
     element("p", {}, live ? "Read " : "Made ", time(made_at), `. Times are those of ${ZONE}; hover over one for UTC. Make the page again with `, command(again) || "the same command", "."),
     found ? element("p", { class: "faint" }, `Versions: ${found}.`) : "");
-  part("about").dataset.notes = notes.length;
+  Object.assign(part("about").dataset, { notes: notes.length, leftOut: leftOut.length });
 };

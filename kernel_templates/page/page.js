@@ -45,7 +45,7 @@ const PARTS = [
   { draw: drawNumbers, data: (page) => [page.trainings.map((one) => one.numbers), page.intervals] },
   { draw: drawCurve, data: (page) => page.trainings.map((one) => [one.lineage_id, one.label, one.curve]) },
   { draw: drawGantt, data: (page) => [page.sessions, page.weeks, page.sessions.some((one) => one.in_flight) && page.made_at] },
-  { draw: drawAbout, data: (page) => [page.notes, page.made_at, page.command, page.versions] },
+  { draw: drawAbout, data: (page) => [page.notes, page.left_out, page.made_at, page.command, page.versions] },
 ];
 
 const update = (page) => {

@@ -270,6 +270,15 @@ def test_each_bad_ending_has_its_autopsy_and_each_number_its_source(campaign: Ta
     campaign.fill("[data-control=numbers]", "")
 
 
+def test_what_is_left_out_on_purpose_is_no_fault(campaign: Tab) -> None:
+    assert [campaign.data("about")[name] for name in ("notes", "leftOut")] == ["1", "1"]
+    for place, title, sentences in (
+        (".notes", "What could not be read", CAMPAIGN.notes),
+        (".left-out", "Left out to keep the page small", CAMPAIGN.left_out),
+    ):
+        assert campaign.text(f"#about {place}").split("\n") == [title, *sentences]
+
+
 def test_the_theme_changes_at_a_click(run: Tab) -> None:
     before = run.evaluate("getComputedStyle(document.querySelector('header')).backgroundColor")
     run.click("[data-action=theme]")

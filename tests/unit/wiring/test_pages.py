@@ -10,11 +10,13 @@ from types import SimpleNamespace
 import pytest
 
 from orchestrator.core.errors import BadInput, RemoteUnavailable
+from orchestrator.core.page.conversion.limits import limits_of
 from orchestrator.core.page.page import Page, Subject
 from orchestrator.core.page.training import Seam, Wasted
 from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME
 from orchestrator.stores.ledger.sqlite import SqliteLedger
+from orchestrator.wiring import pages
 from orchestrator.wiring.page import parts
 from orchestrator.wiring.pages import page_of
 from tests.doubles.trained_project import Told, TrainedProject, campaign_yaml
@@ -175,6 +177,13 @@ def test_a_backend_that_is_asked_says_when_its_weeks_begin_and_what_they_allow(
     monkeypatch.setattr(parts, "make_backend", refuse)
     found = page_of(trained.project, None, command="", now=NOW, ask=True)
     assert found.notes == ("The quota of kaggle cannot be read: no network",) and found.weeks[0].limit_s is None
+
+
+def test_what_a_large_page_leaves_out_is_no_fault(trained: TrainedProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain(trained)
+    monkeypatch.setattr(pages, "limits_of", lambda _: limits_of(1_000))
+    found = page(trained)
+    assert found.notes == () and any("stated once" in one for one in found.left_out)
 
 
 def test_a_session_in_flight_is_on_the_page(trained: TrainedProject) -> None:
