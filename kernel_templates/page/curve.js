@@ -13,7 +13,7 @@ const drawnTrainings = () => {
   const chosen = all.filter((one) => view.chosen.has(one.lineage_id));
   const pool = chosen.length ? chosen : all;
   const seeds = new Map();
-  for (const one of pool) seeds.set(one.label, (seeds.get(one.label) || 0) + 1);
+  for (const one of pool) seeds.set(variantKey(one), (seeds.get(variantKey(one)) || 0) + 1);
   const several = [...seeds.values()].some((count) => count > 1);
   const mode = several ? view.mode || (!chosen.length && all.length > MOST_CURVES ? "mean" : "each") : "each";
   return { all, chosen, pool, mode, several, each: pool.slice(0, chosen.length ? MOST_CHOSEN : MOST_CURVES) };
@@ -95,7 +95,7 @@ const drawCurve = () => {
   countCurve(section, chosen, groups);
   const isHidden = (group) => view.toggled.has(group) !== (group === "rewards" && chosen.each.length > MOST_REWARDS);
   fillLegend("curve", drawn.legend, isHidden, drawCurve);
-  for (const trace of drawn.traces) trace.visible = !isHidden(trace.legendgroup);
+  for (const trace of drawn.traces) trace.visible = !isHidden(trace.legendgroup) && !(trace.meta && isHidden(trace.meta));
   const label = `Learning curve over steps of ${plural(chosen.mode === "mean" ? groups.length : chosen.each.length, chosen.mode === "mean" ? "variant" : "training")}.`;
   plot("curve", drawn.traces, curveLayout(panels, chosen.mode === "mean" ? chosen.pool : chosen.each), label);
 };

@@ -22,10 +22,11 @@ const thinned = (steps) => {
   return steps.filter((_, index) => index % every === 0 || index === steps.length - 1);
 };
 
-/** Mean, lowest and highest score of each label, at the steps of all its evaluations. */
+/** Mean, lowest and highest score of each variant, at the steps of all its evaluations. */
 const meansOf = (trainings) => {
-  const labels = grouped(trainings.filter(({ curve }) => curve.steps.length), ({ label }) => label);
-  return [...labels].map(([label, seeds]) => {
+  const variants = grouped(trainings.filter(({ curve }) => curve.steps.length), variantKey);
+  return [...variants.values()].map((seeds) => {
+    const label = variantOf(seeds[0]);
     const curves = seeds.map(({ curve }) => curve);
     const all = thinned([...new Set(curves.flatMap((curve) => curve.steps))].sort((one, other) => one - other));
     const found = { label, seeds: curves.length, steps: [], mean: [], low: [], high: [], counts: [] };
@@ -90,8 +91,8 @@ const dataTraces = (training, index, panel, single) => {
       hovertext: curve.steps.map((at, n) => lines(name, `step ${integer(at)}`, `${scoreWord([training])} ${number(curve.scores[n])}`)) });
   }
   if (panel.scores && curve.best_steps !== null && curve.best_score !== null) {
-    traces.push({ ...shared, x: [curve.best_steps], y: [curve.best_score], mode: "markers", legendgroup: group("best"), cliponaxis: false,
-      marker: { symbol: "star", size: single ? 15 : 11, color: single ? colours().orange : colour, line: { color: colours().ink, width: 1 } },
+    traces.push({ ...shared, x: [curve.best_steps], y: [curve.best_score], mode: "markers", legendgroup: group("best"), meta: "best", cliponaxis: false,
+      marker: { symbol: "star", size: 16, color: single ? colours().orange : colour, line: { color: colours().ink, width: 1 } },
       hovertext: [lines(name, "<b>best model</b>", `step ${integer(curve.best_steps)}`, `evaluation ${number(curve.best_score)}`)] });
   }
   return traces;
@@ -143,7 +144,7 @@ const seamMarks = (trainings, panel) => {
   return [...byGrade(all)].map(([grade, seams]) => ({
     type: "scatter", mode: "markers", yaxis: panel.over, hoverinfo: "text", legendgroup: `seam ${grade}`, cliponaxis: false,
     x: seams.map(({ seam }) => seam.steps), y: seams.map(height), hovertext: seams.map(({ seam, training }) => seamText(seam, training)),
-    marker: { symbol: gradeOf(grade).marker, size: 9, color: seams.map(({ index }) => styleOf(index).colour), line: { color: colours().paper, width: 1 } },
+    marker: { symbol: gradeOf(grade).marker, size: 8, color: seams.map(({ index }) => styleOf(index).colour), line: { color: colours().paper, width: 1 } },
   }));
 };
 
@@ -176,6 +177,9 @@ const sharedLegend = (trainings, single) => {
   const entries = [];
   if (!single && trainings.some(({ curve }) => curve.reward_steps.length)) {
     entries.push({ text: "training rewards", style: { colour: colours().faint, width: 1.2 }, group: "rewards" });
+  }
+  if (!single && trainings.some(({ curve }) => curve.best_steps !== null)) {
+    entries.push({ text: "best model", style: { colour: colours().faint, marker: "star" }, group: "best" });
   }
   for (const [grade, seams] of byGrade(trainings.flatMap(({ curve }) => curve.seams.map((seam) => ({ seam }))))) {
     const style = single ? { colour: gradeColour(grade), dash: gradeOf(grade).dash, width: 1.8, upright: true } : { colour: colours().faint, marker: gradeOf(grade).marker };
