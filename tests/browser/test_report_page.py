@@ -307,6 +307,25 @@ def test_paper_is_light_with_all_folds_open(campaign: Tab) -> None:
     assert campaign.evaluate(folds) == before
 
 
+def test_every_printed_page_of_a_table_has_its_heads(campaign: Tab) -> None:
+    campaign.emulate("print")
+    campaign.evaluate("""(() => {
+      const head = document.querySelector('#trainings th[data-key=seed]');
+      const title = [...head.children].find((one) => getComputedStyle(one).display !== 'none');
+      for (const name of ['once', 'head']) { // the links of a PDF show where their texts are printed
+        const link = document.createElement('a');
+        Object.assign(link, { href: `https://${name}.invalid/`, textContent: name, className: 'of-the-test' });
+        (name === 'head' ? title : document.querySelector('h1')).append(link);
+      }
+    })()""")
+    printed = campaign.pdf()
+    assert printed.count(b"head.invalid") >= 2 * printed.count(b"once.invalid") > 0  # sixty rows need two pages
+    buttons = "[...document.querySelectorAll('thead button')].filter((one) => one.checkVisibility()).length"
+    assert campaign.evaluate(buttons) == 0  # Chromium paints a button on the first page only
+    campaign.evaluate("document.querySelectorAll('.of-the-test').forEach((one) => one.remove())")
+    campaign.emulate("", prefers_color_scheme="light")
+
+
 def test_hostile_texts_stay_texts(tabs: dict[str, Tab]) -> None:
     tab = tabs["hostile"]
     assert tab.evaluate("document.querySelectorAll('script').length") == 3
