@@ -10,7 +10,7 @@ const fillCompare = () => {
   const ids = new Set(trainings.map((one) => one.lineage_id));
   if (chosen.length >= 2) [view.left, view.right] = [chosen.at(-2).lineage_id, chosen.at(-1).lineage_id];
   if (!ids.has(view.left)) view.left = trainings[0].lineage_id;
-  if (!ids.has(view.right)) view.right = (trainings.find((one) => one.label !== trainings[0].label) || trainings[1]).lineage_id;
+  if (!ids.has(view.right)) view.right = (trainings.find((one) => variantKey(one) !== variantKey(trainings[0])) || trainings[1]).lineage_id;
   const kept = new Set([view.left, view.right, ...view.chosen]);
   const offered = trainings.length > MOST_OPTIONS ? trainings.filter((one, index) => index < MOST_OPTIONS || kept.has(one.lineage_id)) : trainings;
   for (const side of ["left", "right"]) {

@@ -13,7 +13,7 @@ const drawnTrainings = () => {
   const chosen = all.filter((one) => view.chosen.has(one.lineage_id));
   const pool = chosen.length ? chosen : all;
   const seeds = new Map();
-  for (const one of pool) seeds.set(one.label, (seeds.get(one.label) || 0) + 1);
+  for (const one of pool) seeds.set(variantKey(one), (seeds.get(variantKey(one)) || 0) + 1);
   const several = [...seeds.values()].some((count) => count > 1);
   const mode = several ? view.mode || (!chosen.length && all.length > MOST_CURVES ? "mean" : "each") : "each";
   return { all, chosen, pool, mode, several, each: pool.slice(0, chosen.length ? MOST_CHOSEN : MOST_CURVES) };
@@ -39,13 +39,14 @@ const furthest = (trainings) =>
 // Each panel has two y axes: one from 0 to 1 for seams and lost steps, and over it the one of the data.
 const panelsOf = (trainings, mode) => {
   const scores = trainings.some((one) => one.curve.steps.length);
+  const scored = scoreWord(trainings) === "evaluation" ? "Evaluation score" : "Score (as reported)";
   const rewards = mode === "each" && trainings.some((one) => one.curve.reward_steps.length);
   if (!scores || !rewards || shareScale(trainings)) {
-    const title = scores && rewards ? "Score and reward" : scores ? "Evaluation score" : "Training reward";
+    const title = scores && rewards ? "Score and reward" : scores ? scored : "Training reward";
     return [{ scores, rewards, under: "y", over: "y2", title, domain: [0, 1] }];
   }
   return [
-    { scores: true, rewards: false, under: "y", over: "y2", title: "Evaluation score", domain: [0.42, 1] },
+    { scores: true, rewards: false, under: "y", over: "y2", title: scored, domain: [0.42, 1] },
     { scores: false, rewards: true, under: "y3", over: "y4", title: "Training reward", domain: [0, 0.34] },
   ];
 };
@@ -94,7 +95,7 @@ const drawCurve = () => {
   countCurve(section, chosen, groups);
   const isHidden = (group) => view.toggled.has(group) !== (group === "rewards" && chosen.each.length > MOST_REWARDS);
   fillLegend("curve", drawn.legend, isHidden, drawCurve);
-  for (const trace of drawn.traces) trace.visible = !isHidden(trace.legendgroup);
+  for (const trace of drawn.traces) trace.visible = !isHidden(trace.legendgroup) && !(trace.meta && isHidden(trace.meta));
   const label = `Learning curve over steps of ${plural(chosen.mode === "mean" ? groups.length : chosen.each.length, chosen.mode === "mean" ? "variant" : "training")}.`;
   plot("curve", drawn.traces, curveLayout(panels, chosen.mode === "mean" ? chosen.pool : chosen.each), label);
 };

@@ -12,6 +12,9 @@ const interpolated = (steps, scores, at) => {
   return scores[low] + ((scores[high] - scores[low]) * (at - steps[low])) / (steps[high] - steps[low]);
 };
 
+/** Scores that choose a best model are evaluations; others are what a script reported. */
+const scoreWord = (trainings) => (trainings.some(({ curve }) => curve.steps.length && curve.best_steps === null) ? "score (as reported)" : "evaluation");
+
 const MOST_MEANS = 200; // points of a mean
 
 const thinned = (steps) => {
@@ -19,10 +22,11 @@ const thinned = (steps) => {
   return steps.filter((_, index) => index % every === 0 || index === steps.length - 1);
 };
 
-/** Mean, lowest and highest score of each label, at the steps of all its evaluations. */
+/** Mean, lowest and highest score of each variant, at the steps of all its evaluations. */
 const meansOf = (trainings) => {
-  const labels = grouped(trainings.filter(({ curve }) => curve.steps.length), ({ label }) => label);
-  return [...labels].map(([label, seeds]) => {
+  const variants = grouped(trainings.filter(({ curve }) => curve.steps.length), variantKey);
+  return [...variants.values()].map((seeds) => {
+    const label = variantOf(seeds[0]);
     const curves = seeds.map(({ curve }) => curve);
     const all = thinned([...new Set(curves.flatMap((curve) => curve.steps))].sort((one, other) => one - other));
     const found = { label, seeds: curves.length, steps: [], mean: [], low: [], high: [], counts: [] };
@@ -84,11 +88,11 @@ const dataTraces = (training, index, panel, single) => {
   if (panel.scores && curve.steps.length) {
     traces.push({ ...shared, x: curve.steps, y: curve.scores, mode: curve.steps.length > 60 ? "lines" : "lines+markers", legendgroup: group("scores"),
       line: { color: colour, width: 2.2, dash }, marker: { color: colour, size: single ? 6 : 4 },
-      hovertext: curve.steps.map((at, n) => lines(name, `step ${integer(at)}`, `evaluation ${number(curve.scores[n])}`)) });
+      hovertext: curve.steps.map((at, n) => lines(name, `step ${integer(at)}`, `${scoreWord([training])} ${number(curve.scores[n])}`)) });
   }
   if (panel.scores && curve.best_steps !== null && curve.best_score !== null) {
-    traces.push({ ...shared, x: [curve.best_steps], y: [curve.best_score], mode: "markers", legendgroup: group("best"), cliponaxis: false,
-      marker: { symbol: "star", size: single ? 15 : 11, color: single ? colours().orange : colour, line: { color: colours().ink, width: 1 } },
+    traces.push({ ...shared, x: [curve.best_steps], y: [curve.best_score], mode: "markers", legendgroup: group("best"), meta: "best", cliponaxis: false,
+      marker: { symbol: "star", size: 16, color: single ? colours().orange : colour, line: { color: colours().ink, width: 1 } },
       hovertext: [lines(name, "<b>best model</b>", `step ${integer(curve.best_steps)}`, `evaluation ${number(curve.best_score)}`)] });
   }
   return traces;
@@ -140,7 +144,7 @@ const seamMarks = (trainings, panel) => {
   return [...byGrade(all)].map(([grade, seams]) => ({
     type: "scatter", mode: "markers", yaxis: panel.over, hoverinfo: "text", legendgroup: `seam ${grade}`, cliponaxis: false,
     x: seams.map(({ seam }) => seam.steps), y: seams.map(height), hovertext: seams.map(({ seam, training }) => seamText(seam, training)),
-    marker: { symbol: gradeOf(grade).marker, size: 9, color: seams.map(({ index }) => styleOf(index).colour), line: { color: colours().paper, width: 1 } },
+    marker: { symbol: gradeOf(grade).marker, size: 8, color: seams.map(({ index }) => styleOf(index).colour), line: { color: colours().paper, width: 1 } },
   }));
 };
 
@@ -163,8 +167,8 @@ const lostTrace = (training, index, panel, single, lane) => {
   };
 };
 
-const singleLegend = ({ curve }) => [
-  curve.steps.length ? { text: "evaluation", style: { ...styleOf(0), width: 2.2, marker: "circle" }, group: "scores" } : null,
+const singleLegend = (training, { curve } = training) => [
+  curve.steps.length ? { text: scoreWord([training]), style: { ...styleOf(0), width: 2.2, marker: "circle" }, group: "scores" } : null,
   curve.reward_steps.length ? { text: "training reward", style: { colour: colours().grey, dash: "solid", width: 1.2 }, group: "rewards" } : null,
   curve.best_steps !== null ? { text: "best model", style: { colour: colours().orange, marker: "star" }, group: "best" } : null,
 ].filter(Boolean);
@@ -173,6 +177,9 @@ const sharedLegend = (trainings, single) => {
   const entries = [];
   if (!single && trainings.some(({ curve }) => curve.reward_steps.length)) {
     entries.push({ text: "training rewards", style: { colour: colours().faint, width: 1.2 }, group: "rewards" });
+  }
+  if (!single && trainings.some(({ curve }) => curve.best_steps !== null)) {
+    entries.push({ text: "best model", style: { colour: colours().faint, marker: "star" }, group: "best" });
   }
   for (const [grade, seams] of byGrade(trainings.flatMap(({ curve }) => curve.seams.map((seam) => ({ seam }))))) {
     const style = single ? { colour: gradeColour(grade), dash: gradeOf(grade).dash, width: 1.8, upright: true } : { colour: colours().faint, marker: gradeOf(grade).marker };

@@ -13,12 +13,15 @@ const laneTrainings = () => {
 
 const sessionEnd = (session) => onAxis(session.ended_at || (session.in_flight ? view.page.made_at : session.reported_at || session.began_at));
 
+const resumeText = ({ grade, steps_start: start }) =>
+  grade ? `resume: ${plotText(grade)}` : start ? "resumed, grade not known yet" : "began at step 0";
+
 const sessionText = (session) => {
   const target = session.target_steps === null ? "" : ` of ${integer(session.target_steps)}`;
   const until = session.ended_at ? local(session.ended_at) : session.in_flight ? "in flight" : "end unknown";
-  return lines(`<b>${plotText(session.slug)}</b>`, plotText(session.training), `${endWord(session)}${session.attempt > 1 ? `, attempt ${session.attempt}` : ""}`,
+  return lines(`<b>${plotText(session.slug)}</b>`, plotText(sessionName(session)), `${endWord(session)}${session.attempt > 1 ? `, attempt ${session.attempt}` : ""}`,
     `steps ${integer(session.steps_start)} to ${session.steps_done === null ? "unknown" : integer(session.steps_done)}${target}`,
-    session.grade ? `resume: ${plotText(session.grade)}` : "first session", session.steps_per_s === null ? "" : rate(session.steps_per_s),
+    resumeText(session), session.steps_per_s === null ? "" : rate(session.steps_per_s),
     session.eta_s === null ? "" : `${duration(session.eta_s)} to the target`, plotText([session.backend, session.kind].filter(Boolean).join(", ")),
     `${local(session.began_at)} to ${until}`, `UTC ${utc(session.began_at)}`, ...session.problems.slice(0, 4).map((problem) => `· ${plotText(problem, 90)}`));
 };

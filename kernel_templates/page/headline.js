@@ -28,7 +28,7 @@ const drawFacts = () => {
     ["Trainings", integer(trainings.length), details],
     ["Steps", integer(sum((one) => one.steps)), lost ? `${integer(lost)} lost and trained again` : "none lost"],
     ["Sessions", integer(sum((one) => one.sessions) || sessions.length), `${duration(sum((one) => one.wall_s))} in all`],
-    ["Seams", integer(seams), worst ? `worst grade: ${worst}` : "no grade"],
+    ["Seams", integer(seams), worst ? `worst grade: ${worst}` : seams ? "grade not known yet" : "no session was resumed"],
   ];
   part("facts").hidden = !trainings.length;
   part("facts").replaceChildren(...facts.map(([name, value, detail]) => element("div", {}, element("dt", {}, name), element("dd", {}, value), element("dd", { class: "detail" }, detail))));
@@ -37,8 +37,7 @@ const drawFacts = () => {
 const MOST_RUNNING = 12;
 
 const runningCard = (session) => {
-  const training = view.page.trainings.find((one) => one.lineage_id === session.lineage_id);
-  const name = training ? nameOf(training) : clean(session.training);
+  const name = sessionName(session);
   const share = session.target_steps ? Math.min(1, (session.steps_done || 0) / session.target_steps) : 0;
   const gauge = element("span", { class: "gauge", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(100 * share), "aria-label": `Progress of ${session.slug}` }, element("span", {}));
   gauge.firstChild.style.width = `${100 * share}%`;
@@ -55,12 +54,16 @@ const drawRunning = () => {
   slot("running", "body").replaceChildren(...running.slice(0, MOST_RUNNING).map(runningCard), running.length > MOST_RUNNING ? element("p", { class: "hint" }, `and ${integer(running.length - MOST_RUNNING)} more, below`) : "");
 };
 
+const listed = (name, title, sentences) =>
+  sentences.length ? element("div", { class: name }, element("h3", {}, title), element("ul", {}, sentences.map((one) => element("li", { dir: "auto" }, one)))) : "";
+
 const drawAbout = () => {
-  const { notes, made_at, command: again, versions, live } = view.page;
+  const { notes, left_out: leftOut, made_at, command: again, versions, live } = view.page;
   const found = Object.entries(versions).map(([name, version]) => `${clean(name)} ${clean(version)}`).join(", ");
   slot("about", "body").replaceChildren(
-    notes.length ? element("div", { class: "notes" }, element("h3", {}, "What could not be read"), element("ul", {}, notes.map((note) => element("li", { dir: "auto" }, note)))) : "",
+    listed("notes", "What could not be read", notes),
+    listed("left-out", "Left out to keep the page small", leftOut),
     element("p", {}, live ? "Read " : "Made ", time(made_at), `. Times are those of ${ZONE}; hover over one for UTC. Make the page again with `, command(again) || "the same command", "."),
     found ? element("p", { class: "faint" }, `Versions: ${found}.`) : "");
-  part("about").dataset.notes = notes.length;
+  Object.assign(part("about").dataset, { notes: notes.length, leftOut: leftOut.length });
 };

@@ -36,16 +36,16 @@ const drawCharts = () => {
 // Each part with the data that it shows: an update draws a part again only if its data changed.
 const PARTS = [
   { draw: drawHeadline, data: (page) => [page.headline, page.title, page.subject, page.trainings, page.sessions.length] },
-  { draw: drawRunning, data: (page) => page.sessions.filter((one) => one.in_flight) },
+  { draw: drawRunning, data: (page) => page.sessions.filter((one) => one.in_flight).map((one) => [one, sessionName(one)]) },
   { draw: () => { fillStates(); drawTrainings(); }, data: (page) => page.trainings.map((one) => ({ ...one, curve: null })) },
   { draw: drawIntervals, data: (page) => page.intervals },
-  { draw: () => { fillCompare(); drawCompare(); }, data: (page) => page.trainings.map((one) => [one.lineage_id, one.label, one.seed, one.settings]) },
-  { draw: drawEndings, data: (page) => page.trainings.map((one) => one.ending) },
+  { draw: () => { fillCompare(); drawCompare(); }, data: (page) => page.trainings.map((one) => [one.lineage_id, nameOf(one), one.settings]) },
+  { draw: drawEndings, data: (page) => page.trainings.map((one) => one.ending && [nameOf(one), one.ending]) },
   { draw: drawPictures, data: (page) => page.pictures },
-  { draw: drawNumbers, data: (page) => [page.trainings.map((one) => one.numbers), page.intervals] },
-  { draw: drawCurve, data: (page) => page.trainings.map((one) => [one.lineage_id, one.label, one.curve]) },
-  { draw: drawGantt, data: (page) => [page.sessions, page.weeks, page.sessions.some((one) => one.in_flight) && page.made_at] },
-  { draw: drawAbout, data: (page) => [page.notes, page.made_at, page.command, page.versions] },
+  { draw: drawNumbers, data: (page) => [page.trainings.map((one) => one.numbers.length && [nameOf(one), one.numbers]), page.intervals] },
+  { draw: drawCurve, data: (page) => page.trainings.map((one) => [one.lineage_id, nameOf(one), one.curve]) },
+  { draw: drawGantt, data: (page) => [page.sessions, page.weeks, page.trainings.map(nameOf), page.sessions.some((one) => one.in_flight) && page.made_at] },
+  { draw: drawAbout, data: (page) => [page.notes, page.left_out, page.made_at, page.command, page.versions] },
 ];
 
 const update = (page) => {

@@ -45,7 +45,8 @@ class VirtualTable {
 
   head(column) {
     const button = element("button", { type: "button", onclick: () => this.sortBy(column.key) }, column.title, element("span", { class: "arrow", "aria-hidden": "true" }));
-    const head = element("th", { scope: "col", "data-key": column.key, class: classOf(column), "aria-sort": column.value ? "none" : null }, column.value ? button : element("span", { class: "unsorted" }, column.title));
+    const head = element("th", { scope: "col", "data-key": column.key, class: classOf(column), "aria-sort": column.value ? "none" : null }, column.value ? button : null,
+      element("span", { class: column.value ? "printed" : "unsorted" }, column.title)); // Chromium prints a button on the first page only
     this.heads.set(column.key, head);
     return head;
   }

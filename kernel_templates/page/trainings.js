@@ -15,6 +15,24 @@ const mark = (training) => {
   return element("span", { class: chosen ? "box checked" : "box", role: "checkbox", "aria-checked": String(chosen), "aria-label": `Draw ${nameOf(training)}` }, chosen ? "✓" : "");
 };
 
+const gradeCell = ({ grade, curve }) => {
+  const unknown = curve.seams.filter((seam) => !seam.grade).length;
+  if (!grade) return element("span", { class: "faint", title: unknown ? "resumed, grade not known yet" : "no seam" }, unknown ? "not known yet" : "no seam");
+  const found = chip(clean(grade), gradeOf(grade));
+  if (unknown) found.title = `${plural(unknown, "seam")} of ${curve.seams.length}: grade not known yet`;
+  return found;
+};
+
+const SECTION_COLUMN = { key: "section", title: "Section", width: 130, value: (one) => clean(one.section), cell: (one) => whole(clean(one.section)) };
+const PROFILE_COLUMN = { key: "profile", title: "Profile", width: 84, value: (one) => clean(one.profile), cell: (one) => whole(clean(one.profile)) };
+
+/** The columns; section and profile have one each where the page has several. */
+const trainingColumns = () => {
+  const { sections, profiles } = contents(view.page);
+  const [chosen, label, ...others] = TRAINING_COLUMNS;
+  return [chosen, ...(sections ? [SECTION_COLUMN] : []), label, ...(profiles ? [PROFILE_COLUMN] : []), ...others];
+};
+
 const TRAINING_COLUMNS = [
   { key: "chosen", title: "Draw", class: "chosen-cell", width: 58, cell: mark },
   { key: "label", title: "Training", width: 150, value: (one) => clean(one.label), cell: (one) => whole(clean(one.label)) },
@@ -23,7 +41,7 @@ const TRAINING_COLUMNS = [
   { key: "steps", title: "Steps / target", width: 172, numeric: true, value: (one) => one.steps, cell: stepsCell },
   { key: "rate", title: "Rate", width: 104, numeric: true, value: (one) => one.rate, cell: (one) => rate(one.rate) },
   { key: "eta", title: "ETA", width: 84, numeric: true, value: (one) => one.eta_s, cell: (one) => duration(one.eta_s) },
-  { key: "grade", title: "Grade", width: 128, value: (one) => gradeRank(one.grade), cell: (one) => (one.grade ? chip(clean(one.grade), gradeOf(one.grade)) : element("span", { class: "faint", title: "no seam" }, "no seam")) },
+  { key: "grade", title: "Grade", width: 128, value: (one) => gradeRank(one.grade), cell: (one) => gradeCell(one) },
   { key: "verdict", title: "Verdict", width: 124, value: (one) => one.verdict, cell: (one) => (one.verdict ? chip(verdictOf(one.verdict).short || verdictOf(one.verdict).word, verdictOf(one.verdict)) : "") },
   { key: "why", title: "Why", width: 174, value: (one) => clean(one.why), cell: (one) => whole(clean(one.why)) },
   { key: "sessions", title: "Sessions", class: "extra", width: 90, numeric: true, value: (one) => one.sessions, cell: (one) => integer(one.sessions) },
@@ -47,8 +65,8 @@ const passing = () => {
   return view.page.trainings.filter((one) => (!view.state || one.state === view.state) && words.every((word) => textOf(one).includes(word)));
 };
 
-const makeTrainings = () =>
-  new VirtualTable(slot("trainings", "table"), TRAINING_COLUMNS, {
+const makeTrainings = (columns) =>
+  new VirtualTable(slot("trainings", "table"), columns, {
     label: "Trainings",
     rowOf: (one) => ({ "data-lineage": one.lineage_id, "data-state": one.state, class: view.chosen.has(one.lineage_id) ? "chosen" : null }),
     onToggle: (one) => {
@@ -73,7 +91,12 @@ const drawTrainings = () => {
   const rows = passing();
   const section = part("trainings");
   section.hidden = !view.page.trainings.length;
-  view.tables.trainings ??= makeTrainings();
+  const columns = trainingColumns();
+  const before = view.tables.trainings;
+  if (before?.columns.length !== columns.length) {
+    view.tables.trainings = makeTrainings(columns);
+    if (before) view.tables.trainings.sort = before.sort;
+  }
   view.tables.trainings.show(rows);
   section.dataset.rows = rows.length;
   section.dataset.chosen = view.chosen.size;

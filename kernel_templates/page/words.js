@@ -60,8 +60,36 @@ const gradeWord = (grade) => clean(grade) || "unknown grade";
 const chip = (word, { symbol, tone }) =>
   element("span", { class: `chip ${tone}` }, element("span", { class: "symbol", "aria-hidden": "true" }, symbol), word);
 
-/** Name of one training: its label, with the seed where it has one. */
-const nameOf = (training) => (training.seed === null ? clean(training.label) : `${clean(training.label)} · seed ${training.seed}`);
+/** The trainings of the page by their identity, and whether they are of several sections and of several profiles. */
+const overview = { page: null };
+const contents = (page) => {
+  if (overview.page !== page) {
+    const several = (key) => new Set(page.trainings.map((one) => one[key])).size > 1;
+    const trainings = new Map(page.trainings.map((one) => [one.lineage_id, one]));
+    Object.assign(overview, { page, trainings, sections: several("section"), profiles: several("profile") });
+  }
+  return overview;
+};
+
+/** Trainings with the same key are seeds of one variant: only these are averaged. */
+const variantKey = ({ section, profile, label }) => JSON.stringify([section, profile, label]);
+
+/** Name of a variant: its label, with section and profile where the page has several. */
+const variantOf = ({ label, section, profile }) => {
+  const { sections, profiles } = contents(view.page);
+  const has = label === section || label.startsWith(`${section},`); // a label without an algorithm begins with its section
+  const named = sections && !has ? `${clean(section)} ${clean(label)}` : clean(label);
+  return profiles && profile ? `${named}, ${clean(profile)}` : named;
+};
+
+/** Name of one training: its variant, with the seed where it has one. */
+const nameOf = (training) => (training.seed === null ? variantOf(training) : `${variantOf(training)} · seed ${training.seed}`);
+
+/** Name of the training of a session. */
+const sessionName = (session) => {
+  const training = contents(view.page).trainings.get(session.lineage_id);
+  return training ? nameOf(training) : clean(session.training);
+};
 
 const copyButton = (text, label) =>
   element("button", { type: "button", class: "copy", title: `Copy: ${clean(text)}`, onclick: () => copy(clean(text)) }, label);

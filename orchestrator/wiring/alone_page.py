@@ -62,7 +62,7 @@ def alone_page(folder: Path, *, script: Path | None, command: str, now: datetime
     live = _live(folder, now, steps_now)
     chain = alone_chain(AloneScript(name=folder.name, command=again, newest=newest, live=live), events)
     mask, limits, source = masking(), limits_of(1), source_of(chain)
-    pictures, left_out = pictures_in(
+    pictures, unread, large = pictures_in(
         [(folder / RESULTS, source)] if source is not None else [], mask, limits.picture_bytes
     )
     page = Page(
@@ -74,7 +74,8 @@ def alone_page(folder: Path, *, script: Path | None, command: str, now: datetime
         trainings=(row_of(chain, limits),) if chain.everything else (),
         sessions=tuple(bars_of(chain)),
         pictures=pictures,
-        notes=(*notes, *left_out_of([chain], limits), *left_out),
+        notes=(*notes, *unread),
+        left_out=(*left_out_of([chain], limits), *large),
         versions={"orchestrator": __version__},
     )
     return masked_page(page, mask)

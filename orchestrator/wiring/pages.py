@@ -118,13 +118,11 @@ def _page(
     mask = masking()
     limits = limits_of(len(chains))
     rows = tuple(row_of(one, limits) for one in chains)
-    for sentence in left_out_of(chains, limits):
-        reader.note(sentence)
     shared: dict[str, str] = {}
     if limits.shares_settings:
         rows, shared = without_shared(rows)
     records = [record for chain in chains for record in chain.everything]
-    pictures, left_out = pictures_in(
+    pictures, unread, large = pictures_in(
         picture_folders(project, reader, campaign, chains, command), mask, limits.picture_bytes
     )
     answer = headline(project, reader, campaign, chains)  # it may note what it cannot read, and so may the weeks
@@ -140,7 +138,8 @@ def _page(
         weeks=weeks,
         intervals=intervals(reader, target, chains, records, command),
         pictures=pictures,
-        notes=(*reader.notes, *left_out),
+        notes=(*reader.notes, *unread),
+        left_out=(*left_out_of(chains, limits), *reader.left_out, *large),
         shared_settings=shared,
         versions={"orchestrator": __version__},
     )

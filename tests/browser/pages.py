@@ -97,6 +97,7 @@ def campaign_page(variants: int = 3, seeds: int = 20) -> Page:
         weeks=WEEKS,
         intervals=intervals,
         notes=("The manifest of session s7-1 cannot be read: it ends after 112 bytes.",),
+        left_out=("Pictures: crossing.gif (6.1 MB).",),
         versions={"orchestrator": "1.0"},
     )
 
@@ -250,6 +251,7 @@ def hostile_page() -> Page:
         intervals=(Interval(variant=bad, measure=bad, n=1, mean=1.0, low=None, high=None, source=Source(session=bad)),),
         pictures=(replace(picture(bad), source=source(bad)),),
         notes=(bad,),
+        left_out=(bad,),
         versions={bad: bad},
     )
 

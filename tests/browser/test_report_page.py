@@ -110,6 +110,12 @@ def test_what_the_curve_draws_equals_the_data(run: Tab) -> None:
     assert run.evaluate(heads) == len(curve.seams)
 
 
+def test_evaluations_that_choose_a_best_model_are_named_so_and_it_has_a_star(run: Tab) -> None:
+    assert run.text("#curve .legend").splitlines()[:3] == ["evaluation", "training reward", "best model"]
+    titles = "[...document.querySelectorAll('#curve .infolayer [class$=title]')].map((one) => one.textContent)"
+    assert "Score and reward" in run.evaluate(titles)
+
+
 def test_seams_of_different_grade_look_different_and_name_grade_and_session(run: Tab) -> None:
     seams = RUN.trainings[0].curve.seams
     lines = run.evaluate(
@@ -264,6 +270,15 @@ def test_each_bad_ending_has_its_autopsy_and_each_number_its_source(campaign: Ta
     campaign.fill("[data-control=numbers]", "")
 
 
+def test_what_is_left_out_on_purpose_is_no_fault(campaign: Tab) -> None:
+    assert [campaign.data("about")[name] for name in ("notes", "leftOut")] == ["1", "1"]
+    for place, title, sentences in (
+        (".notes", "What could not be read", CAMPAIGN.notes),
+        (".left-out", "Left out to keep the page small", CAMPAIGN.left_out),
+    ):
+        assert campaign.text(f"#about {place}").split("\n") == [title, *sentences]
+
+
 def test_the_theme_changes_at_a_click(run: Tab) -> None:
     before = run.evaluate("getComputedStyle(document.querySelector('header')).backgroundColor")
     run.click("[data-action=theme]")
@@ -290,6 +305,25 @@ def test_paper_is_light_with_all_folds_open(campaign: Tab) -> None:
     assert campaign.evaluate(f"{folds}.every(Boolean)")
     campaign.evaluate("dispatchEvent(new Event('afterprint'))")
     assert campaign.evaluate(folds) == before
+
+
+def test_every_printed_page_of_a_table_has_its_heads(campaign: Tab) -> None:
+    campaign.emulate("print")
+    campaign.evaluate("""(() => {
+      const head = document.querySelector('#trainings th[data-key=seed]');
+      const title = [...head.children].find((one) => getComputedStyle(one).display !== 'none');
+      for (const name of ['once', 'head']) { // the links of a PDF show where their texts are printed
+        const link = document.createElement('a');
+        Object.assign(link, { href: `https://${name}.invalid/`, textContent: name, className: 'of-the-test' });
+        (name === 'head' ? title : document.querySelector('h1')).append(link);
+      }
+    })()""")
+    printed = campaign.pdf()
+    assert printed.count(b"head.invalid") >= 2 * printed.count(b"once.invalid") > 0  # sixty rows need two pages
+    buttons = "[...document.querySelectorAll('thead button')].filter((one) => one.checkVisibility()).length"
+    assert campaign.evaluate(buttons) == 0  # Chromium paints a button on the first page only
+    campaign.evaluate("document.querySelectorAll('.of-the-test').forEach((one) => one.remove())")
+    campaign.emulate("", prefers_color_scheme="light")
 
 
 def test_hostile_texts_stay_texts(tabs: dict[str, Tab]) -> None:

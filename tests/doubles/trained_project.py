@@ -210,7 +210,8 @@ class TrainedProject:
             reward = {"reward_mean": told.rewards[steps]} if steps in told.rewards else {}
             reports.append({"kind": "progress", "steps": steps, "target_steps": 100, "steps_per_s": 5.0, **reward})
             if steps in told.evaluations:
-                reports.append({"kind": "evaluated", "steps": steps, "score": told.evaluations[steps]})
+                score = told.evaluations[steps]
+                reports.append({"kind": "evaluated", "steps": steps, "score": score, "best_steps": steps})
         lines = (
             json.dumps({"at": (began + timedelta(seconds=at)).isoformat(), **one}) for at, one in enumerate(reports)
         )

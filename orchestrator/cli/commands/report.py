@@ -129,4 +129,5 @@ def _shown(page: Page, files: list[Path], unwritten: str, console: Console) -> d
         "trainings": len(page.trainings),
         "headline": asdict(page.headline),
         "notes": list(page.notes),
+        "left_out": list(page.left_out),
     }

@@ -65,9 +65,7 @@ class Console:
 
     def progress(self, report: dict[str, Any]) -> None:
         """Show the progress of the training; without a terminal in a line from time to time."""
-        share = None
-        if not _without_target(report):
-            share = (_number(report, "steps") or 0.0) / max(1.0, _number(report, "target_steps") or 1.0)
+        share = _share(report)
         at_end = share is not None and share >= 1 and share == self._last_share
         if self._stream.isatty():
             self._show_bar(self._text(report), share)
@@ -112,7 +110,8 @@ class Console:
         if self._bar_row is not None:
             done = 0.0 if share is None else min(share, 1.0)
             percent = "" if share is None else f"{done:>4.0%}"
-            self._bar.update(self._bar_row, completed=done, description=text, percent=percent)
+            total = {} if share is None else {"total": 1.0}  # the first report may not have named the target
+            self._bar.update(self._bar_row, completed=done, description=text, percent=percent, **total)
 
 
 _ABOUT_THE_RUN = frozenset({"steps", "target_steps", "steps_per_s", "eta_s"})
@@ -152,6 +151,12 @@ def _short(value: float) -> str:
 def _without_target(report: dict[str, Any]) -> bool:
     """Whether the training has no target: its report says null."""
     return "target_steps" in report and report["target_steps"] is None
+
+
+def _share(report: dict[str, Any]) -> float | None:
+    """The share of the training that is done; None where the report lacks its steps or its target."""
+    steps, target = _number(report, "steps"), _number(report, "target_steps")
+    return steps / target if steps is not None and target is not None and target > 0 else None
 
 
 def _number(report: dict[str, Any], name: str) -> float | None:

@@ -41,6 +41,7 @@ def written_page(page: Page, folder: Path, console: Console) -> list[Path]:
         console.say(f"{PAGE_NAME} was not written: {fault}. {fault.remedy}")
         return []
     console.say(f"Wrote {path.as_posix()}", *(f"  Note: {note}" for note in page.notes))
+    console.say(*(f"  Left out: {one}" for one in page.left_out))
     return [path]
 
 

@@ -94,6 +94,7 @@ class Page:
         weeks: Weeks of the quota that the sessions touch, oldest first; empty without sessions on a backend with quota.
         pictures: Of the newest finished session of each training, at most a few.
         notes: What could not be read, a sentence each.
+        left_out: What is left out to keep the page small, a sentence each.
         live: Whether the page is served and follows what runs.
         versions: Name of a program -> its version.
         shared_settings: Settings that all trainings share, where there are so many that each row leaves these out.
@@ -110,6 +111,7 @@ class Page:
     intervals: tuple[Interval, ...] = ()
     pictures: tuple[Picture, ...] = ()
     notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     live: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
     shared_settings: Mapping[str, str] = field(default_factory=dict)

@@ -49,7 +49,7 @@ class Curve:
         scores: Score of each, as the section reports it.
         reward_steps: Steps of the training's own reports, ascending; thinned to at most a thousand.
         rewards: Mean reward of each.
-        best_steps: Steps of the best evaluation, None without one.
+        best_steps: Steps of the best model, None where the scores choose none: those of a script, or none at all.
         best_score: Its score.
         wasted_steps: Sum of all steps that were lost.
     """

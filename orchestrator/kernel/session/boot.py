@@ -142,7 +142,12 @@ def _run_with_reserve(
     deadline = SoftDeadline(limit_s, monotonic=monotonic, started_s=started_s)
     ends_at = later(started_at, limit_s)
     reporter = Reporter(
-        working / EVENTS_NAME, echo=surroundings.echo, now=now, monotonic=monotonic, deadline_at=ends_at
+        working / EVENTS_NAME,
+        echo=surroundings.echo,
+        now=now,
+        monotonic=monotonic,
+        deadline_at=ends_at,
+        target_steps=ticket.spec.get("target_steps"),
     )
     context = _context(ticket, surroundings, deadline, stop, reporter)
     with heartbeat(reporter):

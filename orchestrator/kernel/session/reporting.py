@@ -53,6 +53,8 @@ class Reporter:
         monotonic: Seconds, for the rate limit.
         deadline_at: Aware time at which the session must have ended, stated in every report of progress; None without
             a limit.
+        target_steps: Steps of the whole training, stated in every report that the session is alive; None where only its
+            code knows them.
         limit_bytes: Size limit of the event file; events beyond it are dropped and counted.
 
     Attributes:
@@ -67,6 +69,7 @@ class Reporter:
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
         deadline_at: datetime | None = None,
+        target_steps: int | None = None,
         limit_bytes: int = EVENTS_LIMIT_BYTES,
     ) -> None:
         make_folder(events_path.parent)
@@ -85,6 +88,7 @@ class Reporter:
         self._shown_s = self._started_s
         self._latest: dict[str, Any] = {}
         self._deadline = {} if deadline_at is None else {"deadline_at": deadline_at.isoformat(timespec="seconds")}
+        self._target = {} if target_steps is None else {"target_steps": target_steps}
         self._fault: OSError | None = None
         self.steps_now: Callable[[], int] | None = None
         self.dropped_events = 0
@@ -137,7 +141,7 @@ class Reporter:
                 self._shown_s, quiet_s = self._monotonic(), 0.0
                 at = self._now().isoformat(timespec="seconds")
                 try:
-                    self.event("alive", **{**self._latest_now(), "at": at, **self._deadline})
+                    self.event("alive", **{**self._target, **self._latest_now(), "at": at, **self._deadline})
                 except OSError as fault:
                     self._fault = fault
             return ALIVE_AFTER_S - quiet_s

@@ -111,7 +111,7 @@ def open_alone(settings: Settings) -> Alone:
     folder = folder_of(script, settings.folder)
     try:
         lock = _claim(folder, own=settings.folder is not None)
-        reporter = _reporter(folder, settings.deadline_s)
+        reporter = _reporter(folder, settings)
     except OSError as fault:
         raise SessionRefused(
             f"{folder} cannot be written: {fault.strerror or fault}",
@@ -133,11 +133,16 @@ def open_alone(settings: Settings) -> Alone:
     return Alone(context=context, script=script, signals=signals, lock=lock)
 
 
-def _reporter(folder: Path, deadline_s: float | None) -> Reporter:
-    ends_at = later(datetime.now(UTC), deadline_s)
+def _reporter(folder: Path, settings: Settings) -> Reporter:
+    ends_at = later(datetime.now(UTC), settings.deadline_s)
     clock = time.monotonic
     return Reporter(
-        folder / EVENTS_NAME, echo=_echo, now=lambda: datetime.now(UTC), monotonic=clock, deadline_at=ends_at
+        folder / EVENTS_NAME,
+        echo=_echo,
+        now=lambda: datetime.now(UTC),
+        monotonic=clock,
+        deadline_at=ends_at,
+        target_steps=settings.target,
     )
 
 

@@ -20,8 +20,8 @@ _NAMED = 5
 
 def pictures_in(
     folders: Sequence[tuple[Path, Source]], mask: Callable[[str], str], most_bytes: int
-) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
-    """The pictures below some folders, and sentences about those that are left out.
+) -> tuple[tuple[Picture, ...], tuple[str, ...], tuple[str, ...]]:
+    """The pictures below some folders.
 
     At most 12 pictures are kept; the largest are left out first.
 
@@ -29,6 +29,9 @@ def pictures_in(
         folders: Each with the source of its pictures, in the order in which they are shown.
         mask: Hides the secrets in the text of an SVG.
         most_bytes: Of all pictures together.
+
+    Returns:
+        The pictures, sentences about those that cannot be shown, and sentences about those that would be too much.
     """
     found: list[tuple[Path, Source, int]] = []
     for folder, source in folders:
@@ -37,7 +40,7 @@ def pictures_in(
     while len(kept) > MOST_PICTURES or sum(size for _, _, size in kept) > most_bytes:
         dropped.append(max(kept, key=lambda one: one[2]))
         kept.remove(dropped[-1])
-    notes = [_left_out(dropped)] if dropped else []
+    notes: list[str] = []
     pictures: list[Picture] = []
     for path, source, _ in kept:
         picture, fault = _picture(path, source, mask)
@@ -45,14 +48,14 @@ def pictures_in(
             pictures.append(picture)
         else:
             notes.append(f"The picture {path.name} of {source.session} is left out: {fault}.")
-    return tuple(pictures), tuple(notes)
+    return tuple(pictures), tuple(notes), (_left_out(dropped),) if dropped else ()
 
 
 def _left_out(dropped: Sequence[tuple[Path, Source, int]]) -> str:
     """Which pictures are left out because of their size, the largest first."""
     named = ", ".join(f"{path.name} ({size / 1e6:.1f} MB)" for path, _, size in dropped[:_NAMED])
     more = f" and {len(dropped) - _NAMED} more" if len(dropped) > _NAMED else ""
-    return f"Pictures left out to keep this file small: {named}{more}."
+    return f"Pictures: {named}{more}."
 
 
 def _below(folder: Path) -> Iterator[Path]:

@@ -100,7 +100,7 @@ def autopsies_of(project: Project, reader: PageReader, chains: Sequence[Chain]) 
         return {}
     bad.sort(key=lambda run: run.ended_at or "")
     if len(bad) > _MOST_AUTOPSIES:
-        reader.note(f"{len(bad)} trainings ended badly: the newest {_MOST_AUTOPSIES} are examined.")
+        reader.left_out.append(f"{len(bad)} trainings ended badly: the newest {_MOST_AUTOPSIES} are examined.")
     from orchestrator.wiring.autopsies import autopsies
 
     with autopsies(project) as examined:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -69,7 +69,7 @@ def intervals(
     if target.subject is Subject.RUN:
         return ()
     if target.subject is Subject.CAMPAIGN:
-        trainings = list(trainings_of(chains))
+        trainings = list(_of_campaign(chains))
     else:
         trainings = _of_sections(reader, chains, sessions)
     newest = {one.slug: one.planned_at for one in sessions}
@@ -117,6 +117,15 @@ def picture_folders(
         if outputs is not None and source is not None:
             found.append((outputs, source))
     return found
+
+
+def _of_campaign(chains: Sequence[Chain]) -> Iterator[Training]:
+    """The trials that are done; of several sections, the variant names its section."""
+    sections = {one.section for one in chains}
+    for section in sorted(sections):
+        for one in trainings_of([chain for chain in chains if chain.section == section]):
+            known = len(sections) < 2 or one.variant == section or one.variant.startswith(f"{section},")
+            yield one if known else replace(one, variant=f"{section} {one.variant}")
 
 
 def _of_sections(reader: PageReader, chains: Sequence[Chain], sessions: Sequence[SessionRecord]) -> list[Training]:

@@ -38,11 +38,15 @@ class PageReader:
 
     Args:
         project: Its results folders and local sandboxes are read.
+
+    Attributes:
+        left_out: What is not examined because it would be too much, a sentence each.
     """
 
     def __init__(self, project: Project) -> None:
         self._project = project
         self._notes: dict[str, None] = {}
+        self.left_out: list[str] = []
 
     def note(self, sentence: str) -> None:
         """Remember what could not be read; without the path of the project, because a page may be shown to others."""

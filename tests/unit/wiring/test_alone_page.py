@@ -66,6 +66,7 @@ def test_every_start_of_a_script_is_a_session(folder: Path) -> None:
     assert (finished.steps_start, finished.steps_done, finished.end_reason) == (20, 40, "finished")
     (training,) = page.trainings
     assert page.subject is Subject.RUN and (training.state, training.steps, training.sessions) == ("done", 40, 2)
+    assert training.curve.best_steps is None  # its scores choose no best model
     assert training.curve.steps == (10, 27) and training.curve.rewards == (-10.0, -27.0)
     assert [one.steps for one in training.curve.seams] == [20]
     assert training.curve.wasted == (Wasted(steps_from=20, steps_to=27, session="train, start 1"),)

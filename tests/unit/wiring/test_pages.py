@@ -11,13 +11,16 @@ from types import SimpleNamespace
 import pytest
 
 from orchestrator.core.errors import BadInput, RemoteUnavailable
+from orchestrator.core.page.conversion.limits import limits_of
 from orchestrator.core.page.page import Page, Subject
 from orchestrator.core.page.training import Seam, Wasted
 from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME
+from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.ledger.sqlite import SqliteLedger
+from orchestrator.wiring import pages
 from orchestrator.wiring.page import parts
-from orchestrator.wiring.page.reading import forget
+from orchestrator.wiring.page.reading import PageReader, forget
 from orchestrator.wiring.pages import page_of
 from orchestrator.wiring.reports import section_trainings
 from tests.doubles.trained_project import BEGAN, Told, TrainedProject, campaign_yaml
@@ -197,6 +200,27 @@ def test_a_backend_that_is_asked_says_when_its_weeks_begin_and_what_they_allow(
     monkeypatch.setattr(parts, "make_backend", refuse)
     found = page_of(trained.project, None, command="", now=NOW, ask=True)
     assert found.notes == ("The quota of kaggle cannot be read: no network",) and found.weeks[0].limit_s is None
+
+
+def test_trials_of_two_sections_are_never_averaged_together(trained: TrainedProject) -> None:
+    for trial in trained.trials[:2]:
+        trained.train(trial, Told(end=40))
+    with ledger_for_reading(trained.project.own / "ledger.sqlite") as ledger:
+        found = pages.chains_of(trained.project, PageReader(trained.project), ledger.runs(), ledger.sessions())
+    one, other = (replace(chain, label="PPO") for chain in found)
+    alone = [done.variant for done in parts._of_campaign([one, other])]
+    assert alone == ["PPO", "PPO"]
+    assert [done.variant for done in parts._of_campaign([one, replace(other, section="quay")])] == [
+        "quay PPO",
+        "section_7_6 PPO",
+    ]
+
+
+def test_what_a_large_page_leaves_out_is_no_fault(trained: TrainedProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain(trained)
+    monkeypatch.setattr(pages, "limits_of", lambda _: limits_of(1_000))
+    found = page(trained)
+    assert found.notes == () and any("stated once" in one for one in found.left_out)
 
 
 def test_a_session_in_flight_is_on_the_page(trained: TrainedProject) -> None:

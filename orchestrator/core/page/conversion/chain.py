@@ -21,11 +21,13 @@ class Reports:
     Attributes:
         rewards: Steps and mean reward of its progress reports, oldest first.
         steps_per_s: Its latest rate, None if unknown.
+        selects_best: Whether its evaluations name a best model. The scores of a script name none.
     """
 
     curve: SessionCurve
     rewards: tuple[tuple[int, float], ...] = ()
     steps_per_s: float | None = None
+    selects_best: bool = False
 
     @property
     def series(self) -> tuple[Sized, Sized]:
@@ -92,6 +94,12 @@ class Chain:
             return newest
         own = newest.ticket["spec"].get("profile") == self.profile
         return newest if own and (self.status.state in FINISHED or self.status.why == INVALID) else None
+
+    @property
+    def selects_best(self) -> bool:
+        """Whether its evaluations choose a best model: a report, or the newest result, names its steps."""
+        stated = None if self.manifest is None else self.manifest.outcome.training.get("best_model_steps")
+        return stated is not None or any(one.selects_best for one in self.reports.values())
 
     @property
     def in_flight(self) -> bool:

@@ -23,7 +23,8 @@ def curve_of(chain: Chain, most_points: int) -> Curve:
     """
     read = [(one, chain.reports[one.key]) for one in chain.records if one.key in chain.reports]
     stitched = stitch([reports.curve for _, reports in read])
-    best = max(stitched.points, key=lambda point: (point.score, -point.steps), default=None)
+    candidates = stitched.points if chain.selects_best else ()
+    best = max(candidates, key=lambda point: (point.score, -point.steps), default=None)
     points = thinned(stitched.points, most_points)
     rewards = thinned(_rewards([reports for _, reports in read]), most_points)
     return Curve(

@@ -9,6 +9,8 @@ from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.page.conversion.chain import Reports
 from orchestrator.core.reporting.learning_curve import SessionCurve
 from orchestrator.core.session.live_progress import measured
+from orchestrator.kernel.reading.shapes import COUNT, fits
+from orchestrator.kernel.reporting.evaluation import evaluation_in
 from orchestrator.kernel.reporting.trial_report import CurvePoint
 
 REWARDS = ("reward_mean", "reward", "mean_reward", "ep_rew_mean", "episode_reward", "return")
@@ -27,6 +29,7 @@ def reports_in(events: Sequence[Mapping[str, Any]], curve: SessionCurve) -> Repo
         curve=curve,
         rewards=tuple(_rewards(events)),
         steps_per_s=measured(events).get("steps_per_s"),
+        selects_best=any(evaluation_in(one) is not None and fits(COUNT, one.get("best_steps")) for one in events),
     )
 
 

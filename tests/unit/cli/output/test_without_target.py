@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 
+import pytest
+
 from orchestrator.cli.output.console import Console, describe_progress
 from orchestrator.core.session.live_progress import LiveProgress, measured
 from tests.doubles.clock import FakeClock
@@ -35,6 +37,29 @@ def test_a_terminal_shows_no_percent() -> None:
     console.progress(report(5))
     console.quiet()
     assert "5 steps" in stream.getvalue() and "%" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("odd", [{}, {"target_steps": 0}, {"target_steps": -1}, {"target_steps": "x"}])
+def test_a_report_without_its_target_leaves_the_share_as_it_was(odd: dict[str, object]) -> None:
+    clock, stream = FakeClock(), io.StringIO()
+    console = Console(stream, clock.monotonic)
+    console.progress({"kind": "alive", "steps": 32_768, **odd})  # a resumed session reports that it is alive first
+    console.progress({"kind": "progress", "steps": 40_000, "target_steps": 100_000})
+    console.progress({"kind": "alive", "steps": 41_000, **odd})
+    console.progress({"kind": "progress", "steps": 51_000, "target_steps": 100_000})
+    first, *shares = stream.getvalue().splitlines()
+    assert first.startswith("  32768/") and "%" not in first
+    assert shares == ["   40%  40000/100000 steps", "   51%  51000/100000 steps"]
+
+
+def test_a_terminal_shows_the_percent_once_a_report_names_the_target() -> None:
+    stream = Terminal()
+    console = Console(stream)
+    console.progress({"kind": "alive", "steps": 32_768})
+    console.progress({"kind": "progress", "steps": 40_000, "target_steps": 100_000})
+    assert console._bar is not None and console._bar.tasks[0].percentage == 40
+    console.quiet()
+    assert "40%" in stream.getvalue() and "3276800%" not in stream.getvalue()
 
 
 def test_a_session_in_flight_has_steps_and_no_time_left() -> None:

@@ -58,7 +58,9 @@ def reports(record: SessionRecord, seen: int, scores: dict[int, float], rewards:
     points = tuple(CurvePoint(steps=at, score=one, measures={}, session=record.slug) for at, one in scores.items())
     start = record.steps_start or 0
     return Reports(
-        curve=SessionCurve(steps_start=start, steps_seen=seen, points=points), rewards=tuple(rewards.items())
+        curve=SessionCurve(steps_start=start, steps_seen=seen, points=points),
+        rewards=tuple(rewards.items()),
+        selects_best=True,
     )
 
 
@@ -103,6 +105,19 @@ def test_a_thinned_curve_keeps_its_ends_and_names_the_best() -> None:
 def test_the_best_evaluation_is_the_first_of_equal_ones() -> None:
     one = session(1, 0, 30)
     assert curve_of(chain((one, reports(one, 30, {10: 1.0, 20: 2.0, 30: 2.0}, {}))), 20).best_steps == 20
+
+
+def test_only_evaluations_that_name_a_best_model_have_one() -> None:
+    one, events = session(1, 0, 30), [{"kind": "evaluated", "steps": 10, "score": 1.0}]
+    known = reports(one, 30, {10: 1.0}, {}).curve
+    for odd in (None, True, -1, "10"):
+        assert not reports_in([{**events[0], "best_steps": odd}], known).selects_best
+    script = chain((one, reports_in(events, known)))
+    assert curve_of(script, 20).steps == (10,) and curve_of(script, 20).best_steps is None
+    section = chain((one, reports_in([{**events[0], "best_steps": 10}], known)))
+    assert (curve_of(section, 20).best_steps, curve_of(section, 20).best_score) == (10, 1.0)
+    manifest = SimpleNamespace(outcome=SimpleNamespace(training={"best_model_steps": 10}))
+    assert curve_of(replace(script, manifest=cast("Any", manifest)), 20).best_steps == 10  # its event file is gone
 
 
 def test_of_two_sessions_from_one_step_the_later_one_is_the_seam() -> None:

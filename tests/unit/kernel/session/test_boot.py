@@ -16,6 +16,7 @@ from orchestrator.kernel.environment.subprocesses import Ran
 from orchestrator.kernel.files.digests import read_tree, tree_digest
 from orchestrator.kernel.files.workspace import Workspace
 from orchestrator.kernel.outcome import EXIT_CODES, KernelEnding, SectionOutcome, SessionRefused, Verdict
+from orchestrator.kernel.session import reporting
 from orchestrator.kernel.session.boot import Surroundings, run_session
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.session.manifest import Manifest, read_manifest
@@ -172,6 +173,18 @@ def test_the_preflight_result_is_in_the_event_log_and_in_the_manifest(session_be
     assert {name: event[name] for name in found} == found
     assert "numpy 2.0.2 is installed, pinned is 2.4.6." in session_bench.lines
     assert "Computing on Tesla T4 (capability 7.5)." in session_bench.lines
+
+
+def test_a_session_states_its_target_while_its_section_reports_nothing(
+    session_bench: SessionBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def act(context: SessionContext) -> SectionOutcome:
+        context.reporter.alive()
+        return SectionOutcome(ending=KernelEnding.FINISHED, steps_start=0, steps_done=40, verdict=Verdict.SUPPORTED)
+
+    monkeypatch.setattr(reporting, "ALIVE_AFTER_S", 0.0)
+    session_bench.run(act)
+    assert [one["target_steps"] for one in session_bench.events("alive")] == [make_ticket().spec["target_steps"]]
 
 
 def test_an_unfit_machine_is_refused_before_the_section_is_imported(session_bench: SessionBench) -> None:

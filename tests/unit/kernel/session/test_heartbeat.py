@@ -13,8 +13,12 @@ from typing import Any
 import pytest
 
 from orchestrator.kernel.session import heartbeat as room
+from orchestrator.kernel.session import reporting
 from orchestrator.kernel.session.heartbeat import heartbeat
 from orchestrator.kernel.session.reporting import ALIVE_AFTER_S, LAST_INTERVAL_S, Reporter, later
+from orchestrator.kernel.training import alone
+from orchestrator.kernel.training.settings import Settings
+from orchestrator.kernel.wire import EVENTS_NAME
 from tests.doubles.clock import FakeClock
 
 
@@ -28,6 +32,7 @@ class Bench:
             now=self.clock.now,
             monotonic=self.clock.monotonic,
             deadline_at=later(self.began_at, 3600.0),
+            target_steps=90,
         )
 
     def events(self) -> list[dict[str, Any]]:
@@ -71,6 +76,15 @@ def test_code_without_any_report_is_shown_as_alive(bench: Bench) -> None:
     bench.reporter.alive()
     (alive,) = bench.events()
     assert alive["kind"] == "alive" and "steps" not in alive and "deadline_at" in alive
+    assert alive["target_steps"] == 90  # of the whole training, as its ticket states it
+
+
+def test_a_script_without_a_project_states_its_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reporting, "ALIVE_AFTER_S", 0.0)
+    reporter = alone._reporter(tmp_path, Settings(target=5, settings={}))
+    reporter.alive()
+    reporter.close()
+    assert '"target_steps":5' in (tmp_path / EVENTS_NAME).read_text(encoding="utf-8")
 
 
 def test_watcher_waits_less_than_15_s_for_a_report_in_every_hour(bench: Bench) -> None:

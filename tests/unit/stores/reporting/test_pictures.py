@@ -24,23 +24,23 @@ def test_png_gif_and_svg_are_shown_from_any_folder_below(tmp_path: Path) -> None
     (tmp_path / "crossing.gif").write_bytes(GIF + b"2")
     (tmp_path / "plan.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"><text>key hidden</text></svg>', "utf-8")
     (tmp_path / "table.csv").write_text("a,b", "utf-8")
-    found, notes = pictures_in([(tmp_path, SOURCE)], lambda text: text.replace("key", "[hidden]"), 4_000_000)
+    found, notes, large = pictures_in([(tmp_path, SOURCE)], lambda text: text.replace("key", "[hidden]"), 4_000_000)
     assert [(one.title, one.media_type) for one in found] == [
         ("crossing", "image/gif"),
         ("curve", "image/png"),
         ("plan", "image/svg+xml"),
     ]
-    assert base64.b64decode(found[1].data) == PNG + b"1" and notes == ()
+    assert base64.b64decode(found[1].data) == PNG + b"1" and notes == large == ()
     assert b"[hidden] hidden" in base64.b64decode(found[2].data)
 
 
 def test_the_largest_are_left_out_first_and_named(tmp_path: Path) -> None:
     for place in range(14):
         (tmp_path / f"p{place:02d}.png").write_bytes(PNG + bytes(1000 * (place + 1)))
-    found, notes = pictures_in([(tmp_path, SOURCE)], plain, 4_000_000)
+    found, notes, large = pictures_in([(tmp_path, SOURCE)], plain, 4_000_000)
     assert [one.title for one in found] == [f"p{place:02d}" for place in range(12)]
-    assert "p13.png" in notes[0] and "p12.png" in notes[0] and len(notes) == 1
-    few, (note,) = pictures_in([(tmp_path, SOURCE)], plain, 6_500)
+    assert "p13.png" in large[0] and "p12.png" in large[0] and len(large) == 1 and notes == ()
+    few, _, (note,) = pictures_in([(tmp_path, SOURCE)], plain, 6_500)
     assert [one.title for one in few] == ["p00", "p01", "p02"] and "and 6 more" in note
 
 
@@ -49,8 +49,8 @@ def test_another_kind_of_file_under_the_name_of_a_picture_is_left_out(
     tmp_path: Path, name: str, content: bytes
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    found, (note,) = pictures_in([(tmp_path, SOURCE)], plain, 4_000_000)
-    assert found == () and name in note and "s01" in note
+    found, (note,), large = pictures_in([(tmp_path, SOURCE)], plain, 4_000_000)
+    assert found == large == () and name in note and "s01" in note
 
 
 def test_a_link_and_the_curves_of_the_general_report_are_left_out(tmp_path: Path) -> None:
@@ -61,5 +61,5 @@ def test_a_link_and_the_curves_of_the_general_report_are_left_out(tmp_path: Path
     (folder / "link.png").symlink_to(outside)
     (folder / "learning_curves.svg").write_text("<svg/>", "utf-8")
     (folder / "trainings.csv").write_text("", "utf-8")
-    assert pictures_in([(folder, SOURCE)], plain, 4_000_000) == ((), ())
-    assert pictures_in([(tmp_path / "absent", SOURCE)], plain, 4_000_000) == ((), ())
+    assert pictures_in([(folder, SOURCE)], plain, 4_000_000) == ((), (), ())
+    assert pictures_in([(tmp_path / "absent", SOURCE)], plain, 4_000_000) == ((), (), ())
