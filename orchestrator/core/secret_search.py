@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from orchestrator.core.secret_finding import Finding
 from orchestrator.core.secret_forms import (
     SHORTEST,
     SHORTEST_COMPACT,
@@ -30,6 +30,9 @@ NAMES_OF_SECRETS = re.compile(
     re.IGNORECASE,
 )
 """Environment variables whose value is probably a secret."""
+_KEPT = re.compile(r"PWD|.*PROXY|(PIP|UV)_(?!PUBLISH).*", re.IGNORECASE)
+"""The current folder; and how packages are installed, which may need a password."""
+_PASSWORD_IN_ADDRESS = re.compile(r"://[^\s/:@]*:[^\s/@]+@")
 _DROPPED = b"\"'`\\+,() \t\r\n"
 _FOLDED = bytes(range(256)).lower()
 
@@ -44,37 +47,6 @@ class SecretValue:
 
     name: str
     value: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """A secret found in content that would leave this computer.
-
-    Attributes:
-        place: File, member of an archive, or field.
-        line: Line number from 1, None in a binary file.
-        what: Which secret; never its value.
-        file: The whole file, as the user names it to allow a finding; the place itself if empty.
-        match: What a rule found; empty for a secret in use.
-    """
-
-    place: str
-    line: int | None
-    what: str
-    file: str = ""
-    match: str = field(default="", repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "file", self.file or self.place)
-
-    @property
-    def id(self) -> str:
-        """Identifies what a rule found without showing it; empty for a secret in use, which cannot be allowed."""
-        return hashlib.sha256(self.match.encode("utf-8", "surrogatepass")).hexdigest()[:12] if self.match else ""
-
-    def __str__(self) -> str:
-        where = self.place if self.line is None else f"{self.place}, line {self.line}"
-        return f"{where}: {self.what}" + (f" (finding {self.id})" if self.match else "")
 
 
 _Form = tuple[SecretValue, bytes]
@@ -258,3 +230,13 @@ def _line_of(content: bytes, at: int, squeeze: Callable[[bytes], bytes]) -> int:
         if passed > at:
             return number
     return len(lines)
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that a session may have: none that is probably a secret, and no SSH agent."""
+    return {name: value for name, value in environ.items() if _KEPT.fullmatch(name) or not _is_secret(name, value)}
+
+
+def _is_secret(name: str, value: str) -> bool:
+    by_name = "KAGGLE" in name.upper() or name == "SSH_AUTH_SOCK" or NAMES_OF_SECRETS.search(name)
+    return bool(by_name or _PASSWORD_IN_ADDRESS.search(value) or "PRIVATE KEY-----" in value)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.cli.error_boundary import run_command
+from orchestrator.cli.main import main
 from orchestrator.core.errors import RunFailed
 from orchestrator.core.ledger.events import Event, EventKind
 from orchestrator.stores.ledger.sqlite import SqliteLedger
@@ -82,12 +85,17 @@ def test_full_disk_error_exits_2_not_3(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_full_disk_is_detected_before_the_run(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (toy / "validation_output" / "results").mkdir(parents=True)
-    (toy / "validation_output" / "results" / ".write-probe").symlink_to("/dev/full")
-    answer = orchestrate(toy, "run", "section_7_6", "--quick")
-    assert answer.code == 2
-    assert "Free disk space" in answer.err
+def test_full_disk_is_detected_before_the_run(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setenv("ORCHESTRATOR_ROOT", str(toy))
+    monkeypatch.setattr(os, "fsync", full)
+    assert main(["run", "section_7_6", "--quick"]) == 2
+    assert "Free disk space" in capsys.readouterr().err
+    assert not (toy / ".orchestrator/local").exists()
 
 
 def test_full_ledger_remedy_does_not_suggest_moving_the_file(tmp_path: Path) -> None:

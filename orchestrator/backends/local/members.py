@@ -9,7 +9,7 @@ from pathlib import Path
 from orchestrator.backends.local.sandbox import Sandbox, read_json
 from orchestrator.core.session.backend_types import Observation, SessionState
 from orchestrator.core.session.end_reason import EndReason
-from orchestrator.core.session.missing_outputs import MissingFile, withheld
+from orchestrator.core.session.missing_outputs import Lack, MissingFile
 from orchestrator.core.session.pack import own_lines_from
 from orchestrator.core.session.spec import read_ticket
 from orchestrator.kernel.files.outputs import copy_outputs
@@ -76,7 +76,8 @@ def copy_session(sandbox: Sandbox, member: int | None, into: Path) -> tuple[Miss
     """
     into.mkdir(parents=True)  # stays empty for a session of a pack that never started
     own = None if member is None else partial(own_lines_from, member=member)
-    return withheld(copy_outputs(sandbox.output(member), sandbox.log, into, own))
+    left = copy_outputs(sandbox.output(member), sandbox.log, into, own)
+    return tuple(MissingFile(path=path.as_posix(), lack=Lack.WITHHELD, reason=reason) for path, reason in left)
 
 
 def note_fetched(sandbox: Sandbox, member: int | None) -> None:

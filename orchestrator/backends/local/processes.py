@@ -15,7 +15,7 @@ from orchestrator.backends.local.sandbox import Sandbox, read_json
 from orchestrator.backends.local.supervisor import NO_ROOM, READY
 from orchestrator.core.diagnostics.storage import storage_fault
 from orchestrator.core.errors import RemoteUnavailable
-from orchestrator.core.session.environment import without_secrets
+from orchestrator.core.secret_search import without_secrets
 from orchestrator.kernel.files.storage import StorageTrouble, free_text, storage_trouble
 
 _SUBMIT_LOOKS, _SUBMIT_PAUSE_S = 100, 0.05

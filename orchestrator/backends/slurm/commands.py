@@ -11,7 +11,7 @@ from pathlib import Path
 
 from orchestrator.backends.slurm import errors
 from orchestrator.core.errors import OutcomeUnknown, RemoteUnavailable
-from orchestrator.core.session.environment import without_secrets
+from orchestrator.core.secret_search import without_secrets
 
 QUERY_S, SUBMIT_S = 60.0, 180.0
 """Time limits. The commands wait for slurmctld themselves, 9 to 18 s with Slurm's defaults, and sbatch repeats a

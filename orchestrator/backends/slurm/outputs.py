@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.backends.slurm.folder import SessionFolder
 from orchestrator.core.session.backend_types import Retrieval
-from orchestrator.core.session.missing_outputs import withheld
+from orchestrator.core.session.missing_outputs import Lack, MissingFile
 from orchestrator.core.session.pack import own_lines_from
 from orchestrator.kernel.files.atomic import replace_folder, sync_tree
 from orchestrator.kernel.files.outputs import copy_outputs
@@ -28,7 +28,8 @@ def fetch_outputs(folder: SessionFolder, member: int | None, into: Path) -> Retr
     partial.mkdir(parents=True)
     try:
         own = None if member is None else functools.partial(own_lines_from, member=member)
-        files = withheld(copy_outputs(folder.counted(member), folder.log, partial, own))
+        left = copy_outputs(folder.counted(member), folder.log, partial, own)
+        files = tuple(MissingFile(path=path.as_posix(), lack=Lack.WITHHELD, reason=reason) for path, reason in left)
         sync_tree(partial)
     except OSError:
         shutil.rmtree(partial, ignore_errors=True)

@@ -123,7 +123,7 @@ def _rows(
     autopsies: Mapping[str, Autopsy],
 ) -> list[dict[str, Any]]:
     """Every trial as plain JSON, with its rest, its refusal and its session in flight."""
-    from orchestrator.core.campaign.backoff import is_resting
+    from orchestrator.core.campaign.stop_rules import is_resting
     from orchestrator.core.campaign.trial_status import State
 
     rows = [trial_status_json(one) for one in forecast.standings]

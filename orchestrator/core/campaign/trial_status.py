@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from orchestrator.core.campaign.backoff import MOST_RESTS, due_at, rests_in_row
 from orchestrator.core.campaign.expansion import Trial
+from orchestrator.core.campaign.stop_rules import MOST_RESTS, due_at, rests_in_row
 from orchestrator.core.ledger.records import RunRecord, reaches
 from orchestrator.core.run.summary import GOOD_ENDS
 from orchestrator.core.section.session_kind import SessionKind

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import PurePath
 
 
 class Lack(StrEnum):
@@ -43,8 +41,3 @@ class MissingFile:
         name = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in self.path)
         shown = name if len(name) <= _SHOWN_CHARS else f"{name[: _SHOWN_CHARS // 2]}...{name[-_SHOWN_CHARS // 4 :]}"
         return f"{shown} {self.reason}"
-
-
-def withheld(found: Iterable[tuple[PurePath, str]]) -> tuple[MissingFile, ...]:
-    """Files that exist and cannot be copied, each given with the reason."""
-    return tuple(MissingFile(path=path.as_posix(), lack=Lack.WITHHELD, reason=reason) for path, reason in found)

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from orchestrator.core.autopsy.verdicts import Autopsy
-from orchestrator.core.campaign.backoff import is_resting, resting_message
 from orchestrator.core.campaign.expansion import Trial
-from orchestrator.core.campaign.stop_rules import stopped_by
+from orchestrator.core.campaign.stop_rules import is_resting, resting_message, stopped_by
 from orchestrator.core.campaign.trial_status import State, TrialStatus
 from orchestrator.core.errors import NotYet, OrchestratorError, RemoteUnavailable, StorageFault
 from orchestrator.core.ledger.records import SessionRecord, Stage
@@ -166,7 +165,7 @@ class CampaignTicker:
             Why no more trials start, and the rule by which the campaign has stopped; each may be empty.
         """
         context, statuses, now = self._context, self._statuses(), self._context.clock.now()
-        stopped = stopped_by(context.campaign, statuses, now)
+        stopped = stopped_by(context.campaign.stop, (one.why for one in statuses if one.state is State.FAILED), now)
         waiting = [one for one in statuses if one.state is State.WAITING]
         if stopped or not waiting:
             return "", stopped

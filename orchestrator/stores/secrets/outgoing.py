@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.core.errors import BadInput
-from orchestrator.core.secret_search import Finding, SecretSearch, SecretValue
+from orchestrator.core.secret_finding import Finding
+from orchestrator.core.secret_search import SecretSearch, SecretValue
 from orchestrator.kernel.wire import FileEntry
 from orchestrator.stores.secrets.content import MAYBE_PACKED, Reading, readings
 from orchestrator.stores.secrets.in_use import secrets_in_use

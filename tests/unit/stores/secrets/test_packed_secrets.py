@@ -25,7 +25,8 @@ from urllib.parse import quote
 import pytest
 
 from orchestrator.core.errors import BadInput
-from orchestrator.core.secret_search import Finding, SecretSearch, SecretValue
+from orchestrator.core.secret_finding import Finding
+from orchestrator.core.secret_search import SecretSearch, SecretValue
 from orchestrator.kernel.files.digests import file_entry
 from orchestrator.stores.secrets.content import readings
 from orchestrator.stores.secrets.outgoing import Gate

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.campaign.status import status
-from orchestrator.core.campaign.backoff import FIRST_S, LONGEST_S, MOST_RESTS, backoff_s, due_at, is_resting
+from orchestrator.core.campaign.stop_rules import FIRST_S, LONGEST_S, MOST_RESTS, backoff_s, due_at, is_resting
 from orchestrator.core.campaign.trial_status import State, trial_status
 from orchestrator.core.ledger.records import RunRecord
 from orchestrator.stores.system_clock import SystemClock
