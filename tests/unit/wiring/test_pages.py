@@ -136,7 +136,8 @@ def test_the_statement_of_the_sections_own_report_stands_in_the_headline(trained
     assert alone.text == "Finished, no claim: 3 of 3 trainings finished; each judged alone: 3 supported."
     folder = trained.project.campaign_reports / "pages"
     folder.mkdir(parents=True)
-    statement = {"verdict": "inconclusive", "lines": ["DQN: inconclusive (33 [8, 36] %)."]}
+    slugs = [one.slug for one in page(trained).sessions]
+    statement = {"verdict": "inconclusive", "lines": ["DQN: inconclusive (33 [8, 36] %)."], "sessions": slugs}
     (folder / "statement.json").write_text(json.dumps(statement), encoding="utf-8")
     found = page(trained, "pages")
     assert (found.headline.verdict, found.headline.lines) == ("inconclusive", ("DQN: inconclusive (33 [8, 36] %).",))
@@ -147,6 +148,21 @@ def test_the_statement_of_the_sections_own_report_stands_in_the_headline(trained
     assert reward.source.session == page(trained).sessions[-1].slug
     (folder / "statement.json").write_text("[", encoding="utf-8")
     assert any("statement" in note for note in page(trained, "pages").notes)
+
+
+@pytest.mark.parametrize("covered", [None, [], ["s-of-january"], "fewer"])
+def test_a_statement_about_other_results_is_no_answer(trained: TrainedProject, covered: list[str] | str | None) -> None:
+    for trial in trained.trials:
+        trained.train(trial, Told(end=40))
+    folder = trained.project.campaign_reports / "pages"
+    folder.mkdir(parents=True)
+    slugs = [one.slug for one in page(trained).sessions]
+    sessions = {} if covered is None else {"sessions": slugs[:2] if covered == "fewer" else covered}
+    statement = {"verdict": "supported", "lines": ["Over 2 seeds DQN delays less."], **sessions}
+    (folder / "statement.json").write_text(json.dumps(statement), encoding="utf-8")
+    found = page(trained, "pages")
+    assert (found.headline.verdict, found.headline.lines) == ("no claim", ())
+    assert any(one.endswith("left out: python -m orchestrator campaign report pages") for one in found.notes)
 
 
 def test_weeks_count_what_spends_quota_and_only_elsewhere(trained: TrainedProject) -> None:
