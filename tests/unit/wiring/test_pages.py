@@ -165,6 +165,17 @@ def test_a_statement_about_other_results_is_no_answer(trained: TrainedProject, c
     assert any(one.endswith("left out: python -m orchestrator campaign report pages") for one in found.notes)
 
 
+def test_a_mean_over_seeds_names_the_target_of_its_trainings(trained: TrainedProject) -> None:
+    trained.train(trained.trials[0], Told(end=40, numbers={"reward": 1.0}))
+    longer = trained.trials[1]
+    card, profile = longer.variant.card, longer.variant.profile
+    sizes = {**card.profiles, profile: replace(longer.variant.sizes, target_steps=90)}
+    variant = replace(longer.variant, card=replace(card, profiles=sizes))
+    trained.train(replace(longer, variant=variant), Told(end=90, numbers={"reward": 5.0}))
+    found = {one.variant.rpartition(", ")[2]: (one.n, one.mean) for one in page(trained, "section_7_6").intervals}
+    assert found == {"target 40 steps": (1, 1.0), "target 90 steps": (1, 5.0)}
+
+
 def test_weeks_count_what_spends_quota_and_only_elsewhere(trained: TrainedProject) -> None:
     gpu, cpu = {"accelerator": "NvidiaTeslaT4"}, {"accelerator": ""}
     trained.train(trained.trials[0], Told(end=40, hours=2, machine=gpu), backend="kaggle")
