@@ -17,7 +17,7 @@ __version__ = "0.2.0"
 
 def __getattr__(name: str) -> Any:
     if name == "report":
-        return _report()
+        return _report
     if name not in ("session", "MORE_TO_DO", "NotSaved"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from orchestrator.kernel.training import session as face
@@ -26,13 +26,17 @@ def __getattr__(name: str) -> Any:
     return NotSaved if name == "NotSaved" else getattr(face, name)
 
 
-def _report() -> Any:
-    """The function `report`; a session carries only the code that trains, and has no page."""
+def _report(run_or_target: Any = None) -> Any:
+    """See `orchestrator.wiring.notebook.report`; a session of a project has no page and prints one line instead."""
+    from orchestrator.kernel.session.current import current_context
+
+    if current_context() is not None or not getattr(run_or_target, "is_alone", True):
+        print("No page in a session: `orchestrator report` makes it where the run was started.", flush=True)
+        return None
     try:
         # The name is put together, so that a session's code does not carry all that a page needs.
-        return import_module(".".join((__name__, "wiring", "notebook"))).report
-    except ModuleNotFoundError as fault:
-        why = (
-            f"No page here, because {fault.name} is missing: `orchestrator report` makes it where the run was started."
-        )
-        return lambda run_or_target=None: print(why, flush=True)
+        report = import_module(".".join((__name__, "wiring", "notebook"))).report
+    except ImportError as fault:
+        print(f"No page, because {fault}: `orchestrator report` makes it where orchestrator is installed.", flush=True)
+        return None
+    return report(run_or_target)

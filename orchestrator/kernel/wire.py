@@ -48,6 +48,9 @@ REPORT_TAG = "[ORC] "
 PROGRESS_KINDS = ("progress", "alive")
 """Reports that state how far a session is: those of its code, and their repetition while it makes none."""
 
+ALONE_RUN = "alone"
+"""Run id of every session of a script that runs without a project."""
+
 ENDING = "ending"
 """Kind of the last report of a session."""
 

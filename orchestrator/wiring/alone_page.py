@@ -18,8 +18,8 @@ from orchestrator.core.page.page import Page, Subject
 from orchestrator.core.session.live_progress import LiveProgress
 from orchestrator.kernel.checkpoint.card import CheckpointCard, read_card
 from orchestrator.kernel.reading.json_text import Unreadable
-from orchestrator.kernel.training.alone import ALONE, ALONE_RUN, RESULTS
-from orchestrator.kernel.wire import CHECKPOINTS, EVENTS_NAME
+from orchestrator.kernel.training.alone import ALONE, RESULTS
+from orchestrator.kernel.wire import ALONE_RUN, CHECKPOINTS, EVENTS_NAME
 from orchestrator.stores.reporting.pictures import pictures_in
 from orchestrator.stores.secrets.rules import masking
 from orchestrator.stores.session.event_log import readable_events

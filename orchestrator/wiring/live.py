@@ -17,8 +17,7 @@ from orchestrator.core.timestamps import parse_timestamp
 from orchestrator.kernel.files.outputs import recent_events
 from orchestrator.kernel.reading.shapes import COUNT, fits
 from orchestrator.kernel.session.container import opened_id
-from orchestrator.kernel.training.alone import ALONE_RUN
-from orchestrator.kernel.wire import ENDING, EVENTS_NAME
+from orchestrator.kernel.wire import ALONE_RUN, ENDING, EVENTS_NAME
 from orchestrator.ports import Backend
 from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.project import Project

@@ -16,7 +16,6 @@ from orchestrator.stores.system_clock import SystemClock
 from orchestrator.wiring.page.report import PAGE_NAME
 
 _HEIGHT_PX = 900
-_COMMAND = "orchestrator.report()"
 
 
 class NotebookPage:
@@ -63,7 +62,7 @@ class NotebookPage:
         return f'<iframe title="{title}" sandbox="{allowed}" style="{style}" srcdoc="{inside}"></iframe>'
 
 
-def report(run_or_target: Any = None) -> NotebookPage:
+def report(run_or_target: Any = None) -> NotebookPage | None:
     """The page of a run that a script opened, or of what a word names in this project.
 
     In a notebook the value is shown; elsewhere the page is written, and its path is printed.
@@ -72,10 +71,23 @@ def report(run_or_target: Any = None) -> NotebookPage:
         run_or_target: What `with orchestrator.session() as run` gives, or a word as for the command `report`; None for
             the whole project.
 
+    Returns:
+        None if the page of a run cannot be made, for any reason: a line says why, and the training goes on.
+
     Raises:
         BadInput: The word names nothing.
     """
-    page, folder = _of_run(run_or_target) if isinstance(run_or_target, BaseRun) else _of_word(run_or_target)
+    if not isinstance(run_or_target, BaseRun):
+        return _shown(*_of_word(run_or_target))
+    try:
+        return _shown(*_of_run(run_or_target))
+    except Exception as fault:  # a report must never end a training
+        print(f"The page was not made: {type(fault).__name__}: {fault}", flush=True)
+        return None
+
+
+def _shown(page: Page, folder: Path) -> NotebookPage:
+    """The value for a notebook; elsewhere the page is written."""
     try:
         from orchestrator.page.document import TEMPLATES, html
 
@@ -105,6 +117,11 @@ def in_notebook() -> bool:
     return running is not None and getattr(running, "kernel", None) is not None
 
 
+def _command(argument: str) -> str:
+    """The call that makes the page again."""
+    return f"orchestrator.report({argument})"
+
+
 def _of_run(run: BaseRun) -> tuple[Page, Path]:
     from orchestrator.wiring.alone_page import alone_page
 
@@ -114,7 +131,7 @@ def _of_run(run: BaseRun) -> tuple[Page, Path]:
     if script is not None and script.is_relative_to(Path.cwd()):
         script = script.relative_to(Path.cwd())
     steps_now = run.step if run.is_open else None
-    page = alone_page(folder, script=script, command=_COMMAND, now=SystemClock().now(), steps_now=steps_now)
+    page = alone_page(folder, script=script, command=_command("run"), now=SystemClock().now(), steps_now=steps_now)
     return page, folder
 
 
@@ -124,9 +141,10 @@ def _of_word(word: Any) -> tuple[Page, Path]:
     from orchestrator.wiring.pages import folder_of, found_target, page_of
 
     name, now = None if word is None else str(word), SystemClock().now()
+    command = _command("" if name is None else repr(name))
     alone = None if name is None else alone_folder(name, Path.cwd())
     if alone is not None:
-        return alone_page(alone, script=None, command=_COMMAND, now=now), alone
+        return alone_page(alone, script=None, command=command, now=now), alone
     project = find_project()
     target = found_target(project, name)
-    return page_of(project, name, command=_COMMAND, now=now), folder_of(project, target)
+    return page_of(project, name, command=command, now=now), folder_of(project, target)

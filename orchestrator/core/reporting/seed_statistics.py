@@ -14,8 +14,8 @@ from operator import itemgetter
 
 from orchestrator.core.reporting.training import Training
 
-Group = tuple[str, str, str, str]
-"""Variant, profile, code and question; see `Training.group`."""
+Group = tuple[str, str, str, str, int | None]
+"""Variant, profile, code, question and target steps; see `Training.group`."""
 Pick = Callable[[Sequence[float]], tuple[float, ...]]
 """Picks the values of one resample."""
 RESAMPLES = 2_000
@@ -48,6 +48,7 @@ class Statistic:
     iqm: Estimate
     lowest: float
     highest: float
+    target_steps: int | None = None
 
 
 def statistics_of(trainings: Sequence[Training], uniform: Callable[[int], Callable[[], float]]) -> list[Statistic]:
@@ -131,7 +132,7 @@ def _drawn(n: int, uniform: Callable[[], float]) -> list[Pick]:
 
 
 def _statistic(group: Group, metric: str, values: Sequence[float], resamples: Resamples) -> Statistic:
-    variant, profile, code_digest, _ = group
+    variant, profile, code_digest, _, target_steps = group
     return Statistic(
         variant=variant,
         profile=profile,
@@ -142,4 +143,5 @@ def _statistic(group: Group, metric: str, values: Sequence[float], resamples: Re
         iqm=resamples.estimate(interquartile_mean, values),
         lowest=min(values),
         highest=max(values),
+        target_steps=target_steps,
     )

@@ -31,6 +31,7 @@ class Training:
         numbers: What its section reported at the end, nested keys joined with dots.
         proof: Facts of the proof, in its newest checkpoint, that its code resumes exactly; None without one.
         adopted: One sentence on the model from elsewhere with which it began; empty without one.
+        target_steps: Of the session with its result, None if its section decides.
     """
 
     variant: str
@@ -49,11 +50,12 @@ class Training:
     curve: StitchedCurve
     proof: Mapping[str, Any] | None = None
     adopted: str = ""
+    target_steps: int | None = None
 
     @property
-    def group(self) -> tuple[str, str, str, str]:
-        """Trainings that may be averaged: same variant, size, code and question."""
-        return self.variant, self.profile, self.code_digest, self.question
+    def group(self) -> tuple[str, str, str, str, int | None]:
+        """Trainings that may be averaged: same variant, size, code, question and target."""
+        return self.variant, self.profile, self.code_digest, self.question, self.target_steps
 
     @property
     def counts(self) -> bool:
@@ -78,6 +80,7 @@ def training_of(finished: Finished) -> Training:
         lineage_id=trial.lineage_id,
         result=shown_verdict(record.verdict, record.no_claim),
         steps=record.steps_done,
+        target_steps=record.target_steps,
         session=record.slug,
         sessions=len(finished.sessions),
         resume_grade=finished.resume_grade,

@@ -55,6 +55,7 @@ def statistic_rows(statistics: Sequence[Statistic]) -> Iterator[Row]:
             "variant": one.variant,
             "profile": one.profile,
             "code": one.code_digest[:8],
+            "target_steps": one.target_steps,
             "metric": one.metric,
             "n": one.n,
             "mean": one.mean.value,
@@ -110,12 +111,22 @@ def as_latex(section: str, statistics: Sequence[Statistic], origin: Sequence[str
         r"Variant & Profile & Number & $n$ & Mean & IQM \\",
         r"\midrule",
     ]
-    codes = {one.code_digest for one in statistics}
-    for one in statistics:
-        variant = one.variant if len(codes) < 2 else f"{one.variant}, code {one.code_digest[:8]}"
-        cells = (*map(latex_text, (variant, one.profile, one.metric)), str(one.n), _shown(one.mean), _shown(one.iqm))
+    for name, one in zip(_names(statistics), statistics, strict=True):
+        texts = map(latex_text, (name, one.profile, one.metric))
+        cells = (*texts, str(one.n), _shown(one.mean), _shown(one.iqm))
         lines.append(" & ".join(cells) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
+
+
+def _names(statistics: Sequence[Statistic]) -> Iterator[str]:
+    """The variant of each, with code and target where they differ: these trainings are not averaged."""
+    codes = {one.code_digest for one in statistics}
+    targets: dict[str, set[int | None]] = {}
+    for one in statistics:
+        targets.setdefault(one.variant, set()).add(one.target_steps)
+    for one in statistics:
+        code = f", code {one.code_digest[:8]}" if len(codes) > 1 else ""
+        yield f"{one.variant}{code}" + (f", target {one.target_steps} steps" if len(targets[one.variant]) > 1 else "")
 
 
 def latex_text(text: str) -> str:
@@ -155,8 +166,7 @@ def text_lines(trainings: Sequence[Training], statistics: Sequence[Statistic]) -
         *lines,
         "Over seeds, with 95 % intervals (none for a single seed):",
         *(
-            f"  {one.variant} ({one.profile}), {one.metric}: mean {_shown(one.mean)}, "
-            f"IQM {_shown(one.iqm)}, n = {one.n}"
-            for one in statistics
+            f"  {name} ({one.profile}), {one.metric}: mean {_shown(one.mean)}, IQM {_shown(one.iqm)}, n = {one.n}"
+            for name, one in zip(_names(statistics), statistics, strict=True)
         ),
     ]

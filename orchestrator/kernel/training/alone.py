@@ -25,13 +25,11 @@ from orchestrator.kernel.session.reporting import Reporter, later
 from orchestrator.kernel.session.stop_flag import StopFlag
 from orchestrator.kernel.training.folder_lock import FolderLock
 from orchestrator.kernel.training.settings import Settings
-from orchestrator.kernel.wire import CHECKPOINTS, ENDING, EVENTS_NAME, REPORT_TAG, Ticket, digest_of
+from orchestrator.kernel.wire import ALONE_RUN, CHECKPOINTS, ENDING, EVENTS_NAME, REPORT_TAG, Ticket, digest_of
 
 ROOT = Path(".orchestrator")
 ALONE = ROOT / "alone"
 """Folder of the checkpoints of scripts, below the current folder."""
-ALONE_RUN = "alone"
-"""Run id of every such session."""
 RESULTS = "outputs"
 """Folder of a script's own results, beside its checkpoints."""
 

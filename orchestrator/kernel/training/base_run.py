@@ -19,7 +19,7 @@ from orchestrator.kernel.training.kept_state.random_state import seed_of, seed_r
 from orchestrator.kernel.training.kept_state.state import State
 from orchestrator.kernel.training.progress import Progress, left_message
 from orchestrator.kernel.training.settings import resolve_device
-from orchestrator.kernel.wire import CHECKPOINTS, MODEL_SUFFIX
+from orchestrator.kernel.wire import ALONE_RUN, CHECKPOINTS, MODEL_SUFFIX
 
 
 class BaseRun:
@@ -146,6 +146,11 @@ class BaseRun:
     def is_open(self) -> bool:
         """Whether the session goes on."""
         return self._paused is None
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the script runs without a project."""
+        return self._context.ticket.run_id == ALONE_RUN
 
     @property
     def models_dir(self) -> Path:

@@ -89,6 +89,7 @@ def _training(
         lineage_id=last.lineage_id,
         result=shown_verdict(last.verdict, last.no_claim) if last.evaluated else UNFINISHED,
         steps=last.steps_done,
+        target_steps=last.target_steps,
         session=last.slug,
         sessions=len(sessions),
         resume_grade=str(reduce(worse_grade, (one.resume_grade for one in sessions)) or ""),

@@ -13,9 +13,8 @@ from orchestrator.kernel.checkpoint.resume_grade import EXACT, WEIGHTS_ONLY
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.kernel.session.context import SessionContext
-from orchestrator.kernel.training.alone import ALONE_RUN
 from orchestrator.kernel.training.kept_state.rules.registry import add_rule
-from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
+from orchestrator.kernel.wire import ALONE_RUN, CARD_SUFFIX, CHECKPOINTS, MODEL_SUFFIX, STATE_SUFFIX
 from orchestrator.sb3.algorithms.refill_replay import began_from_weights_at, gather_anew_from
 from orchestrator.sb3.checkpoint.warm_start import begin_from_weights
 from orchestrator.sb3.envs.wrappers import lost_state, prepare_env

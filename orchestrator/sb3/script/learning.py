@@ -9,14 +9,13 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from orchestrator.kernel.outcome import CheckpointUnusable, SessionRefused
 from orchestrator.kernel.session.context import SessionContext
-from orchestrator.kernel.training.alone import ALONE_RUN
 from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints
 from orchestrator.kernel.training.kept_state.decoder import Decoder
 from orchestrator.kernel.training.kept_state.environments import prepare_environments
 from orchestrator.kernel.training.kept_state.logs import read_logs
 from orchestrator.kernel.training.kept_state.state import State
 from orchestrator.kernel.training.run import Run
-from orchestrator.kernel.wire import final_model_name
+from orchestrator.kernel.wire import ALONE_RUN, final_model_name
 from orchestrator.sb3.checkpoint.resume import resume_training
 from orchestrator.sb3.checkpoint.save import save_training
 from orchestrator.sb3.envs.wrappers import prepare_env

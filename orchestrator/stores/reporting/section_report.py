@@ -12,14 +12,16 @@ from orchestrator.core.errors import BadInput, RunFailed
 from orchestrator.core.page.conversion.headline import Statement
 from orchestrator.kernel.files.atomic import write_json
 from orchestrator.kernel.outcome import Verdict
-from orchestrator.kernel.reading.json_text import read_object
+from orchestrator.kernel.reading.json_text import Unreadable, read_object
 from orchestrator.kernel.reading.shapes import TEXTS, fields, one_of, require
 from orchestrator.kernel.reporting.trial_report import CampaignReport, report_json, write_path
 
 STATEMENT_NAME = "statement.json"
 """A section's own report may write this file, its statement about all trainings together: `lines`, a list of sentences,
-and `verdict` if it is the same for all variants."""
-_STATEMENT = fields({"lines": TEXTS}, {"verdict": one_of([one.value for one in Verdict])}, others=True)
+and `verdict` if it is the same for all variants. `sessions`, whose results it judges, are added to it here."""
+_STATEMENT = fields(
+    {"lines": TEXTS}, {"verdict": one_of([one.value for one in Verdict]), "sessions": TEXTS}, others=True
+)
 _REPORT_PACKAGE = "multi_seed"
 _MISSING = re.compile(r"ModuleNotFoundError: No module named '([^'.]+)")
 
@@ -42,7 +44,29 @@ def statement_in(folder: Path) -> Statement | None:
         return None
     plain = read_object(path)
     require(_STATEMENT, plain, path.name)
-    return Statement(verdict=plain.get("verdict", ""), lines=tuple(plain["lines"]))
+    return Statement(
+        verdict=plain.get("verdict", ""), lines=tuple(plain["lines"]), sessions=frozenset(plain.get("sessions", ()))
+    )
+
+
+def _name_sessions(folder: Path, account: CampaignReport) -> None:
+    """Write into a statement whose results it judges: the page shows it only beside these results.
+
+    Raises:
+        RunFailed: The report wrote something else into this file.
+    """
+    path = folder / STATEMENT_NAME
+    if not path.is_file():
+        return
+    try:
+        plain = read_object(path)
+        require(_STATEMENT, plain, path.name)
+    except Unreadable as fault:
+        raise RunFailed(
+            f"the report of {account.section} wrote an unusable {STATEMENT_NAME}: {fault}",
+            remedy="Write `lines`, a list of sentences, and `verdict` if it is the same for all variants.",
+        ) from fault
+    write_json(path, {**plain, "sessions": sorted(one.session for one in account.trials)})
 
 
 def section_report(code: Path, beside: PurePosixPath, account: CampaignReport, folder: Path) -> list[str]:
@@ -82,4 +106,5 @@ def section_report(code: Path, beside: PurePosixPath, account: CampaignReport, f
                 remedy=f"Install its library: python -m pip install {missing[1]}",
             )
         raise RunFailed(f"the report of {account.section} failed: {last}", remedy=f"Check its input: {path}.")
+    _name_sessions(folder, account)
     return [*lines, *ended.stdout.splitlines()]

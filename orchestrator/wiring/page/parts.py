@@ -12,7 +12,7 @@ from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.page.conversion.chain import Chain
-from orchestrator.core.page.conversion.headline import Statement, campaign_headline, headline_of
+from orchestrator.core.page.conversion.headline import Statement, campaign_headline, headline_of, results_of
 from orchestrator.core.page.conversion.intervals import intervals_of
 from orchestrator.core.page.conversion.rows import source_of
 from orchestrator.core.page.conversion.statistics import trainings_of
@@ -46,20 +46,28 @@ def headline(project: Project, reader: PageReader, campaign: Campaign | None, ch
     if campaign is None:
         return headline_of(chains)
     statements: list[Statement] = []
-    for folder in statement_folders(project, campaign, chains):
+    for folder, own in statement_folders(project, campaign, chains).items():
         try:
             found = statement_in(folder)
-            statements += [found] if found is not None else []
+            if found is not None and found.sessions == results_of(own):
+                statements.append(found)
+            elif found is not None:
+                reader.note(
+                    "The statement of the campaign's report is of other results than those on this page, and is left "
+                    f"out: python -m orchestrator campaign report {campaign.campaign}"
+                )
         except (OSError, Unreadable) as fault:
             reader.note(f"The statement of the campaign's report cannot be read: {fault}")
     return campaign_headline(chains, statements)
 
 
-def statement_folders(project: Project, campaign: Campaign, chains: Sequence[Chain]) -> list[Path]:
-    """The folders of a campaign's report: its own, and those of its sections if it has several."""
+def statement_folders(project: Project, campaign: Campaign, chains: Sequence[Chain]) -> dict[Path, list[Chain]]:
+    """The folders of the reports of a campaign's sections, each with the trainings of its section."""
     folder = project.campaign_reports / campaign.campaign
     sections = dict.fromkeys(one.section for one in chains)
-    return [folder] if len(sections) < 2 else [folder, *(folder / name for name in sections)]
+    if len(sections) < 2:
+        return {folder: list(chains)}
+    return {folder / name: [one for one in chains if one.section == name] for name in sections}
 
 
 def intervals(

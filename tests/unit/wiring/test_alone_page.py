@@ -16,6 +16,8 @@ import orchestrator
 from orchestrator.cli.commands.report import report
 from orchestrator.core.page.page import Subject
 from orchestrator.core.page.training import Wasted
+from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.session.current import entered
 from orchestrator.kernel.training.base_run import BaseRun
 from orchestrator.wiring import notebook
 from orchestrator.wiring.alone_page import alone_folder, alone_page
@@ -222,3 +224,31 @@ def test_a_session_that_carries_only_its_own_code_says_where_the_page_is(
     monkeypatch.setitem(sys.modules, "orchestrator.wiring.notebook", None)
     assert orchestrator.report() is None
     assert "`orchestrator report`" in capsys.readouterr().out
+
+
+def test_a_session_of_a_project_prints_one_line_even_where_everything_is_installed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(folder.rglob("*"))
+    line = "No page in a session: `orchestrator report` makes it where the run was started.\n"
+    with entered(cast("SessionContext", SimpleNamespace())):
+        assert orchestrator.report() is None and orchestrator.report("train") is None
+    of_project = BaseRun.__new__(BaseRun)
+    of_project._context = cast("SessionContext", SimpleNamespace(ticket=SimpleNamespace(run_id="mine-1")))
+    assert orchestrator.report(of_project) is None
+    assert capsys.readouterr().out == 3 * line and sorted(folder.rglob("*")) == before
+
+
+def test_no_error_of_a_report_ends_the_training(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = BaseRun.__new__(BaseRun)
+    run._context = cast("SessionContext", SimpleNamespace(ticket=SimpleNamespace(run_id="alone"), models_dir=folder))
+    run._step, run._paused = 33, None
+    (folder / "report.html").mkdir()
+    assert orchestrator.report(run) is None
+    assert capsys.readouterr().out.startswith("The page was not made: IsADirectoryError: ")
+    (folder / "report.html").rmdir()
+    assert orchestrator.report(run).page.command == "orchestrator.report(run)"
+    monkeypatch.chdir(folder.parents[2])
+    assert orchestrator.report("train").page.command == "orchestrator.report('train')"

@@ -139,7 +139,8 @@ def test_the_statement_of_the_sections_own_report_stands_in_the_headline(trained
     assert alone.text == "Finished, no claim: 3 of 3 trainings finished; each judged alone: 3 supported."
     folder = trained.project.campaign_reports / "pages"
     folder.mkdir(parents=True)
-    statement = {"verdict": "inconclusive", "lines": ["DQN: inconclusive (33 [8, 36] %)."]}
+    slugs = [one.slug for one in page(trained).sessions]
+    statement = {"verdict": "inconclusive", "lines": ["DQN: inconclusive (33 [8, 36] %)."], "sessions": slugs}
     (folder / "statement.json").write_text(json.dumps(statement), encoding="utf-8")
     found = page(trained, "pages")
     assert (found.headline.verdict, found.headline.lines) == ("inconclusive", ("DQN: inconclusive (33 [8, 36] %).",))
@@ -150,6 +151,32 @@ def test_the_statement_of_the_sections_own_report_stands_in_the_headline(trained
     assert reward.source.session == page(trained).sessions[-1].slug
     (folder / "statement.json").write_text("[", encoding="utf-8")
     assert any("statement" in note for note in page(trained, "pages").notes)
+
+
+@pytest.mark.parametrize("covered", [None, [], ["s-of-january"], "fewer"])
+def test_a_statement_about_other_results_is_no_answer(trained: TrainedProject, covered: list[str] | str | None) -> None:
+    for trial in trained.trials:
+        trained.train(trial, Told(end=40))
+    folder = trained.project.campaign_reports / "pages"
+    folder.mkdir(parents=True)
+    slugs = [one.slug for one in page(trained).sessions]
+    sessions = {} if covered is None else {"sessions": slugs[:2] if covered == "fewer" else covered}
+    statement = {"verdict": "supported", "lines": ["Over 2 seeds DQN delays less."], **sessions}
+    (folder / "statement.json").write_text(json.dumps(statement), encoding="utf-8")
+    found = page(trained, "pages")
+    assert (found.headline.verdict, found.headline.lines) == ("no claim", ())
+    assert any(one.endswith("left out: python -m orchestrator campaign report pages") for one in found.notes)
+
+
+def test_a_mean_over_seeds_names_the_target_of_its_trainings(trained: TrainedProject) -> None:
+    trained.train(trained.trials[0], Told(end=40, numbers={"reward": 1.0}))
+    longer = trained.trials[1]
+    card, profile = longer.variant.card, longer.variant.profile
+    sizes = {**card.profiles, profile: replace(longer.variant.sizes, target_steps=90)}
+    variant = replace(longer.variant, card=replace(card, profiles=sizes))
+    trained.train(replace(longer, variant=variant), Told(end=90, numbers={"reward": 5.0}))
+    found = {one.variant.rpartition(", ")[2]: (one.n, one.mean) for one in page(trained, "section_7_6").intervals}
+    assert found == {"target 40 steps": (1, 1.0), "target 90 steps": (1, 5.0)}
 
 
 def test_weeks_count_what_spends_quota_and_only_elsewhere(trained: TrainedProject) -> None:

@@ -43,10 +43,17 @@ class Statement:
     Attributes:
         verdict: As in `Headline.verdict`; empty if it differs between variants.
         lines: One sentence each.
+        sessions: Slugs of the sessions whose results it judges; empty if the file does not say it.
     """
 
     verdict: str = ""
     lines: tuple[str, ...] = ()
+    sessions: frozenset[str] = frozenset()
+
+
+def results_of(chains: Sequence[Chain]) -> frozenset[str]:
+    """Slugs of the sessions with the results of the trainings that are done."""
+    return frozenset(one.evaluated.slug for one in chains if state_of(one) == DONE and one.evaluated is not None)
 
 
 def campaign_headline(chains: Sequence[Chain], statements: Sequence[Statement]) -> Headline:
@@ -54,7 +61,7 @@ def campaign_headline(chains: Sequence[Chain], statements: Sequence[Statement]) 
 
     Args:
         chains: Every trial.
-        statements: Of its sections; empty without a report.
+        statements: Of its sections, about their present results; empty without a report.
     """
     done = [one for one in chains if state_of(one) == DONE]
     needed = [one for one in chains if state_of(one) != State.SPARE.value]
@@ -67,11 +74,13 @@ def campaign_headline(chains: Sequence[Chain], statements: Sequence[Statement]) 
     if others or not done:
         return Headline(verdict=UNFINISHED if chains else "", text=f"{count}.", lines=lines, source=source)
     judged = {one.verdict for one in statements}
-    if len(judged) == 1 and (verdict := next(iter(judged))):
+    whole = results_of(chains) == frozenset().union(*(one.sessions for one in statements))
+    if whole and len(judged) == 1 and (verdict := next(iter(judged))):
         text = f"Verdict: {verdict.replace('_', ' ')}, from all trainings together: {count}."
         return Headline(verdict=verdict, text=text, lines=lines, source=source)
     if lines:
-        text = f"{count}; the verdicts of the variants differ."
+        why = "the verdicts of the variants differ" if whole else "not every section has a report of its own"
+        text = f"{count}; {why}."
         return Headline(verdict=NO_CLAIM, text=text, lines=lines, source=source)
     return Headline(verdict=NO_CLAIM, text=f"Finished, no claim: {count}{_alone(done)}.", source=source)
 

@@ -50,11 +50,12 @@ def _interval(group: Group, metric: str, mean: Estimate, n: int, groups: set[Gro
 
 
 def _label(group: Group, groups: set[Group]) -> str:
-    """The variant, with profile, code and question where its trainings differ in them: these are not averaged."""
-    variant, profile, code, question = group
+    """The variant, with profile, code, question and target where its trainings differ: these are not averaged."""
+    variant, profile, code, question, target_steps = group
     peers = [one for one in groups if one[0] == variant]
     words = [variant]
     words += [profile] if len({one[1] for one in peers}) > 1 else []
     words += [f"code {code[:8]}"] if len({one[2] for one in peers}) > 1 else []
     words += [f"question {question[:8]}"] if len({one[3] for one in peers}) > 1 else []
+    words += [f"target {target_steps} steps"] if len({one[4] for one in peers}) > 1 else []
     return ", ".join(words)

@@ -25,6 +25,7 @@ def trainings_of(chains: Sequence[Chain]) -> Iterator[Training]:
             lineage_id=chain.lineage_id,
             result=row_verdict(chain),
             steps=record.steps_done,
+            target_steps=record.target_steps,
             session=record.slug,
             sessions=len(chain.records),
             resume_grade=grade_of(chain),

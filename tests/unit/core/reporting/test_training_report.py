@@ -14,7 +14,15 @@ import pytest
 from orchestrator.core.reporting.curve_picture import curves_svg
 from orchestrator.core.reporting.seed_statistics import estimate, interquartile_mean, mean, statistics_of
 from orchestrator.core.reporting.training import Training, variant_labels
-from orchestrator.core.reporting.training_tables import as_csv, as_latex, curve_rows, latex_text, training_rows
+from orchestrator.core.reporting.training_tables import (
+    as_csv,
+    as_latex,
+    curve_rows,
+    latex_text,
+    statistic_rows,
+    text_lines,
+    training_rows,
+)
 from orchestrator.kernel.reporting.trial_report import CurvePoint, StitchedCurve
 
 
@@ -69,6 +77,19 @@ def test_one_seed_has_no_interval_and_equal_seeds_have_one_of_no_width() -> None
     assert estimate(mean, [4.0], uniform(0)).low is None
     found = estimate(mean, [4.0, 4.0, 4.0], uniform(0))
     assert (found.low, found.value, found.high) == (4.0, 4.0, 4.0)
+
+
+def test_trainings_to_another_target_are_not_averaged() -> None:
+    long, short = (replace(training(seed, {"reward": float(seed)}), target_steps=seed) for seed in (53_248, 20_480))
+    found = statistics_of([long, short, replace(short, seed=3)], uniform)
+    assert [(one.metric, one.target_steps, one.n) for one in found if one.metric == "reward"] == [
+        ("reward", 53_248, 1),
+        ("reward", 20_480, 2),
+    ]
+    assert [row["target_steps"] for row in statistic_rows(found)] == [53_248, 20_480]
+    assert "PPO, target 20480 steps & quick" in as_latex("s", found, [])
+    assert any("PPO, target 53248 steps (quick), reward: " in line for line in text_lines([long], found))
+    assert ", target" not in as_latex("s", statistics_of([short], uniform), [])
 
 
 def test_another_metric_or_variant_does_not_change_an_interval() -> None:
