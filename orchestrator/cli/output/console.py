@@ -82,7 +82,7 @@ class Console:
         if share is None:
             self._said(f"  {self._text(report)}")
         elif share != self._last_share or now_s - self._last_line_s >= _LINE_EVERY_S:
-            self._said(f"  {share:4.0%}  {self._text(report)}")
+            self._said(f"  {min(share, 1.0):4.0%}  {self._text(report)}")
         self._last_line_s, self._last_share = now_s, self._last_share if share is None else share
 
     def _text(self, report: dict[str, Any]) -> str:
