@@ -78,6 +78,9 @@ def sections(browser: Browser, written: Callable[..., str]) -> Iterator[Tab]:
 
 def test_scores_and_rewards_of_different_scale_stand_in_panels_of_their_own(sections: Tab) -> None:
     tab = sections
+    layout = "Object.keys(document.querySelector('#curve .plot').layout)"
+    assert "yaxis3" not in tab.evaluate(layout)  # the rewards of many trainings are drawn on demand
+    tab.click("#curve .legend button[title^='training rewards']")
     titles = "[...document.querySelectorAll('#curve .infolayer [class$=title]')].map((one) => one.textContent)"
     assert {"Score (as reported)", "Training reward"} <= set(tab.evaluate(titles))
     ticks = "[...document.querySelectorAll('#curve .{}tick text')].map((one) => one.getBoundingClientRect())"
@@ -86,6 +89,7 @@ def test_scores_and_rewards_of_different_scale_stand_in_panels_of_their_own(sect
     assert lowest_score < highest_reward
     steps = tab.evaluate("document.querySelector('#curve .xtick text').getBoundingClientRect().top")
     assert steps > tab.evaluate(f"Math.max(...{ticks.format('y4')}.map((one) => one.bottom))")
+    tab.click("#curve .legend button[title^='training rewards']")
 
 
 def test_sections_with_the_same_label_keep_names_rows_and_means_of_their_own(sections: Tab) -> None:
@@ -128,10 +132,13 @@ def test_an_animation_waits_where_the_reader_asked_for_less_motion(
 ) -> None:
     gif = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
     moving = replace(RUN.pictures[0], title="crossing", media_type="image/gif", data=gif)
+    done = replace(RUN.headline, verdict="no claim", text="Finished, no claim: 40 of 40 steps.")
     tab = browser.open(
-        written(replace(RUN, pictures=(moving,)), "gif", pages.without_plotly), prefers_reduced_motion="reduce"
+        written(replace(RUN, pictures=(moving,), headline=done), "gif", pages.without_plotly),
+        prefers_reduced_motion="reduce",
     )
     tab.ready()
+    assert " ".join(tab.text(".answer").split()) == "■ Finished, no claim 40 of 40 steps."
     count = "document.querySelectorAll('figure img').length"
     assert tab.evaluate(count) == 0
     tab.click("figure .play")
@@ -143,8 +150,10 @@ def test_an_animation_waits_where_the_reader_asked_for_less_motion(
 
 
 def test_without_plotly_the_rest_of_the_page_is_drawn(browser: Browser, written: Callable[..., str]) -> None:
-    tab = browser.open(written(RUN, "no_plotly", pages.without_plotly))
+    supported = replace(RUN.headline, text="Verdict: supported, at 40 of 40 steps.")
+    tab = browser.open(written(replace(RUN, headline=supported), "no_plotly", pages.without_plotly))
     tab.ready()
+    assert " ".join(tab.text(".answer").split()) == "✓ Supported at 40 of 40 steps."  # the word stands there once
     assert "The script of Plotly is missing" in tab.text("#curve")
     assert RUN.command in tab.text("#curve .broken")
     assert len(tab.evaluate("[...document.querySelectorAll('tr[data-lineage]')]")) == 1
