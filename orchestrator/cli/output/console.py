@@ -110,8 +110,8 @@ class Console:
         if self._bar_row is not None:
             done = 0.0 if share is None else min(share, 1.0)
             percent = "" if share is None else f"{done:>4.0%}"
-            total = {} if share is None else {"total": 1.0}  # the first report may not have named the target
-            self._bar.update(self._bar_row, completed=done, description=text, percent=percent, **total)
+            total = None if share is None else 1.0  # the first report may not have named the target
+            self._bar.update(self._bar_row, completed=done, description=text, percent=percent, total=total)
 
 
 _ABOUT_THE_RUN = frozenset({"steps", "target_steps", "steps_per_s", "eta_s"})
