@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 
 .PHONY: run test lint types floors unit verify prove prove-tests prove-algorithms prove-kills prove-fuzz prove-soak prove-slurm \
         prove-mutants prove-campaign bench bench-peers bench-campaign bench-checkpoints bench-saves bench-resume \
-        bench-environments bench-page screenshots clean help
+        bench-environments bench-page report-local screenshots clean help
 
 help:
 	@echo "make run     train the quick section 7.6 on this computer (no account, no network after set-up)"
@@ -32,6 +32,7 @@ help:
 	@echo "make bench-campaign     plan ten thousand trials and simulate campaigns on a virtual clock"
 	@echo "make bench-checkpoints  measure the cost of checkpoints (minutes)"
 	@echo "make bench-page         size and time of the page of 60 and of 10,000 trainings (minutes)"
+	@echo "make report-local       the campaign of docs/RESULTS.md and its report, validation_output/campaigns/local_7_6/report.html (an hour or two)"
 	@echo "make screenshots        make the pictures of docs/REPORT.md (needs Chromium)"
 	@echo "make bench-environments grade, time and size of the state of ordinary environments"
 
@@ -103,6 +104,11 @@ bench-environments: $(VENV)/.ready-test
 
 bench-page: $(VENV)/.ready-test
 	$(BIN)/python -m tests.bench.pages
+
+# A killed campaign continues with the same command.
+report-local: $(VENV)/.ready-run
+	$(BIN)/python -m orchestrator campaign run local_7_6
+	$(BIN)/python -m orchestrator campaign report local_7_6
 
 screenshots: $(VENV)/.ready-test
 	$(BIN)/python -m tests.browser.screenshots

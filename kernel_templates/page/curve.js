@@ -37,10 +37,10 @@ const furthest = (trainings) =>
   trainings.reduce((most, { curve }) => Math.max(most, curve.steps.at(-1) || 0, curve.reward_steps.at(-1) || 0, ...curve.seams.map((seam) => seam.steps), ...curve.wasted.map((lost) => lost.steps_to)), 1);
 
 // Each panel has two y axes: one from 0 to 1 for seams and lost steps, and over it the one of the data.
-const panelsOf = (trainings, mode) => {
+const panelsOf = (trainings, mode, hidesRewards) => {
   const scores = trainings.some((one) => one.curve.steps.length);
   const scored = scoreWord(trainings) === "evaluation" ? "Evaluation score" : "Score (as reported)";
-  const rewards = mode === "each" && trainings.some((one) => one.curve.reward_steps.length);
+  const rewards = mode === "each" && !(hidesRewards && scores) && trainings.some((one) => one.curve.reward_steps.length);
   if (!scores || !rewards || shareScale(trainings)) {
     const title = scores && rewards ? "Score and reward" : scores ? scored : "Training reward";
     return [{ scores, rewards, under: "y", over: "y2", title, domain: [0, 1] }];
@@ -90,10 +90,10 @@ const drawCurve = () => {
   control("mode").value = chosen.mode;
   slot("curve", "hint").textContent = curveHint(chosen);
   const groups = chosen.mode === "mean" ? meansOf(chosen.pool).slice(0, MOST_CURVES) : [];
-  const panels = panelsOf(chosen.mode === "mean" ? chosen.pool : chosen.each, chosen.mode);
+  const isHidden = (group) => view.toggled.has(group) !== (group === "rewards" && chosen.each.length > MOST_REWARDS);
+  const panels = panelsOf(chosen.mode === "mean" ? chosen.pool : chosen.each, chosen.mode, isHidden("rewards"));
   const drawn = chosen.mode === "mean" ? meanTraces(groups, panels[0]) : trainingTraces(chosen.each, panels);
   countCurve(section, chosen, groups);
-  const isHidden = (group) => view.toggled.has(group) !== (group === "rewards" && chosen.each.length > MOST_REWARDS);
   fillLegend("curve", drawn.legend, isHidden, drawCurve);
   for (const trace of drawn.traces) trace.visible = !isHidden(trace.legendgroup) && !(trace.meta && isHidden(trace.meta));
   const label = `Learning curve over steps of ${plural(chosen.mode === "mean" ? groups.length : chosen.each.length, chosen.mode === "mean" ? "variant" : "training")}.`;

@@ -2,6 +2,12 @@
 
 const GRADE_ORDER = ["exact", "statistical", "weights-only", "refuse"];
 
+/** The sentence after the word of the verdict, which it does not repeat. */
+const answerText = (text, word) => {
+  const rest = clean(text).replace(/^Verdict: [a-z ]+, (?=at )/, "");
+  return rest.startsWith(`${word}: `) ? rest.slice(word.length + 2) : rest;
+};
+
 const drawHeadline = () => {
   const { headline, subject, title } = view.page;
   const { word, symbol, tone } = verdictOf(headline.verdict);
@@ -10,7 +16,7 @@ const drawHeadline = () => {
   slot("headline", "subject").textContent = clean(subject);
   slot("headline", "title").textContent = clean(title);
   slot("headline", "answer").replaceChildren(
-    element("p", { class: `answer ${tone}` }, element("span", { class: "symbol", "aria-hidden": "true" }, symbol), element("b", {}, word), element("span", { dir: "auto" }, headline.text)),
+    element("p", { class: `answer ${tone}` }, element("span", { class: "symbol", "aria-hidden": "true" }, symbol), element("b", {}, word), element("span", { dir: "auto" }, answerText(headline.text, word))),
     headline.lines.length ? element("ul", { class: "lines" }, headline.lines.map((line) => element("li", { dir: "auto" }, clean(line).replaceAll(" %", "\u00a0%")))) : "",
     provenance(headline.source) || "");
   drawFacts();

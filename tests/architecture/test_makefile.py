@@ -27,6 +27,15 @@ def test_every_long_step_of_the_set_up_is_said_first(target: str) -> None:
     assert said == 3 and planned.count("still running after") >= 3
 
 
+def test_the_report_of_the_campaign_of_the_results_is_made_by_one_command() -> None:
+    planned = make("--dry-run", "VENV=/nowhere/venv", "report-local").stdout
+    commands = [line.partition(" -m ")[2] for line in planned.splitlines() if " campaign " in line]
+    assert commands == ["orchestrator campaign run local_7_6", "orchestrator campaign report local_7_6"]
+    root = MAKEFILE.parent
+    assert (root / "configs" / "campaigns" / "local_7_6.yaml").is_file()
+    assert "make report-local" in (root / "README.md").read_text(encoding="utf-8")
+
+
 def test_quiet_step_is_heard_while_it_runs_and_its_failure_counts(tmp_path: Path) -> None:
     rule = "once:\n\t$(call patiently,Installing,sleep 1.2; exit 7)\n"
     (tmp_path / "Makefile").write_text(f"include {MAKEFILE}\n{rule}", encoding="utf-8")

@@ -23,6 +23,8 @@ from tests.browser.chromium import Browser
 from tests.browser.tab import Tab
 
 DOCUMENT = Document(html=partial(html, templates=TEMPLATES), policy=policy(TEMPLATES, live=True))
+WITHOUT_CHARTS = replace(DOCUMENT, html=lambda page: pages.without_plotly(html(page, TEMPLATES)))
+"""Loads much faster, for what does not depend on charts."""
 FIRST = pages.campaign_page(2, 10)
 
 
@@ -46,14 +48,14 @@ class Source:
 
 
 @contextmanager
-def serving(source: Source, listening: socket.socket) -> Iterator[str]:
+def serving(source: Source, listening: socket.socket, document: Document = WITHOUT_CHARTS) -> Iterator[str]:
     """The address of the server, which runs in a thread."""
 
     def report(fault: Exception) -> None:
         raise fault
 
     port = listening.getsockname()[1]
-    server: Server = server_of(source, DOCUMENT, port, report)
+    server: Server = server_of(source, document, port, report)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:
@@ -70,7 +72,7 @@ def source() -> Source:
 
 
 def test_an_update_arrives_and_keeps_what_the_reader_chose(browser: Browser, source: Source) -> None:
-    with serving(source, listening_socket(0)) as address:
+    with serving(source, listening_socket(0), DOCUMENT) as address:
         tab = browser.open(address)
         tab.ready()
         tab.click("#trainings th[data-key=steps] button")

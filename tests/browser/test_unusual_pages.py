@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from orchestrator.core.page.page import Page, Subject
+from orchestrator.core.page.training import Curve
 from tests.browser import pages, parts
 from tests.browser.chromium import Browser
+from tests.browser.tab import Tab
 
 RUN = pages.run_page()
 
@@ -37,32 +39,13 @@ def test_a_page_that_cannot_be_read_states_why(browser: Browser, written: Callab
     tab.close()
 
 
-def test_scores_and_rewards_of_different_scale_stand_in_panels_of_their_own(
-    browser: Browser, written: Callable[..., str]
-) -> None:
-    curve = RUN.trainings[0].curve
-    apart = replace(curve, rewards=tuple(value - 4000 for value in curve.rewards), seams=(), wasted=())
-    apart = replace(apart, best_steps=None, best_score=None)  # as a script reports them
-    one = replace(RUN.trainings[0], curve=apart)
-    both = (one, replace(one, lineage_id="other", seed=2))  # two, so that no seam crosses the panels
-    tab = browser.open(written(replace(RUN, trainings=both), "panels"))
-    tab.ready()
-    ticks = "[...document.querySelectorAll('#curve .{}tick text')].map((one) => one.getBoundingClientRect())"
-    titles = "[...document.querySelectorAll('#curve .infolayer [class$=title]')].map((one) => one.textContent)"
-    assert {"Score (as reported)", "Training reward"} <= set(tab.evaluate(titles))
-    symbols = "document.querySelector('#curve .plot').data.map((one) => one.marker?.symbol)"
-    assert "star" not in tab.evaluate(symbols) and "best model" not in tab.text("#curve .legend")
-    lowest_score = tab.evaluate(f"Math.max(...{ticks.format('y2')}.map((one) => one.bottom))")
-    highest_reward = tab.evaluate(f"Math.min(...{ticks.format('y4')}.map((one) => one.top))")
-    assert lowest_score < highest_reward
-    steps = tab.evaluate("document.querySelector('#curve .xtick text').getBoundingClientRect().top")
-    assert steps > tab.evaluate(f"Math.max(...{ticks.format('y4')}.map((one) => one.bottom))")
-    tab.close()
-
-
 def _of_two_sections() -> Page:
-    """Two sections with the same label and seeds; the first training continues, and its grade is not known yet."""
+    """Two sections with the same label and seeds; the first training continues, and its grade is not known yet.
+
+    The scores of the second section are those of a script, which choose no best model. Rewards are far below scores.
+    """
     drawn = parts.curve(1, 10_000, seams=1)
+    drawn = replace(drawn, rewards=tuple(value - 4000 for value in drawn.rewards))
     trainings = tuple(
         replace(parts.training("PPO", seed, "done", 10_000, 10_000), lineage_id=f"{section}{seed}", section=section)
         for section in ("quay", "crossing")
@@ -72,6 +55,7 @@ def _of_two_sections() -> Page:
         replace(one, curve=replace(drawn, scores=tuple(score + place for score in drawn.scores), seams=()))
         for place, one in enumerate(trainings)
     )
+    trainings = (*trainings[:2], *(replace(one, curve=_of_a_script(one.curve)) for one in trainings[2:]))
     resumed = replace(trainings[0], curve=replace(drawn, seams=(replace(drawn.seams[0], grade=""),)), state="in flight")
     sessions = (
         parts.session("first", resumed, 1, 2, "wall_limit", (0, 5_000)),
@@ -80,11 +64,36 @@ def _of_two_sections() -> Page:
     return replace(RUN, subject=Subject.PROJECT, trainings=(resumed, *trainings[1:]), sessions=sessions)
 
 
-def test_sections_with_the_same_label_keep_names_rows_and_means_of_their_own(
-    browser: Browser, written: Callable[..., str]
-) -> None:
+def _of_a_script(curve: Curve) -> Curve:
+    return replace(curve, best_steps=None, best_score=None)
+
+
+@pytest.fixture(scope="module")
+def sections(browser: Browser, written: Callable[..., str]) -> Iterator[Tab]:
     tab = browser.open(written(_of_two_sections(), "sections"))
     tab.ready()
+    yield tab
+    tab.close()
+
+
+def test_scores_and_rewards_of_different_scale_stand_in_panels_of_their_own(sections: Tab) -> None:
+    tab = sections
+    layout = "Object.keys(document.querySelector('#curve .plot').layout)"
+    assert "yaxis3" not in tab.evaluate(layout)  # the rewards of many trainings are drawn on demand
+    tab.click("#curve .legend button[title^='training rewards']")
+    titles = "[...document.querySelectorAll('#curve .infolayer [class$=title]')].map((one) => one.textContent)"
+    assert {"Score (as reported)", "Training reward"} <= set(tab.evaluate(titles))
+    ticks = "[...document.querySelectorAll('#curve .{}tick text')].map((one) => one.getBoundingClientRect())"
+    lowest_score = tab.evaluate(f"Math.max(...{ticks.format('y2')}.map((one) => one.bottom))")
+    highest_reward = tab.evaluate(f"Math.min(...{ticks.format('y4')}.map((one) => one.top))")
+    assert lowest_score < highest_reward
+    steps = tab.evaluate("document.querySelector('#curve .xtick text').getBoundingClientRect().top")
+    assert steps > tab.evaluate(f"Math.max(...{ticks.format('y4')}.map((one) => one.bottom))")
+    tab.click("#curve .legend button[title^='training rewards']")
+
+
+def test_sections_with_the_same_label_keep_names_rows_and_means_of_their_own(sections: Tab) -> None:
+    tab = sections
     names = [f"{section} PPO · seed {seed}" for section in ("quay", "crossing") for seed in (0, 1)]
     assert tab.text("#curve .legend").splitlines()[:4] == names
     assert tab.evaluate("[...document.querySelector('[data-control=left]').options].map((one) => one.text)") == names
@@ -95,17 +104,16 @@ def test_sections_with_the_same_label_keep_names_rows_and_means_of_their_own(
     assert "grade not known yet" in tab.text("[data-part=facts]")
     hovers = tab.evaluate("document.querySelector('#gantt .plot').data.flatMap((one) => one.hovertext)")
     assert any("began at step 0" in one for one in hovers)
-    assert any("resumed, grade not known yet" in one for one in hovers) and not any(
-        "first" in one[9:] for one in hovers
-    )
+    assert any("resumed, grade not known yet" in one for one in hovers)
+    assert not any("first session" in one for one in hovers)
     stars = "document.querySelector('#curve .plot').data.filter((one) => one.marker?.symbol === 'star' && one.visible)"
     star = f"{stars}.length"
-    assert "best model" in tab.text("#curve .legend") and tab.evaluate(star) == 4
+    assert "best model" in tab.text("#curve .legend") and tab.evaluate(star) == 2  # none of a script
     tab.click("#curve .legend button[title^='best model']")
     assert tab.evaluate(star) == 0
     tab.fill("[data-control=mode]", "mean")
     assert tab.text("#curve .legend").splitlines() == ["quay PPO (2 seeds)", "crossing PPO (2 seeds)"]
-    tab.close()
+    tab.fill("[data-control=mode]", "")
 
 
 def test_a_chart_that_fails_leaves_the_other_parts(browser: Browser, written: Callable[..., str]) -> None:
@@ -124,10 +132,13 @@ def test_an_animation_waits_where_the_reader_asked_for_less_motion(
 ) -> None:
     gif = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
     moving = replace(RUN.pictures[0], title="crossing", media_type="image/gif", data=gif)
+    done = replace(RUN.headline, verdict="no claim", text="Finished, no claim: 40 of 40 steps.")
     tab = browser.open(
-        written(replace(RUN, pictures=(moving,)), "gif", pages.without_plotly), prefers_reduced_motion="reduce"
+        written(replace(RUN, pictures=(moving,), headline=done), "gif", pages.without_plotly),
+        prefers_reduced_motion="reduce",
     )
     tab.ready()
+    assert " ".join(tab.text(".answer").split()) == "■ Finished, no claim 40 of 40 steps."
     count = "document.querySelectorAll('figure img').length"
     assert tab.evaluate(count) == 0
     tab.click("figure .play")
@@ -139,8 +150,10 @@ def test_an_animation_waits_where_the_reader_asked_for_less_motion(
 
 
 def test_without_plotly_the_rest_of_the_page_is_drawn(browser: Browser, written: Callable[..., str]) -> None:
-    tab = browser.open(written(RUN, "no_plotly", pages.without_plotly))
+    supported = replace(RUN.headline, text="Verdict: supported, at 40 of 40 steps.")
+    tab = browser.open(written(replace(RUN, headline=supported), "no_plotly", pages.without_plotly))
     tab.ready()
+    assert " ".join(tab.text(".answer").split()) == "✓ Supported at 40 of 40 steps."  # the word stands there once
     assert "The script of Plotly is missing" in tab.text("#curve")
     assert RUN.command in tab.text("#curve .broken")
     assert len(tab.evaluate("[...document.querySelectorAll('tr[data-lineage]')]")) == 1

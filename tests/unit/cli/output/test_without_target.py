@@ -52,6 +52,12 @@ def test_a_report_without_its_target_leaves_the_share_as_it_was(odd: dict[str, o
     assert shares == ["   40%  40000/100000 steps", "   51%  51000/100000 steps"]
 
 
+def test_steps_beyond_the_target_are_no_more_than_the_whole() -> None:
+    stream = io.StringIO()
+    Console(stream).progress({"kind": "progress", "steps": 20_480, "target_steps": 20_000})  # whole rollouts
+    assert stream.getvalue() == "  100%  20480/20000 steps\n"
+
+
 def test_a_terminal_shows_the_percent_once_a_report_names_the_target() -> None:
     stream = Terminal()
     console = Console(stream)
