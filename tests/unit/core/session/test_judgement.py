@@ -218,3 +218,36 @@ def test_the_same_files_in_another_order_are_the_same_inputs() -> None:
     assert judge(ticket, _ended(0), _manifest(ticket, inputs=files[::-1]), ()).end_reason is EndReason.FINISHED
     changed = (files[0], replace(files[1], sha256="c" * 64))
     assert judge(ticket, _ended(0), _manifest(ticket, inputs=changed), ()).end_reason is EndReason.STALE_RESULTS
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason", "end"),
+    [
+        (KernelEnding.PAUSED, EndReason.STOPPED, EndReason.STOPPED),
+        (KernelEnding.PAUSED, None, EndReason.PAUSED),
+        (KernelEnding.FINISHED, EndReason.STOPPED, EndReason.FINISHED),
+    ],
+)
+def test_a_pause_that_a_person_asked_the_backend_for_is_a_stop(
+    ending: KernelEnding, reason: EndReason | None, end: EndReason
+) -> None:
+    ticket = make_ticket()
+    judgement = judge(ticket, _ended(EXIT_CODES[ending], reason), _manifest(ticket, ending), ())
+    assert judgement.end_reason is end
+
+
+def test_sentences_of_a_manifest_are_cut_at_two_thousand_characters() -> None:
+    ticket, longest = make_ticket(), "x" * 2000
+    outcome = SectionOutcome(ending=KernelEnding.PAUSED, resume_reasons=(longest, "y" * 2001))
+    manifest = _manifest(ticket, KernelEnding.PAUSED, outcome=outcome)
+    judgement = judge(ticket, _ended(None), manifest, (longest, "z" * 2001))
+    assert judgement.resume_reasons == (longest, "y" * 1997 + "...")
+    assert judgement.problems == (longest, "z" * 1997 + "...")
+
+
+@pytest.mark.parametrize(
+    ("stated", "wall_s"), [(0.0, 0.0), (0.5, 0.5), (-0.5, None), (-1.0, None), (1e9, 1e9), (1e9 + 0.5, None)]
+)
+def test_a_session_took_from_nothing_to_a_thousand_million_seconds(stated: float, wall_s: float | None) -> None:
+    ticket = make_ticket()
+    assert judge(ticket, _ended(0), _manifest(ticket, timings_s={"wall": stated}), ()).wall_s == wall_s
