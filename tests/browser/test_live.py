@@ -15,6 +15,7 @@ import pytest
 from orchestrator.core.page.page import Page
 from orchestrator.core.page.training import Training
 from orchestrator.page.document import TEMPLATES, html, policy
+from orchestrator.page.server import event_stream, feed
 from orchestrator.page.server.address import listening_socket
 from orchestrator.page.server.application import Document
 from orchestrator.page.server.serving import Server, server_of
@@ -64,6 +65,13 @@ def serving(source: Source, listening: socket.socket, document: Document = WITHO
         server.should_exit = True
         thread.join(10)
         assert not thread.is_alive()
+
+
+@pytest.fixture(autouse=True)
+def _in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server reads the page, and the browser connects again, ten times as often."""
+    monkeypatch.setattr(feed, "Timing", partial(feed.Timing, read_every_s=0.2))
+    monkeypatch.setattr(event_stream, "_RETRY", b"retry: 200\n\n")
 
 
 @pytest.fixture

@@ -57,6 +57,7 @@ def _of_two_sections() -> Page:
     )
     trainings = (*trainings[:2], *(replace(one, curve=_of_a_script(one.curve)) for one in trainings[2:]))
     resumed = replace(trainings[0], curve=replace(drawn, seams=(replace(drawn.seams[0], grade=""),)), state="in flight")
+    resumed = replace(resumed, rate=12_345.6)
     sessions = (
         parts.session("first", resumed, 1, 2, "wall_limit", (0, 5_000)),
         parts.session("second", resumed, 4, 2, "", (5_000, 9_000)),
@@ -99,6 +100,8 @@ def test_sections_with_the_same_label_keep_names_rows_and_means_of_their_own(sec
     assert tab.evaluate("[...document.querySelector('[data-control=left]').options].map((one) => one.text)") == names
     heads = tab.evaluate("[...document.querySelectorAll('#trainings th')].map((one) => one.dataset.key)")
     assert heads[:3] == ["chosen", "section", "label"] and "profile" not in heads  # all have one profile
+    cut = "[...document.querySelectorAll('#trainings td.numeric')].filter((one) => one.scrollWidth > one.clientWidth)"
+    assert "12,300 steps/s" in tab.text("#trainings tbody") and tab.evaluate(f"{cut}.length") == 0
     assert "no seam" in tab.text("#trainings tr[data-lineage=quay1]")
     assert "not known yet" in tab.text("#trainings tr[data-lineage=quay0]")
     assert "grade not known yet" in tab.text("[data-part=facts]")

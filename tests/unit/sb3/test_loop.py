@@ -14,6 +14,8 @@ from stable_baselines3 import DQN
 from stable_baselines3.common.vec_env import VecFrameStack
 from tiny_world import TestBench, TinyVecEnv, bench, tiny_spec, tiny_world
 
+from orchestrator.core.page.conversion.reading import reports_in
+from orchestrator.core.reporting.learning_curve import SessionCurve
 from orchestrator.kernel.checkpoint import save as saving
 from orchestrator.kernel.checkpoint.card import card_fault, read_card
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
@@ -208,8 +210,11 @@ def test_an_overshoot_is_under_one_rollout_and_reported(tmp_path: Path) -> None:
 
 
 def test_a_training_shorter_than_the_evaluation_interval_has_a_best_model(tmp_path: Path) -> None:
-    result = run_training(bench(tmp_path, tiny_spec(target_steps=200)))
+    test_bench = bench(tmp_path, tiny_spec(target_steps=200))
+    result = run_training(test_bench)
     assert result.training.record.best is not None and result.training.record.best.steps == 200
+    events = [report for report in map(parse_report, test_bench.output) if report]
+    assert reports_in(events, SessionCurve(steps_start=0, steps_seen=200)).selects_best  # so the page draws its star
 
 
 def test_a_policy_with_nan_is_never_saved(tmp_path: Path) -> None:
