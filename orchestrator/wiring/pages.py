@@ -13,7 +13,7 @@ from orchestrator.core.campaign.trial_status import TrialStatus
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.page.conversion.bars import bars_of
 from orchestrator.core.page.conversion.chain import Chain
-from orchestrator.core.page.conversion.limits import left_out_of, limits_of
+from orchestrator.core.page.conversion.limits import left_out_of, limits_of, tables_of
 from orchestrator.core.page.conversion.masked import masked_page
 from orchestrator.core.page.conversion.rows import row_of
 from orchestrator.core.page.conversion.settings import without_shared
@@ -118,7 +118,8 @@ def _page(
     mask = masking()
     limits = limits_of(len(chains))
     rows = tuple(row_of(one, limits) for one in chains)
-    for sentence in left_out_of(chains, limits):
+    name = campaign.campaign if campaign is not None else chains[0].section if chains else ""
+    for sentence in left_out_of(chains, limits, tables_of(target.subject, name)):
         reader.note(sentence)
     shared: dict[str, str] = {}
     if limits.shares_settings:
