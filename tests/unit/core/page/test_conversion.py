@@ -222,6 +222,7 @@ def test_rewards_of_strange_reports_are_left_out() -> None:
         {"kind": "other", "steps": 4, "reward": 1.0},
         {"kind": "progress", "steps": 5, "reward": 1e400},
         {"at": "yesterday"},
+        {"kind": "progress", "steps": 6, "reward": "none", "score": 4},
     ]
     found = reports_in(events, cast(SessionCurve, SimpleNamespace()))
-    assert found.rewards == ((1, 1.5), (2, -2.0)) and latest_time(events) is None
+    assert found.rewards == ((1, 1.5), (2, -2.0), (6, 4.0)) and latest_time(events) is None
