@@ -108,6 +108,11 @@ class Autopsies:
         """
         return self._examine(find_subject(run_id, self._candidates()), None)
 
+    def of_sessions(self, keys: Iterable[str]) -> dict[str, Autopsy]:
+        """The autopsies of sessions, by their keys in the ledger; without those that it does not know."""
+        known = {one.session.key: one for one in self._candidates() if one.session is not None}
+        return {key: self._examine(Subject(candidate=known[key], whole=False), None) for key in keys if key in known}
+
     def of_trials(
         self, campaign: Campaign, file: str, statuses: Iterable[TrialStatus], refusals: Mapping[str, str]
     ) -> dict[str, Autopsy]:

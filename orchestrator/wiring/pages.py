@@ -29,7 +29,8 @@ from orchestrator.stores.reporting.pictures import pictures_in
 from orchestrator.stores.secrets.rules import also_hide, masking
 from orchestrator.wiring import LOCAL, present_digest
 from orchestrator.wiring.campaigns import trial_autopsies, webhooks_in_use
-from orchestrator.wiring.page.chains import autopsies_of, by_lineage, chains_of, trial_chains, with_autopsies, with_live
+from orchestrator.wiring.page.chains import by_lineage, chains_of, trial_chains, with_live
+from orchestrator.wiring.page.endings import autopsies_of, with_endings
 from orchestrator.wiring.page.parts import headline, intervals, picture_folders, quotas, title_of
 from orchestrator.wiring.page.reading import PageReader
 from orchestrator.wiring.page.targets import Target, target_of
@@ -68,7 +69,7 @@ def page_of(project: Project, target: str | None, *, command: str, now: datetime
     else:
         chains = chains_of(project, reader, runs, [one for one in sessions if _belongs(one, found)])
         autopsies = autopsies_of(project, reader, chains)
-    chains = with_live(project, reader, with_autopsies(chains, autopsies), ask=ask)
+    chains = with_live(project, reader, with_endings(project, reader, chains, autopsies), ask=ask)
     return _page(project, reader, found, campaign, chains, command=command, now=now, ask=ask)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.core.page.training import Ending
 from tests.browser import pages
 from tests.browser.chromium import Browser
 
@@ -51,6 +52,17 @@ def test_scores_and_rewards_of_different_scale_stand_in_panels_of_their_own(
     assert lowest_score < highest_reward
     steps = tab.evaluate("document.querySelector('#curve .xtick text').getBoundingClientRect().top")
     assert steps > tab.evaluate(f"Math.max(...{ticks.format('y4')}.map((one) => one.bottom))")
+    tab.close()
+
+
+def test_an_earlier_session_that_ended_badly_has_its_autopsy(browser: Browser, written: Callable[..., str]) -> None:
+    ending = Ending(verdict="lost_machine", sentence="The machine went away.", advice="Go on.", session="lake-s03")
+    one = replace(RUN.trainings[0], ending=None, earlier_endings=(ending,))
+    tab = browser.open(written(replace(RUN, trainings=(one,)), "earlier", pages.without_plotly))
+    tab.ready()
+    assert tab.data("endings")["endings"] == "1"
+    card = tab.text("[data-ending]")
+    assert "lake-s03" in card and "The machine went away." in card and "Go on." in card
     tab.close()
 
 
