@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -338,6 +339,21 @@ def test_a_project_that_was_moved_keeps_its_curves(trained: TrainedProject, tmp_
     project = type(trained.project)(code=moved, state=moved)
     found = page_of(project, None, command="", now=NOW)
     assert found.trainings[0].curve == curve and found.notes == ()
+    (row,) = section_trainings(project, "section_7_6")
+    assert [point.steps for point in row.curve.points] == list(curve.steps)
+
+
+def test_a_copied_project_reports_its_own_data(trained: TrainedProject, tmp_path: Path) -> None:
+    trained.train(trained.trials[0], Told(end=40, evaluations={40: 1.5}))
+    copy = tmp_path / "copy"
+    shutil.copytree(trained.project.state, copy)
+    for events in trained.project.results.glob("*/events.jsonl"):  # the original has gone on since
+        events.write_text(events.read_text(encoding="utf-8").replace('"score": 1.5', '"score": 99.0'), encoding="utf-8")
+    project = type(trained.project)(code=copy, state=copy)
+    assert page_of(project, None, command="", now=NOW).trainings[0].curve.scores == (1.5,)
+    (row,) = section_trainings(project, "section_7_6")
+    assert [point.score for point in row.curve.points] == [1.5]
+    assert page(trained).trainings[0].curve.scores == (99.0,)
 
 
 def test_the_command_of_a_training_names_its_settings_or_shows_it(tmp_path: Path) -> None:
