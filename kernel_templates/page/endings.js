@@ -2,18 +2,22 @@
 
 const MOST_ENDINGS = 50;
 
-const endingCard = (training, index) => {
-  const { ending } = training;
-  return element("details", { class: "ending", "data-ending": training.lineage_id, open: index < 3 },
-    element("summary", { dir: "auto" }, element("b", {}, nameOf(training)), chip(clean(ending.verdict).replaceAll("_", " "), { symbol: "✗", tone: "bad" })),
+/** The bad endings of the page: those of trainings first, then those of sessions after which a training went on. */
+const endingsOf = (trainings) => [
+  ...trainings.filter((one) => one.ending).map((one) => ({ training: one, ending: one.ending, key: one.lineage_id })),
+  ...trainings.flatMap((one) => one.earlier_endings.map((ending) => ({ training: one, ending, key: ending.session }))),
+];
+
+const endingCard = ({ training, ending, key }, index) =>
+  element("details", { class: "ending", "data-ending": key, open: index < 3 },
+    element("summary", { dir: "auto" }, element("b", {}, nameOf(training)), ending.session ? element("span", {}, ending.session) : "", chip(clean(ending.verdict).replaceAll("_", " "), { symbol: "✗", tone: "bad" })),
     element("p", { dir: "auto" }, ending.sentence),
     ending.evidence.length ? element("div", {}, element("h3", {}, "Evidence"), element("ul", { class: "evidence" }, ending.evidence.map((text) => element("li", { dir: "auto" }, element("code", {}, text))))) : "",
     ending.advice ? element("div", {}, element("h3", {}, "What to do"), element("p", { dir: "auto" }, ending.advice)) : "",
     ending.command ? element("p", {}, command(ending.command)) : "");
-};
 
 const drawEndings = () => {
-  const bad = view.page.trainings.filter((one) => one.ending);
+  const bad = endingsOf(view.page.trainings);
   const place = slot("endings", "body");
   const open = new Map([...place.querySelectorAll("[data-ending]")].map((node) => [node.dataset.ending, node.open]));
   part("endings").hidden = !bad.length;

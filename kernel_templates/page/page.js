@@ -40,7 +40,7 @@ const PARTS = [
   { draw: () => { fillStates(); drawTrainings(); }, data: (page) => page.trainings.map((one) => ({ ...one, curve: null })) },
   { draw: drawIntervals, data: (page) => page.intervals },
   { draw: () => { fillCompare(); drawCompare(); }, data: (page) => page.trainings.map((one) => [one.lineage_id, nameOf(one), one.settings]) },
-  { draw: drawEndings, data: (page) => page.trainings.map((one) => one.ending && [nameOf(one), one.ending]) },
+  { draw: drawEndings, data: (page) => page.trainings.map((one) => [nameOf(one), one.ending, one.earlier_endings]) },
   { draw: drawPictures, data: (page) => page.pictures },
   { draw: drawNumbers, data: (page) => [page.trainings.map((one) => one.numbers.length && [nameOf(one), one.numbers]), page.intervals] },
   { draw: drawCurve, data: (page) => page.trainings.map((one) => [one.lineage_id, nameOf(one), one.curve]) },

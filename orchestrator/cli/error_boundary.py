@@ -27,6 +27,7 @@ class Failure:
     cause: str
     remedy: str
     code: int
+    files: tuple[str, ...] = ()
 
 
 def run_command(act: Callable[[], int], *, as_json: bool = False) -> int:
@@ -46,7 +47,8 @@ def run_command(act: Callable[[], int], *, as_json: bool = False) -> int:
     text = f"Error: {failure.cause}" + (f"\n{failure.remedy}" if failure.remedy else "")
     _print(encodable(text, sys.stderr.encoding), sys.stderr)
     if as_json:
-        plain = {"error": failure.cause, "remedy": failure.remedy, "exit_code": failure.code}
+        plain: dict[str, Any] = {"error": failure.cause, "remedy": failure.remedy, "exit_code": failure.code}
+        plain |= {"files": failure.files} if failure.files else {}
         _print(json.dumps(plain, ensure_ascii=True, allow_nan=False), sys.stdout)
     return failure.code
 
@@ -90,7 +92,7 @@ def _expected(fault: BaseException) -> Failure | None:
     if (storage := _storage_failure(fault)) is not None:
         return storage
     if isinstance(fault, OrchestratorError):
-        return Failure(cause=str(fault), remedy=fault.remedy, code=fault.exit_code)
+        return Failure(cause=str(fault), remedy=fault.remedy, code=fault.exit_code, files=fault.files)
     if (name := _file_failure(fault)) is not None:
         return name
     if _is_unreadable(fault):  # something from outside, not a bug
@@ -153,7 +155,12 @@ def _project_folder() -> Path | None:
 def _masked(failure: Failure) -> Failure:
     """Hide secrets in a failure."""
     mask = _mask()
-    return Failure(cause=mask(failure.cause), remedy=mask(failure.remedy), code=failure.code)
+    return Failure(
+        cause=mask(failure.cause),
+        remedy=mask(failure.remedy),
+        code=failure.code,
+        files=tuple(mask(path) for path in failure.files),
+    )
 
 
 def _mask() -> Callable[[str], str]:

@@ -34,6 +34,7 @@ class OrchestratorError(Exception):
         remedy: What the user can do, as a sentence.
         transient: Whether the same request may succeed if it is simply repeated.
         wait_s: Seconds to wait before the next try, None if unknown.
+        files: Paths of the files that the command has written all the same.
     """
 
     exit_code: ClassVar[int] = EXIT_RUN_FAILED
@@ -43,6 +44,7 @@ class OrchestratorError(Exception):
         self.remedy = remedy
         self.transient = transient
         self.wait_s: float | None = None
+        self.files: tuple[str, ...] = ()
 
 
 class BadInput(OrchestratorError):

@@ -11,7 +11,7 @@ from orchestrator import __version__
 from orchestrator.core.page.conversion.alone import AloneScript, alone_chain
 from orchestrator.core.page.conversion.bars import bars_of
 from orchestrator.core.page.conversion.headline import headline_of
-from orchestrator.core.page.conversion.limits import left_out_of, limits_of
+from orchestrator.core.page.conversion.limits import TABLES_OF_SCRIPT, left_out_of, limits_of
 from orchestrator.core.page.conversion.masked import masked_page
 from orchestrator.core.page.conversion.rows import row_of, source_of
 from orchestrator.core.page.page import Page, Subject
@@ -75,7 +75,7 @@ def alone_page(folder: Path, *, script: Path | None, command: str, now: datetime
         sessions=tuple(bars_of(chain)),
         pictures=pictures,
         notes=(*notes, *unread),
-        left_out=(*left_out_of([chain], limits), *large),
+        left_out=(*left_out_of([chain], limits, TABLES_OF_SCRIPT), *large),
         versions={"orchestrator": __version__},
     )
     return masked_page(page, mask)

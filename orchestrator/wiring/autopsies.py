@@ -21,13 +21,13 @@ from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.ledger.records import SessionRecord, Stage
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.session.backend_types import Handle, Observation
-from orchestrator.core.session.slug import results_folder
 from orchestrator.ports import Ledger
 from orchestrator.stores.ledger.errors import not_read
 from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.project import Project
 from orchestrator.stores.secrets.rules import masking
 from orchestrator.stores.section.card_yaml import load_card
+from orchestrator.stores.session.results import fetched_folder, is_folder
 from orchestrator.stores.session.written_outputs import log_tail, read_outputs, written_sessions
 from orchestrator.wiring import LOCAL, make_backend
 from orchestrator.wiring.trial_evidence import TrialEvidence, evidence_of, known_trials, trial_evidence
@@ -107,6 +107,11 @@ class Autopsies:
             BadInput: The ledger does not know it.
         """
         return self._examine(find_subject(run_id, self._candidates()), None)
+
+    def of_sessions(self, keys: Iterable[str]) -> dict[str, Autopsy]:
+        """The autopsies of sessions, by their keys in the ledger; without those that it does not know."""
+        known = {one.session.key: one for one in self._candidates() if one.session is not None}
+        return {key: self._examine(Subject(candidate=known[key], whole=False), None) for key in keys if key in known}
 
     def of_trials(
         self, campaign: Campaign, file: str, statuses: Iterable[TrialStatus], refusals: Mapping[str, str]
@@ -218,14 +223,11 @@ class Autopsies:
         return _Gathered(outputs, seen, unread)
 
     def _fetched(self, candidate: Candidate) -> Outputs:
-        """The fetched outputs; a project that was moved has them below its present folder."""
+        """The fetched outputs."""
         record, results = candidate.session, self._project.results
-        places = [results / candidate.folder] if candidate.folder else []
-        if record is not None and record.results_dir:
-            places.insert(0, Path(record.results_dir))
-        if record is not None and record.handle:
-            places.append(results / results_folder(Handle.parse(record.handle).owner, record.slug))
-        found = next((place for place in places if _is_folder(place)), None)
+        found = results / candidate.folder if candidate.folder else None
+        if found is None or not is_folder(found):
+            found = None if record is None else fetched_folder(results, record)
         return Outputs() if found is None else read_outputs(found, self._shown(found))
 
     def _in_sandbox(self, handle: Handle) -> Outputs:
@@ -251,10 +253,3 @@ class Autopsies:
         except _UNREADABLE as fault:
             return None, outputs, (f"{record.backend} could not be asked: {fault}",)
         return seen, outputs, (f"{record.slug}: {seen.native}",) if seen.native == DAMAGED_END else ()
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False

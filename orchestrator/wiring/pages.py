@@ -13,7 +13,7 @@ from orchestrator.core.campaign.trial_status import TrialStatus
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.page.conversion.bars import bars_of
 from orchestrator.core.page.conversion.chain import Chain
-from orchestrator.core.page.conversion.limits import left_out_of, limits_of
+from orchestrator.core.page.conversion.limits import left_out_of, limits_of, tables_of
 from orchestrator.core.page.conversion.masked import masked_page
 from orchestrator.core.page.conversion.rows import row_of
 from orchestrator.core.page.conversion.settings import without_shared
@@ -29,7 +29,8 @@ from orchestrator.stores.reporting.pictures import pictures_in
 from orchestrator.stores.secrets.rules import also_hide, masking
 from orchestrator.wiring import LOCAL, present_digest
 from orchestrator.wiring.campaigns import trial_autopsies, webhooks_in_use
-from orchestrator.wiring.page.chains import autopsies_of, by_lineage, chains_of, trial_chains, with_autopsies, with_live
+from orchestrator.wiring.page.chains import by_lineage, chains_of, trial_chains, with_live
+from orchestrator.wiring.page.endings import autopsies_of, with_endings
 from orchestrator.wiring.page.parts import headline, intervals, picture_folders, quotas, title_of
 from orchestrator.wiring.page.reading import PageReader
 from orchestrator.wiring.page.targets import Target, target_of
@@ -68,7 +69,7 @@ def page_of(project: Project, target: str | None, *, command: str, now: datetime
     else:
         chains = chains_of(project, reader, runs, [one for one in sessions if _belongs(one, found)])
         autopsies = autopsies_of(project, reader, chains)
-    chains = with_live(project, reader, with_autopsies(chains, autopsies), ask=ask)
+    chains = with_live(project, reader, with_endings(project, reader, chains, autopsies), ask=ask)
     return _page(project, reader, found, campaign, chains, command=command, now=now, ask=ask)
 
 
@@ -118,6 +119,7 @@ def _page(
     mask = masking()
     limits = limits_of(len(chains))
     rows = tuple(row_of(one, limits) for one in chains)
+    name = campaign.campaign if campaign is not None else chains[0].section if chains else ""
     shared: dict[str, str] = {}
     if limits.shares_settings:
         rows, shared = without_shared(rows)
@@ -139,7 +141,7 @@ def _page(
         intervals=intervals(reader, target, chains, records, command),
         pictures=pictures,
         notes=(*reader.notes, *unread),
-        left_out=(*left_out_of(chains, limits), *reader.left_out, *large),
+        left_out=(*left_out_of(chains, limits, tables_of(target.subject, name)), *reader.left_out, *large),
         shared_settings=shared,
         versions={"orchestrator": __version__},
     )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.core.page.page import Page, Subject
-from orchestrator.core.page.training import Curve
+from orchestrator.core.page.training import Curve, Ending
 from tests.browser import pages, parts
 from tests.browser.chromium import Browser
 from tests.browser.tab import Tab
@@ -117,6 +117,17 @@ def test_sections_with_the_same_label_keep_names_rows_and_means_of_their_own(sec
     tab.fill("[data-control=mode]", "mean")
     assert tab.text("#curve .legend").splitlines() == ["quay PPO (2 seeds)", "crossing PPO (2 seeds)"]
     tab.fill("[data-control=mode]", "")
+
+
+def test_an_earlier_session_that_ended_badly_has_its_autopsy(browser: Browser, written: Callable[..., str]) -> None:
+    ending = Ending(verdict="lost_machine", sentence="The machine went away.", advice="Go on.", session="lake-s03")
+    one = replace(RUN.trainings[0], ending=None, earlier_endings=(ending,))
+    tab = browser.open(written(replace(RUN, trainings=(one,)), "earlier", pages.without_plotly))
+    tab.ready()
+    assert tab.data("endings")["endings"] == "1"
+    card = tab.text("[data-ending]")
+    assert "lake-s03" in card and "The machine went away." in card and "Go on." in card
+    tab.close()
 
 
 def test_a_chart_that_fails_leaves_the_other_parts(browser: Browser, written: Callable[..., str]) -> None:

@@ -72,16 +72,19 @@ def script_folder(project: Project, target: str | None) -> Path | None:
 
 
 def _page_of_script(folder: Path, target: str, output: Path | None, console: Console) -> dict[str, Any]:
-    """The page of a script that ran without a project, beside its checkpoints."""
-    from orchestrator.kernel.files.atomic import make_folder
+    """The page of a script that ran without a project, beside its checkpoints.
+
+    Raises:
+        BadInput: The folder that the user named holds files that no report wrote.
+    """
+    from orchestrator.stores.reporting.folder import marked_report
     from orchestrator.stores.system_clock import SystemClock
     from orchestrator.wiring.alone_page import alone_page
 
     path = Path(target)
     script = path if path.is_file() else None
     page = alone_page(folder, script=script, command=page_command(), now=SystemClock().now())
-    make_folder(output or folder)
-    return _shown(page, written_page(page, output or folder, console), "", console)
+    return _shown(page, written_page(page, folder if output is None else marked_report(output), console), "", console)
 
 
 def _page_alone(project: Project, target: str | None, output: Path | None, console: Console) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def section_report(project: Project, section: str, output: Path | None, console:
     """
     from orchestrator.core.errors import BadInput, RunFailed
     from orchestrator.core.reporting.training_tables import text_lines
-    from orchestrator.stores.reporting.folder import emptied_report
+    from orchestrator.stores.reporting.folder import marked_report, replaced_report
     from orchestrator.stores.reporting.training_report import seed_statistics, write_training_report
     from orchestrator.wiring.reports import section_trainings
 
@@ -46,10 +46,13 @@ def section_report(project: Project, section: str, output: Path | None, console:
     statistics: list[Statistic] | None = None
     unwritten = ""
     try:
-        folder = emptied_report(output or project.section_reports / section)
-        files = written_page(page, folder, console)
-        if damaged is None:
-            written, statistics = write_training_report(section, trainings, folder, page_command())
+        folder = output or project.section_reports / section
+        if damaged is not None:  # the tables of an earlier report stay: the page says what is damaged
+            files = written_page(page, marked_report(folder), console)
+        else:
+            with replaced_report(folder):
+                files = written_page(page, folder, console)
+                written, statistics = write_training_report(section, trainings, folder, page_command())
             console.say(*(f"Wrote {path.as_posix()}" for path in written))
             files += written
     except OSError as fault:
@@ -58,6 +61,7 @@ def section_report(project: Project, section: str, output: Path | None, console:
         unwritten = why_unwritten(fault, project)
         console.say(unwritten)
     if damaged is not None:
+        damaged.files = tuple(path.as_posix() for path in files)
         raise damaged
     statistics = seed_statistics(trainings) if statistics is None else statistics
     console.say(*text_lines(trainings, statistics))

@@ -75,6 +75,7 @@ class Ending:
         evidence: `source: text`, the strongest first.
         advice: What the user does next.
         command: The next command.
+        session: Slug of the session; empty for the end of a training.
     """
 
     verdict: str
@@ -82,6 +83,7 @@ class Ending:
     evidence: tuple[str, ...] = ()
     advice: str = ""
     command: str = ""
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,7 @@ class Training:
         policy_digest: Digest of the final policy, sha256 in hex; empty if there is none.
         command: The command that continues or repeats it.
         ending: The autopsy of a bad ending, None after a good one.
+        earlier_endings: The autopsies of earlier sessions that ended badly, oldest first.
     """
 
     lineage_id: str
@@ -142,3 +145,4 @@ class Training:
     numbers: tuple[Number, ...] = ()
     curve: Curve = field(default_factory=Curve)
     ending: Ending | None = None
+    earlier_endings: tuple[Ending, ...] = ()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.core.errors import BadInput
 
 _MARK = ".campaign_report"
+_EARLIER = ".earlier"
 
 
 def emptied_report(folder: Path) -> Path:
@@ -20,11 +22,51 @@ def emptied_report(folder: Path) -> Path:
     """
     marked_report(folder)
     for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path != folder / _MARK:
-            path.unlink()
+        if path.name != _MARK:
+            _delete(path)
     return folder
+
+
+@contextmanager
+def replaced_report(folder: Path) -> Iterator[Path]:
+    """An empty folder for a new report; the earlier one comes back if the block fails.
+
+    Raises:
+        BadInput: It holds files but no mark, so the files are not a report's.
+        OSError: It cannot be written.
+    """
+    marked_report(folder)
+    aside = folder / _EARLIER
+    if aside.is_dir():  # of a report that was killed
+        _move(aside, folder)
+    aside.mkdir()
+    try:
+        for path in _entries(folder):
+            path.rename(aside / path.name)
+        yield folder
+    except BaseException:
+        _move(aside, folder)
+        raise
+    shutil.rmtree(aside)
+
+
+def _move(aside: Path, folder: Path) -> None:
+    """Put the earlier files back; those of the new report with the same names are deleted."""
+    for path in list(aside.iterdir()):
+        _delete(folder / path.name)
+        path.rename(folder / path.name)
+    aside.rmdir()
+
+
+def _entries(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.name not in (_MARK, _EARLIER)]
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def marked_report(folder: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -34,20 +35,20 @@ def pictures_in(
         The pictures, sentences about those that cannot be shown, and sentences about those that would be too much.
     """
     found: list[tuple[Path, Source, int]] = []
+    notes: list[str] = []
     for folder, source in folders:
-        found += [(path, source, path.stat().st_size) for path in sorted(_below(folder))]
+        found += [(path, source, size) for path, size in sorted(_below(folder, source, notes))]
     kept, dropped = list(found), list[tuple[Path, Source, int]]()
     while len(kept) > MOST_PICTURES or sum(size for _, _, size in kept) > most_bytes:
         dropped.append(max(kept, key=lambda one: one[2]))
         kept.remove(dropped[-1])
-    notes: list[str] = []
     pictures: list[Picture] = []
     for path, source, _ in kept:
         picture, fault = _picture(path, source, mask)
         if picture is not None:
             pictures.append(picture)
         else:
-            notes.append(f"The picture {path.name} of {source.session} is left out: {fault}.")
+            notes.append(_unread(path, source, fault))
     return tuple(pictures), tuple(notes), (_left_out(dropped),) if dropped else ()
 
 
@@ -58,20 +59,47 @@ def _left_out(dropped: Sequence[tuple[Path, Source, int]]) -> str:
     return f"Pictures: {named}{more}."
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    """The picture files below a folder; links are not followed, and the report's own curves are left out."""
+def _unread(path: Path, source: Source, fault: str) -> str:
+    return f"The picture {path.name} of {source.session} is left out: {fault}."
+
+
+def _why(fault: OSError) -> str:
+    return f"it cannot be read ({fault.strerror or fault})"
+
+
+def _below(folder: Path, source: Source, notes: list[str]) -> Iterator[tuple[Path, int]]:
+    """The picture files below a folder with their sizes in bytes, without those that the report itself drew.
+
+    Links are not followed.
+
+    Args:
+        notes: Receives a sentence about each picture that cannot be read, and about those that are not looked for.
+    """
+
+    def unread(fault: OSError) -> None:
+        if not isinstance(fault, FileNotFoundError):  # a training need not write any result
+            notes.append(f"Pictures of {source.session} are left out: {Path(fault.filename).name} cannot be read.")
+
     seen = 0
-    for place, _, names in os.walk(folder):
+    for place, _, names in os.walk(folder, onerror=unread):
         for name in names:
             seen += 1
             path = Path(place, name)
             if seen > _MOST_FILES:
+                notes.append(
+                    f"{source.session} wrote more than {_MOST_FILES} files: pictures are looked for in that many."
+                )
                 return
-            if path.suffix.lower() not in MEDIA_TYPES or path.is_symlink() or not path.is_file():
+            if path.suffix.lower() not in MEDIA_TYPES:
                 continue
-            if name == _OWN_CURVES and path.with_name(_BESIDE_OWN_CURVES).is_file():
+            try:
+                found = path.lstat()
+                own = name == _OWN_CURVES and path.with_name(_BESIDE_OWN_CURVES).is_file()
+            except OSError as fault:  # a session that runs may delete it
+                notes.append(_unread(path, source, _why(fault)))
                 continue
-            yield path
+            if stat.S_ISREG(found.st_mode) and not own:
+                yield path, found.st_size
 
 
 def _picture(path: Path, source: Source, mask: Callable[[str], str]) -> tuple[Picture | None, str]:
@@ -79,7 +107,7 @@ def _picture(path: Path, source: Source, mask: Callable[[str], str]) -> tuple[Pi
     try:
         content = path.read_bytes()
     except OSError as fault:
-        return None, f"it cannot be read ({fault.strerror or fault})"
+        return None, _why(fault)
     if suffix == ".svg":
         content = mask(content.decode("utf-8", "replace")).encode()
         if b"<svg" not in content[:4096]:

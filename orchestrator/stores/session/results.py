@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from orchestrator.core.checkpoint.inventory import FetchedCheckpoints
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.reporting.learning_curve import SessionCurve
 from orchestrator.core.section.size_limits import MOST_WHOLE
+from orchestrator.core.session.backend_types import Handle
 from orchestrator.core.session.slug import results_folder
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.checkpoint.normalization_file import normalization_path, read_normalization
@@ -32,6 +34,30 @@ from orchestrator.stores.session.results_author import author_of
 
 _ROLLOUT_STEPS = 1 << 20
 """More than any rollout; a session exceeds its target by less than one."""
+
+
+def fetched_folder(results: Path, record: SessionRecord) -> Path | None:
+    """The fetched outputs of a session; None if they are nowhere.
+
+    The ledger states an absolute path. A project that was moved or copied has its own outputs below its present folder:
+    these count first, because the path may be of the original.
+
+    Args:
+        results: `validation_output/results` of the project.
+    """
+    recorded = [] if record.results_dir is None else [Path(record.results_dir)]
+    places = [results / path.name for path in recorded]
+    if record.handle:
+        places.append(results / results_folder(Handle.parse(record.handle).owner, record.slug))
+    return next((place for place in (*places, *recorded) if is_folder(place)), None)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path that another computer wrote is a folder that can be looked at."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 class ResultsTree:
@@ -81,7 +107,8 @@ class ResultsTree:
         Raises:
             RunFailed: Its event file is damaged, or of another session.
         """
-        return session_curve(record)
+        folder = fetched_folder(self._root, record)
+        return session_curve(record if folder is None else replace(record, results_dir=str(folder)))
 
     def incoming(self, folder: Path, ticket: Ticket) -> FetchedCheckpoints:
         """The files of a session for the models directory.

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
-from orchestrator.core.autopsy.verdicts import Autopsy
 from orchestrator.core.campaign.trial_status import FINISHED, TrialStatus
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
@@ -14,7 +13,6 @@ from orchestrator.core.page.conversion.chain import Chain
 from orchestrator.core.page.conversion.settings import flat_settings
 from orchestrator.core.reporting.finished_trial import run_command
 from orchestrator.core.reporting.training import variant_labels
-from orchestrator.core.run.summary import GOOD_ENDS
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.session.live_progress import LiveProgress
 from orchestrator.core.session.spec import SessionSpec
@@ -24,8 +22,6 @@ from orchestrator.stores.section.card_yaml import load_card
 from orchestrator.wiring.live import live_progress
 from orchestrator.wiring.page.commands import Commands
 from orchestrator.wiring.page.reading import PageReader
-
-_MOST_AUTOPSIES = 200
 
 
 def chains_of(
@@ -82,33 +78,6 @@ def with_live(project: Project, reader: PageReader, chains: Sequence[Chain], *, 
         live = _live(project, reader, card_of, chain, open_ones, ask=ask) if open_ones else []
         found.append(replace(chain, live=live[-1]) if live else chain)
     return found
-
-
-def with_autopsies(chains: Sequence[Chain], found: Mapping[str, Autopsy]) -> list[Chain]:
-    """The trainings, each with the autopsy of its bad ending.
-
-    Args:
-        found: Lineage id -> autopsy.
-    """
-    return [replace(one, autopsy=found[one.lineage_id]) if one.lineage_id in found else one for one in chains]
-
-
-def autopsies_of(project: Project, reader: PageReader, chains: Sequence[Chain]) -> dict[str, Autopsy]:
-    """Lineage id -> why the latest run of a training ended badly; of very many, the newest ones."""
-    bad = [one.run for one in chains if one.run is not None and _ended_badly(one.run) and not one.in_flight]
-    if not bad:
-        return {}
-    bad.sort(key=lambda run: run.ended_at or "")
-    if len(bad) > _MOST_AUTOPSIES:
-        reader.left_out.append(f"{len(bad)} trainings ended badly: the newest {_MOST_AUTOPSIES} are examined.")
-    from orchestrator.wiring.autopsies import autopsies
-
-    with autopsies(project) as examined:
-        return {run.lineage_id: examined.of_run(run.run_id) for run in bad[-_MOST_AUTOPSIES:]}
-
-
-def _ended_badly(run: RunRecord) -> bool:
-    return run.ended_at is not None and run.end_reason not in GOOD_ENDS
 
 
 def _chain(

@@ -12,13 +12,13 @@ from orchestrator.core.page.conversion.chain import Reports
 from orchestrator.core.page.conversion.reading import recorded_reports, reports_in
 from orchestrator.core.reporting.learning_curve import SessionCurve
 from orchestrator.core.session.backend_types import Handle
-from orchestrator.core.session.slug import results_folder
 from orchestrator.kernel.checkpoint.card import read_card
 from orchestrator.kernel.reading.json_text import Unreadable
 from orchestrator.kernel.session.manifest import Manifest, read_manifest
 from orchestrator.kernel.wire import CARD_SUFFIX, CHECKPOINTS, EVENTS_NAME, checkpoint_steps, models_path
 from orchestrator.stores.project import Project
 from orchestrator.stores.session.event_log import curve_in, own_events
+from orchestrator.stores.session.results import fetched_folder
 from orchestrator.wiring import LOCAL
 
 _MOST_NOTES = 20
@@ -62,13 +62,8 @@ class PageReader:
         return (*found[:_MOST_NOTES], *([f"{rest} more files could not be read."] if rest > 0 else []))
 
     def folder(self, record: SessionRecord) -> Path | None:
-        """The fetched outputs of a session; a project that was moved has them below its present folder."""
-        places = [Path(record.results_dir)] if record.results_dir else []
-        if record.results_dir:
-            places.append(self._project.results / Path(record.results_dir).name)
-        if record.handle:
-            places.append(self._project.results / results_folder(Handle.parse(record.handle).owner, record.slug))
-        return next((place for place in places if place.is_dir()), None)
+        """The fetched outputs of a session; None without them."""
+        return fetched_folder(self._project.results, record)
 
     def reports(self, record: SessionRecord) -> Reports | None:
         """What a session reported; None for one that never trained."""

@@ -13,7 +13,9 @@ from typing import Any, cast
 import pytest
 
 import orchestrator
-from orchestrator.cli.commands.report import report
+from orchestrator.cli.commands.report import _page_of_script, report
+from orchestrator.cli.output.console import Console
+from orchestrator.core.errors import BadInput
 from orchestrator.core.page.page import Subject
 from orchestrator.core.page.training import Wasted
 from orchestrator.kernel.session.context import SessionContext
@@ -151,6 +153,17 @@ def test_the_command_report_shows_a_script_that_runs(
     started_again(folder, datetime.now(tz=UTC), alive(31))
     report(str(tmp_path / "train.py"), as_json=True)
     assert json.loads(capsys.readouterr().out)["headline"]["text"] == "Not finished: 31 of 40 steps, in flight."
+
+
+def test_the_page_of_a_script_is_not_written_beside_files_of_the_user(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "report.html").write_text("years of work", encoding="utf-8")
+    with pytest.raises(BadInput, match="files that no report wrote"):
+        _page_of_script(folder, "train.py", tmp_path / "thesis", Console(sys.stderr))
+    assert (tmp_path / "thesis" / "report.html").read_text(encoding="utf-8") == "years of work"
+    for _ in range(2):
+        shown = _page_of_script(folder, "train.py", tmp_path / "new", Console(sys.stderr))
+        assert shown["files"] == [(tmp_path / "new" / "report.html").as_posix()]
 
 
 def test_an_absent_or_strange_event_file_is_a_note(folder: Path) -> None:

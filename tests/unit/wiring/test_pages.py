@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -266,6 +267,33 @@ def test_a_bad_ending_has_its_autopsy(trained: TrainedProject) -> None:
     assert page(trained, "pages").trainings[0].ending is not None
 
 
+def test_each_session_that_ended_badly_has_its_autopsy_also_after_a_good_end(
+    trained: TrainedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crashed = Told(start=20, end=30, reason="crashed", manifest=False)
+    trained.train(trained.trials[0], Told(end=20, reason="paused"), crashed, Told(start=30, end=40))
+    slugs = [one.slug for one in page(trained).sessions]
+    for target in ("section_7_6", "pages", None):
+        one = page(trained, target).trainings[0]
+        assert one.ending is None and one.state == "done"
+        (ending,) = one.earlier_endings
+        assert ending.session == slugs[1] and ending.sentence and ending.advice
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("an autopsy is made once")
+
+    monkeypatch.setattr("orchestrator.wiring.autopsies.autopsies", refuse)
+    assert page(trained).trainings[0].earlier_endings == (ending,)
+
+
+def test_the_last_session_of_a_failed_training_is_explained_once(trained: TrainedProject) -> None:
+    crashed = Told(end=20, reason="crashed", manifest=False)
+    trained.train(trained.trials[0], crashed, replace(crashed, start=20, end=25), run_end="crashed")
+    (one,) = page(trained, "section_7_6").trainings
+    assert one.ending is not None and len(one.earlier_endings) == 1
+    assert one.earlier_endings[0].session == page(trained).sessions[0].slug
+
+
 @pytest.mark.parametrize("damage", ["event file", "manifest", "folder", "all of an event file"])
 def test_what_is_damaged_is_a_note_and_the_rest_stays(trained: TrainedProject, damage: str) -> None:
     chain(trained)
@@ -335,6 +363,21 @@ def test_a_project_that_was_moved_keeps_its_curves(trained: TrainedProject, tmp_
     project = type(trained.project)(code=moved, state=moved)
     found = page_of(project, None, command="", now=NOW)
     assert found.trainings[0].curve == curve and found.notes == ()
+    (row,) = section_trainings(project, "section_7_6")
+    assert [point.steps for point in row.curve.points] == list(curve.steps)
+
+
+def test_a_copied_project_reports_its_own_data(trained: TrainedProject, tmp_path: Path) -> None:
+    trained.train(trained.trials[0], Told(end=40, evaluations={40: 1.5}))
+    copy = tmp_path / "copy"
+    shutil.copytree(trained.project.state, copy)
+    for events in trained.project.results.glob("*/events.jsonl"):  # the original has gone on since
+        events.write_text(events.read_text(encoding="utf-8").replace('"score": 1.5', '"score": 99.0'), encoding="utf-8")
+    project = type(trained.project)(code=copy, state=copy)
+    assert page_of(project, None, command="", now=NOW).trainings[0].curve.scores == (1.5,)
+    (row,) = section_trainings(project, "section_7_6")
+    assert [point.score for point in row.curve.points] == [1.5]
+    assert page(trained).trainings[0].curve.scores == (99.0,)
 
 
 def test_the_command_of_a_training_names_its_settings_or_shows_it(tmp_path: Path) -> None:

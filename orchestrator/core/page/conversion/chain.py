@@ -53,6 +53,7 @@ class Chain:
         status: As a trial of a campaign; None outside of one.
         live: Its session in flight, None without one.
         autopsy: Of a bad ending, None after a good one.
+        earlier: Slug of an earlier session that ended badly -> its autopsy.
         refusal: Why the last tick of its campaign refused to start it; empty if it did not.
         manifest: Of its newest session, None without a readable one.
     """
@@ -73,6 +74,7 @@ class Chain:
     status: TrialStatus | None = None
     live: LiveProgress | None = None
     autopsy: Autopsy | None = None
+    earlier: Mapping[str, Autopsy] = field(default_factory=dict)
     refusal: str = ""
     manifest: Manifest | None = None
 

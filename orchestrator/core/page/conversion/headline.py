@@ -100,8 +100,8 @@ def _unfinished(chains: Sequence[Chain], begun: Sequence[Chain]) -> Headline:
         text = f"Not finished: {steps_of(steps_done_of(newest), newest.target_steps)}, {state_of(newest)}."
         lines = () if newest.autopsy is None else (newest.autopsy.sentence, newest.autopsy.advice)
         return Headline(verdict=UNFINISHED, text=text, lines=lines, source=source_of(newest))
-    flying = sum(state_of(one) == IN_FLIGHT for one in chains)
-    text = f"0 of {len(chains)} trainings finished, {flying} in flight."
+    in_flight = sum(state_of(one) == IN_FLIGHT for one in chains)
+    text = f"0 of {len(chains)} trainings finished, {in_flight} in flight."
     return Headline(verdict=UNFINISHED, text=text, source=source_of(newest))
 
 

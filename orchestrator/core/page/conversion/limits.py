@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from orchestrator.core.page.conversion.chain import Chain
+from orchestrator.core.page.page import Subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +50,50 @@ def limits_of(trainings: int) -> Limits:
     )
 
 
-def left_out_of(chains: Sequence[Chain], limits: Limits) -> Iterator[str]:
-    """What the limits leave out of a page, a sentence each."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tables:
+    """Where everything is that a page leaves out, a sentence each.
+
+    Attributes:
+        evaluations: Every evaluation.
+        numbers: Every number of a section's summary.
+    """
+
+    evaluations: str
+    numbers: str
+
+
+def tables_of(subject: Subject, name: str) -> Tables:
+    """The tables that a command writes.
+
+    Args:
+        name: The section of a run or a section; the campaign. Of a project, any.
+    """
+    if subject is Subject.CAMPAIGN:
+        command, numbers = f"campaign report {name}", "table.csv"
+    else:
+        command, numbers = f"report {'SECTION' if subject is Subject.PROJECT else name}", "trainings.csv"
+    by = f"`python -m orchestrator {command}` writes"
+    return Tables(
+        evaluations=f"{by} learning_curves.csv with every evaluation.", numbers=f"{by} {numbers} with all of them."
+    )
+
+
+TABLES_OF_SCRIPT = Tables(
+    evaluations="events.jsonl in the folder of the training has all of them.",
+    numbers="events.jsonl in the folder of the training has all of them.",
+)
+
+
+def left_out_of(chains: Sequence[Chain], limits: Limits, tables: Tables) -> Iterator[str]:
+    """What the limits leave out of a page, and where it is, a sentence or two each."""
     curves = [len(series) for one in chains for reports in one.reports.values() for series in reports.series]
     if any(one > limits.points for one in curves):
         yield (
             f"A learning curve shows at most {limits.points} evaluations and {limits.points} rewards, evenly spread: "
-            "learning_curves.csv has every evaluation."
+            f"{tables.evaluations}"
         )
     if any(len((one.evaluated.numbers if one.evaluated else None) or {}) > limits.numbers for one in chains):
-        yield f"A training shows the first {limits.numbers} numbers of its section: trainings.csv has all of them."
+        yield f"A training shows the first {limits.numbers} numbers of its section: {tables.numbers}"
     if limits.shares_settings:
         yield "Settings that all trainings share are stated once and left out of each training."

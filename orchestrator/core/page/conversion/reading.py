@@ -8,14 +8,10 @@ from typing import Any
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.page.conversion.chain import Reports
 from orchestrator.core.reporting.learning_curve import SessionCurve
-from orchestrator.core.session.live_progress import measured
+from orchestrator.core.session.live_progress import REWARD_NAMES, first_number, measured
 from orchestrator.kernel.reading.shapes import COUNT, fits
 from orchestrator.kernel.reporting.evaluation import evaluation_in
 from orchestrator.kernel.reporting.trial_report import CurvePoint
-
-REWARDS = ("reward_mean", "reward", "mean_reward", "ep_rew_mean", "episode_reward", "return")
-"""Names under which a progress report may state its mean reward; the first that is there counts."""
-_LARGEST = 1e300
 
 
 def reports_in(events: Sequence[Mapping[str, Any]], curve: SessionCurve) -> Reports:
@@ -51,13 +47,6 @@ def _rewards(events: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, float]]
         steps = event.get("steps")
         if event.get("kind") != "progress" or not isinstance(steps, int) or isinstance(steps, bool) or steps < 0:
             continue
-        for name in REWARDS:
-            reward = event.get(name)
-            if reward is not None and _is_number(reward):
-                yield steps, float(reward)
-                break
-
-
-def _is_number(value: Any) -> bool:
-    """Whether it is a finite number that fits into a float."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
+        reward = first_number(event, REWARD_NAMES)
+        if reward is not None:
+            yield steps, reward

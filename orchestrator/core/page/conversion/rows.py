@@ -48,6 +48,7 @@ def row_of(chain: Chain, limits: Limits) -> Training:
         numbers=numbers_of(chain, limits),
         curve=curve_of(chain, limits.points),
         ending=None if chain.autopsy is None else ending_of(chain.autopsy),
+        earlier_endings=tuple(ending_of(found, slug) for slug, found in chain.earlier.items()),
     )
 
 
@@ -123,14 +124,19 @@ def numbers_of(chain: Chain, limits: Limits) -> tuple[Number, ...]:
     return tuple(Number(name=name, value=value, source=own) for name, value in reported)
 
 
-def ending_of(autopsy: Autopsy) -> Ending:
-    """An autopsy as the page shows it."""
+def ending_of(autopsy: Autopsy, session: str = "") -> Ending:
+    """An autopsy as the page shows it.
+
+    Args:
+        session: Slug of the session; empty for the end of a training.
+    """
     return Ending(
         verdict=autopsy.verdict.value,
         sentence=autopsy.sentence,
         evidence=(*map(str, autopsy.evidence), *(f"not read: {one}" for one in autopsy.unread)),
         advice=autopsy.advice,
         command=autopsy.command,
+        session=session,
     )
 
 

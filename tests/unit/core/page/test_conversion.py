@@ -12,7 +12,7 @@ import pytest
 from orchestrator.core.ledger.records import SessionRecord, Stage
 from orchestrator.core.page.conversion.chain import Chain, Reports
 from orchestrator.core.page.conversion.curves import curve_of
-from orchestrator.core.page.conversion.limits import left_out_of, limits_of
+from orchestrator.core.page.conversion.limits import TABLES_OF_SCRIPT, Tables, left_out_of, limits_of, tables_of
 from orchestrator.core.page.conversion.masked import masked_page
 from orchestrator.core.page.conversion.reading import reports_in
 from orchestrator.core.page.conversion.rows import grade_of, numbers_of, row_of
@@ -155,7 +155,27 @@ def test_the_page_says_what_the_limits_leave_out() -> None:
     many = limits_of(10_000)
     assert [name.name for name in numbers_of(long, many)] == ["n0", "n1", "n2"]
     assert numbers_of(long, many)[0].source == Source(session="s01")
-    assert len(list(left_out_of([long], many))) == 3 and list(left_out_of([long], limits_of(1))) == []
+    curves, numbers, settings = left_out_of([long], many, tables_of(Subject.SECTION, "lake"))
+    by = "`python -m orchestrator report lake` writes"
+    assert curves.endswith(f"evenly spread: {by} learning_curves.csv with every evaluation.")
+    assert numbers.endswith(f"numbers of its section: {by} trainings.csv with all of them.") and "Settings" in settings
+    assert list(left_out_of([long], limits_of(1), tables_of(Subject.SECTION, "lake"))) == []
+
+
+@pytest.mark.parametrize(
+    ("tables", "where"),
+    [
+        (tables_of(Subject.RUN, "lake"), "`python -m orchestrator report lake` writes learning_curves.csv"),
+        (tables_of(Subject.PROJECT, "lake"), "`python -m orchestrator report SECTION` writes learning_curves.csv"),
+        (tables_of(Subject.CAMPAIGN, "sweep"), "`python -m orchestrator campaign report sweep` writes learning"),
+        (TABLES_OF_SCRIPT, "events.jsonl in the folder of the training has all of them."),
+    ],
+)
+def test_each_page_names_the_file_or_command_that_has_every_evaluation(tables: Tables, where: str) -> None:
+    one = session(1, 0, 100)
+    long = chain((one, reports(one, 100, {step: 0.0 for step in range(30)}, {})))
+    (sentence, _) = left_out_of([long], limits_of(10_000), tables)
+    assert f"evenly spread: {where}" in sentence
 
 
 def test_settings_are_flat_and_those_that_all_share_can_be_taken_out() -> None:
@@ -217,6 +237,7 @@ def test_rewards_of_strange_reports_are_left_out() -> None:
         {"kind": "other", "steps": 4, "reward": 1.0},
         {"kind": "progress", "steps": 5, "reward": 1e400},
         {"at": "yesterday"},
+        {"kind": "progress", "steps": 6, "reward": "none", "score": 4},
     ]
     found = reports_in(events, cast(SessionCurve, SimpleNamespace()))
-    assert found.rewards == ((1, 1.5), (2, -2.0)) and latest_time(events) is None
+    assert found.rewards == ((1, 1.5), (2, -2.0), (6, 4.0)) and latest_time(events) is None

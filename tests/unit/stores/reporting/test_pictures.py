@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.page.source import Source
+from orchestrator.stores.reporting import pictures
 from orchestrator.stores.reporting.pictures import pictures_in
 
 PNG, GIF = b"\x89PNG\r\n\x1a\n", b"GIF89a"
@@ -63,3 +64,40 @@ def test_a_link_and_the_curves_of_the_general_report_are_left_out(tmp_path: Path
     (folder / "trainings.csv").write_text("", "utf-8")
     assert pictures_in([(folder, SOURCE)], plain, 4_000_000) == ((), (), ())
     assert pictures_in([(tmp_path / "absent", SOURCE)], plain, 4_000_000) == ((), (), ())
+
+
+@pytest.mark.parametrize("when", ["lstat", "read_bytes"])
+def test_a_picture_that_vanishes_while_the_page_is_made_is_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(PNG)
+    real = getattr(Path, when)
+
+    def vanish(path: Path) -> object:
+        if path.name == "a.png":
+            path.unlink(missing_ok=True)
+        return real(path)
+
+    monkeypatch.setattr(Path, when, vanish)
+    found, notes, _ = pictures_in([(tmp_path, SOURCE)], plain, 4_000_000)
+    assert [one.title for one in found] == ["b"]
+    assert notes == ("The picture a.png of s01 is left out: it cannot be read (No such file or directory).",)
+
+
+def test_files_that_are_not_looked_at_are_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "_MOST_FILES", 2)
+    for name in ("1.txt", "2.txt", "a.png"):
+        (tmp_path / name).write_bytes(PNG)
+    found, notes, _ = pictures_in([(tmp_path, SOURCE), (tmp_path / "absent", SOURCE)], plain, 4_000_000)
+    assert len(found) < 2 and notes == ("s01 wrote more than 2 files: pictures are looked for in that many.",)
+
+
+def test_a_folder_that_cannot_be_read_is_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("os.scandir", refuse)
+    assert pictures_in([(tmp_path, SOURCE)], plain, 4_000_000)[1] == (
+        f"Pictures of s01 are left out: {tmp_path.name} cannot be read.",
+    )
