@@ -15,7 +15,7 @@ from orchestrator.core.page.training import Seam, Wasted
 from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME
 from orchestrator.stores.ledger.sqlite import SqliteLedger
-from orchestrator.wiring.page import parts
+from orchestrator.wiring.page import parts, reading
 from orchestrator.wiring.pages import page_of
 from tests.doubles.trained_project import Told, TrainedProject, campaign_yaml
 
@@ -183,6 +183,17 @@ def test_a_session_in_flight_is_on_the_page(trained: TrainedProject) -> None:
     assert [one.in_flight for one in found.sessions] == [False, True]
     assert found.trainings[0].state == "in flight" and found.trainings[0].verdict == "unfinished"
     assert found.sessions[1].ended_at is None and found.sessions[1].end_reason == ""
+
+
+def test_of_an_event_file_that_grows_only_the_newest_reading_is_kept(trained: TrainedProject) -> None:
+    trained.train(trained.trials[0], Told(end=20, reason="paused"), Told(start=20, end=40))
+    reading.forget()
+    path = trained.folder(page(trained).sessions[-1].slug) / "events.jsonl"
+    for _ in range(20):
+        with path.open("a", encoding="utf-8") as file:
+            file.write("\n")
+        page(trained)
+    assert len(reading._read) == 2
 
 
 def test_a_bad_ending_has_its_autopsy(trained: TrainedProject) -> None:
