@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.cli.output.console import Console
     from orchestrator.core.page.page import Page
     from orchestrator.stores.project import Project
+    from orchestrator.wiring.page.answers import Answers
 
 _Target = Annotated[
     str | None,
@@ -68,16 +69,18 @@ def serve(
     from orchestrator.stores.project import find_project
     from orchestrator.wiring.asked_page import AskedPage
     from orchestrator.wiring.live_page import LivePage
+    from orchestrator.wiring.page.answers import Answers
 
     stream = sys.stderr if as_json else sys.stdout
     Console(stream).begins(f"Reading the trainings of {target or 'this project'}")
     project, explain, began_s = find_project(), _Explained(), time.monotonic()
     folder = script_folder(project, target)
-    read = _reader(project, target, folder)
+    answers = Answers()
+    read = _reader(project, target, folder, answers)
     page = read()  # an unknown target is refused here
     first = First(page=page, took_s=time.monotonic() - began_s)
     if ask and folder is None:
-        read = asked = AskedPage(read, partial(read_page, project, target, ask=True), explain)
+        read = asked = AskedPage(read, partial(read_page, project, target, answers, ask=True), explain)
         asked.ask_if_due()
     PULSE.end()  # what follows may be the only lines of some days
     console = Console(stream, pulse=None)
@@ -96,16 +99,17 @@ def serve(
     return 0
 
 
-def _reader(project: Project, target: str | None, folder: Path | None) -> Callable[[], Page]:
+def _reader(project: Project, target: str | None, folder: Path | None, answers: Answers) -> Callable[[], Page]:
     """Reads the page of a target.
 
     Args:
         folder: Of the training of a script without a project; None for any other target.
+        answers: Of other backends, for the page of a project.
     """
     from orchestrator.wiring.live_page import script_page
 
     if folder is None or target is None:
-        return partial(read_page, project, target)
+        return partial(read_page, project, target, answers)
     return partial(script_page, folder, Path(target) if Path(target).is_file() else None, page_command())
 
 
