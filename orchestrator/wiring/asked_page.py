@@ -48,11 +48,15 @@ class AskedPage:
         self._asked: Page | None = None
         self._trouble = ""
 
-    def __call__(self) -> Page:
-        """The page; asks again at most once in `ASK_EVERY_S`, and only while no answer is awaited."""
+    def ask_if_due(self) -> None:
+        """Begin to ask, at most once in `ASK_EVERY_S`, and only while no answer is awaited."""
         if not self._asks and self._monotonic() - self._asked_at >= ASK_EVERY_S:
             self._asks, self._asked_at = True, self._monotonic()
             self._start(self._ask_once)
+
+    def __call__(self) -> Page:
+        """The page with what was answered last."""
+        self.ask_if_due()
         page = self._read()
         if self._asked is not None:
             page = with_reports_of(self._asked, page)

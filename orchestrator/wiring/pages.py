@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from orchestrator.core.page.conversion.settings import without_shared
 from orchestrator.core.page.conversion.weeks import weeks_of
 from orchestrator.core.page.page import Page, Subject
 from orchestrator.core.reporting.durations import duration_s
+from orchestrator.core.session.time_budget import Quota
 from orchestrator.pipeline.campaign.context import read_trial_statuses
 from orchestrator.stores.campaign.campaign_yaml import load_campaign
 from orchestrator.stores.ledger.lease import SqliteRefusals
@@ -29,6 +30,7 @@ from orchestrator.stores.reporting.pictures import pictures_in
 from orchestrator.stores.secrets.rules import also_hide, masking
 from orchestrator.wiring import LOCAL, present_digest
 from orchestrator.wiring.campaigns import trial_autopsies, webhooks_in_use
+from orchestrator.wiring.page.answers import Answers
 from orchestrator.wiring.page.chains import by_lineage, chains_of, trial_chains, with_live
 from orchestrator.wiring.page.endings import autopsies_of, with_endings
 from orchestrator.wiring.page.parts import headline, intervals, picture_folders, quotas, title_of
@@ -37,7 +39,15 @@ from orchestrator.wiring.page.targets import Target, target_of
 from orchestrator.wiring.searches import campaign_trials
 
 
-def page_of(project: Project, target: str | None, *, command: str, now: datetime, ask: bool = False) -> Page:
+def page_of(
+    project: Project,
+    target: str | None,
+    *,
+    command: str,
+    now: datetime,
+    ask: bool = False,
+    answers: Answers | None = None,
+) -> Page:
     """The page of what a word names; its texts hold no secret.
 
     Args:
@@ -47,6 +57,7 @@ def page_of(project: Project, target: str | None, *, command: str, now: datetime
         now: Aware time.
         ask: Whether to ask other backends for their quota, and to look once at each session in flight there. Sessions
             on this computer are always looked at.
+        answers: Receives what they answer; a page that does not ask shows what is in it.
 
     Raises:
         BadInput: The word names nothing, or a campaign's file is wrong; or the ledger is damaged.
@@ -70,7 +81,14 @@ def page_of(project: Project, target: str | None, *, command: str, now: datetime
         chains = chains_of(project, reader, runs, [one for one in sessions if _belongs(one, found)])
         autopsies = autopsies_of(project, reader, chains)
     chains = with_live(project, reader, with_endings(project, reader, chains, autopsies), ask=ask)
-    return _page(project, reader, found, campaign, chains, command=command, now=now, ask=ask)
+    answers = answers or Answers()
+    if ask:
+        answers.keep(chains, *quotas(project, chains))
+    else:
+        chains = answers.added_to(chains)
+    for sentence in answers.notes:
+        reader.note(sentence)
+    return _page(project, reader, found, campaign, chains, command=command, now=now, found_quotas=answers.quotas)
 
 
 def found_target(project: Project, word: str | None) -> Target:
@@ -114,7 +132,7 @@ def _page(
     *,
     command: str,
     now: datetime,
-    ask: bool,
+    found_quotas: Mapping[str, Quota | None],
 ) -> Page:
     mask = masking()
     limits = limits_of(len(chains))
@@ -127,8 +145,7 @@ def _page(
     pictures, unread, large = pictures_in(
         picture_folders(project, reader, campaign, chains, command), mask, limits.picture_bytes
     )
-    answer = headline(project, reader, campaign, chains)  # it may note what it cannot read, and so may the weeks
-    weeks = weeks_of(_timed(chains), quotas(project, reader, chains, ask=ask), now, LOCAL)
+    answer = headline(project, reader, campaign, chains)  # it may note what it cannot read
     page = Page(
         subject=target.subject,
         title=title_of(project, target, campaign, chains),
@@ -137,7 +154,7 @@ def _page(
         headline=answer,
         trainings=rows,
         sessions=tuple(sorted((bar for one in chains for bar in bars_of(one)), key=lambda bar: bar.began_at)),
-        weeks=weeks,
+        weeks=weeks_of(_timed(chains), found_quotas, now, LOCAL),
         intervals=intervals(reader, target, chains, records, command),
         pictures=pictures,
         notes=(*reader.notes, *unread),

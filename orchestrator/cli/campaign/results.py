@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli.campaign.loading import File, open_campaign
+from orchestrator.cli.commands.report import Ask
 from orchestrator.cli.error_boundary import run_command
 from orchestrator.cli.options import BackendName
 
@@ -52,7 +53,7 @@ def results(file: File, backend: BackendName = None, output: Output = None) -> i
     return run_command(act)
 
 
-def report(file: File, backend: BackendName = None, output: Folder = None) -> int:
+def report(file: File, backend: BackendName = None, output: Folder = None, ask: Ask = False) -> int:
     """Write the page report.html, and table, curves, statistics, figures and LaTeX of the finished trials."""
 
     def act() -> int:
@@ -69,9 +70,9 @@ def report(file: File, backend: BackendName = None, output: Folder = None) -> in
             _write_tables(project, campaign, trials, file, folder, console)
         except OrchestratorError:
             # The page needs no complete outputs and no library of the section; it notes what it lacks.
-            written_page(read_page(project, path), marked_report(folder), console)
+            written_page(read_page(project, path, ask=ask), marked_report(folder), console)
             raise
-        written_page(read_page(project, path), folder, console)
+        written_page(read_page(project, path, ask=ask), folder, console)
         return 0
 
     return run_command(act)

@@ -32,8 +32,12 @@ Folder = Annotated[
     typer.Option("--output", help="Folder of the report; default: below validation_output/reports or /campaigns."),
 ]
 
+Ask = Annotated[
+    bool, typer.Option("--ask", help="Also look once at each session in flight on Kaggle, and read the weekly quota.")
+]
 
-def report(target: _Target = None, output: Folder = None, as_json: AsJson = False) -> int:
+
+def report(target: _Target = None, output: Folder = None, ask: Ask = False, as_json: AsJson = False) -> int:
     """Write the page report.html; of a section also curves, a table over seeds, LaTeX and TensorBoard files.
 
     The page opens without a network: answer, curves with seams, sessions, trainings, what failed and why. In a project
@@ -55,9 +59,9 @@ def report(target: _Target = None, output: Folder = None, as_json: AsJson = Fals
     elif found is not None and found.subject is Subject.SECTION:
         from orchestrator.cli.commands.section_report import section_report
 
-        shown = section_report(project, found.name, output, console)
+        shown = section_report(project, found.name, output, console, ask=ask)
     else:
-        shown = _page_alone(project, target, output, console)
+        shown = _page_alone(project, target, output, console, ask=ask)
     if as_json:
         print_json(shown)
     return 0
@@ -87,12 +91,14 @@ def _page_of_script(folder: Path, target: str, output: Path | None, console: Con
     return _shown(page, written_page(page, folder if output is None else marked_report(output), console), "", console)
 
 
-def _page_alone(project: Project, target: str | None, output: Path | None, console: Console) -> dict[str, Any]:
+def _page_alone(
+    project: Project, target: str | None, output: Path | None, console: Console, *, ask: bool
+) -> dict[str, Any]:
     """The page without tables: of a run, a campaign or the project."""
     from orchestrator.stores.reporting.folder import marked_report
     from orchestrator.wiring.pages import folder_of, found_target
 
-    page = read_page(project, target)
+    page = read_page(project, target, ask=ask)
     if not page.trainings:
         raise _nothing_to_report(project)
     files, unwritten = [], ""

@@ -16,8 +16,13 @@ if TYPE_CHECKING:
     from orchestrator.stores.project import Project
 
 
-def section_report(project: Project, section: str, output: Path | None, console: Console) -> dict[str, Any]:
+def section_report(
+    project: Project, section: str, output: Path | None, console: Console, *, ask: bool = False
+) -> dict[str, Any]:
     """Write everything; the object for `--json`.
+
+    Args:
+        ask: Also look at sessions on other backends, and read their quotas.
 
     Raises:
         BadInput: The section has no training, or the folder holds files that no report wrote.
@@ -41,7 +46,7 @@ def section_report(project: Project, section: str, output: Path | None, console:
             f"{section} has no training to report: no session has run yet",
             remedy=f"Train it first: python -m orchestrator run {section} --quick",
         )
-    page = read_page(project, section)
+    page = read_page(project, section, ask=ask)
     files: list[Path] = []
     statistics: list[Statistic] | None = None
     unwritten = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 import traceback
 import webbrowser
 from functools import partial
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.cli.output.console import Console
     from orchestrator.core.page.page import Page
     from orchestrator.stores.project import Project
+    from orchestrator.wiring.page.answers import Answers
 
 _Target = Annotated[
     str | None,
@@ -58,44 +60,56 @@ def serve(
     """
     _require_libraries()
     from orchestrator.cli.output.console import Console
+    from orchestrator.cli.output.standard_output import PULSE
     from orchestrator.page.document import TEMPLATES, html, policy
     from orchestrator.page.server.address import DEFAULT_PORT, HOST, listening_socket
     from orchestrator.page.server.application import Document
+    from orchestrator.page.server.serving import First
     from orchestrator.page.server.serving import serve as serve_page
     from orchestrator.stores.project import find_project
     from orchestrator.wiring.asked_page import AskedPage
     from orchestrator.wiring.live_page import LivePage
+    from orchestrator.wiring.page.answers import Answers
 
-    project, console, explain = find_project(), Console(sys.stderr if as_json else sys.stdout), _Explained()
+    stream = sys.stderr if as_json else sys.stdout
+    Console(stream).begins(f"Reading the trainings of {target or 'this project'}")
+    project, explain, began_s = find_project(), _Explained(), time.monotonic()
     folder = script_folder(project, target)
-    read = _reader(project, target, folder)
-    first = read()  # an unknown target is refused here
+    answers = Answers()
+    read = _reader(project, target, folder, answers)
+    page = read()  # an unknown target is refused here
+    first = First(page=page, took_s=time.monotonic() - began_s)
     if ask and folder is None:
-        read = AskedPage(read, partial(read_page, project, target, ask=True), explain)
+        read = asked = AskedPage(read, partial(read_page, project, target, answers, ask=True), explain)
+        asked.ask_if_due()
+    PULSE.end()  # what follows may be the only lines of some days
+    console = Console(stream, pulse=None)
     listening = listening_socket(port)
     number = listening.getsockname()[1]
     address = f"http://{HOST}:{number}/"
     taken = f"port {DEFAULT_PORT} is in use; " if port is None and number != DEFAULT_PORT else ""
-    console.say(f"{first.title}: {address} ({taken}only on this computer; Ctrl-C ends it)")
+    console.say(f"{page.title}: {address} ({taken}only on this computer; Ctrl-C ends it)")
     if as_json:
         print_json({"address": address, "port": number, "target": target})
     if open_page:
         _open(address, console)
     document = Document(html=partial(html, templates=TEMPLATES), policy=policy(TEMPLATES, live=True))
-    serve_page(listening, LivePage(project if folder is None else None, first, read, explain), document, explain.report)
+    live = LivePage(project if folder is None else None, page, read, explain)
+    serve_page(listening, live, document, explain.report, first)
     return 0
 
 
-def _reader(project: Project, target: str | None, folder: Path | None) -> Callable[[], Page]:
+def _reader(project: Project, target: str | None, folder: Path | None, answers: Answers) -> Callable[[], Page]:
     """Reads the page of a target.
 
     Args:
         folder: Of the training of a script without a project; None for any other target.
+        answers: Of other backends, for the page of a project.
     """
     from orchestrator.wiring.live_page import script_page
 
     if folder is None or target is None:
-        return partial(read_page, project, target)
+        return partial(read_page, project, target, answers)
     return partial(script_page, folder, Path(target) if Path(target).is_file() else None, page_command())
 
 
@@ -141,12 +155,10 @@ class _Explained:
 
     def report(self, fault: Exception) -> None:
         """Print a traceback without secrets."""
-        from orchestrator.cli.output.standard_output import Printable, print_line
+        from orchestrator.cli.output.console import Console
 
         kind = f"{type(fault).__name__}: {fault}"
         if kind in self._printed or len(self._printed) >= _MOST_PRINTED:
             return
         self._printed.add(kind)
-        printable = Printable(sys.stderr)
-        for line in "".join(traceback.format_exception(fault)).splitlines():
-            print_line(printable(line), sys.stderr)
+        Console(sys.stderr, pulse=None).say(*"".join(traceback.format_exception(fault)).splitlines())

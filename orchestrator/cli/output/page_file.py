@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from orchestrator.cli.output.console import Console
     from orchestrator.core.page.page import Page
     from orchestrator.stores.project import Project
+    from orchestrator.wiring.page.answers import Answers
 
 
 def page_command() -> str:
@@ -18,16 +19,17 @@ def page_command() -> str:
     return shlex.join(["python", "-m", "orchestrator", *sys.argv[1:]])
 
 
-def read_page(project: Project, target: str | None, *, ask: bool = False) -> Page:
+def read_page(project: Project, target: str | None, answers: Answers | None = None, *, ask: bool = False) -> Page:
     """The page of what a word names, as it is now.
 
     Args:
-        ask: Also look at sessions on other backends.
+        answers: See `page_of`.
+        ask: Also look at sessions on other backends, and read their quotas.
     """
     from orchestrator.stores.system_clock import SystemClock
     from orchestrator.wiring.pages import page_of
 
-    return page_of(project, target, command=page_command(), now=SystemClock().now(), ask=ask)
+    return page_of(project, target, command=page_command(), now=SystemClock().now(), ask=ask, answers=answers)
 
 
 def written_page(page: Page, folder: Path, console: Console) -> list[Path]:

@@ -18,17 +18,16 @@ class Timing:
 
     Attributes:
         read_every_s: Between two readings, if they are quick.
-        rest_share: Seconds of rest for each second of a reading, so that a large project does not occupy a core.
-        read_at_least_every_s: Longest time between two readings.
+        rest_share: Seconds of rest for each second of a reading: however large the project is, readings take at most a
+            fifth of a core.
     """
 
     read_every_s: float = 2.0
     rest_share: float = 4.0
-    read_at_least_every_s: float = 10.0
 
     def rest_after(self, took_s: float) -> float:
         """Seconds to wait after a reading."""
-        return min(max(self.read_every_s, self.rest_share * took_s), self.read_at_least_every_s)
+        return max(self.read_every_s, self.rest_share * took_s)
 
 
 class Feed:
@@ -61,6 +60,15 @@ class Feed:
         self._news = asyncio.Event()
         self.listeners = 0
         self.closed = False
+
+    def begin(self, page: Page, took_s: float) -> None:
+        """Begin with a page that was read just now.
+
+        Args:
+            took_s: Seconds that the reading took.
+        """
+        self._edition = edition_of(page)
+        self._due_at = asyncio.get_running_loop().time() + self._timing.rest_after(took_s)
 
     async def fresh(self) -> Edition:
         """The newest edition; reads it unless the last reading was a moment ago. Clients share a reading."""

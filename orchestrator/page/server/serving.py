@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 import uvicorn
@@ -20,8 +21,24 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") 
 _STREAMS_END_WITHIN_S = 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class First:
+    """The page as it was read before the server began.
+
+    Attributes:
+        took_s: Seconds that the reading took.
+    """
+
+    page: Page
+    took_s: float
+
+
 def serve(
-    listening: socket.socket, read: Callable[[], Page], document: Document, report: Callable[[Exception], None]
+    listening: socket.socket,
+    read: Callable[[], Page],
+    document: Document,
+    report: Callable[[Exception], None],
+    first: First,
 ) -> None:
     """Serve the page until a signal ends it; open streams end at once.
 
@@ -30,11 +47,18 @@ def serve(
         read: Reads the page, in a thread.
         document: Renders it, in a thread.
         report: Receives exceptions of both; the server goes on.
+        first: Sent until the next reading is due.
     """
-    server_of(read, document, listening.getsockname()[1], report).run(sockets=[listening])
+    server_of(read, document, listening.getsockname()[1], report, first).run(sockets=[listening])
 
 
-def server_of(read: Callable[[], Page], document: Document, port: int, report: Callable[[Exception], None]) -> Server:
+def server_of(
+    read: Callable[[], Page],
+    document: Document,
+    port: int,
+    report: Callable[[Exception], None],
+    first: First | None = None,
+) -> Server:
     """The server of `serve`, before it runs."""
     feed = Feed(read, apart=in_thread, report=report)
     config = uvicorn.Config(
@@ -50,15 +74,23 @@ def server_of(read: Callable[[], Page], document: Document, port: int, report: C
         server_header=False,
         timeout_graceful_shutdown=_STREAMS_END_WITHIN_S,
     )
-    return Server(config, feed)
+    return Server(config, feed, first)
 
 
 class Server(uvicorn.Server):
     """A server that ends its streams first, and after a signal returns; uvicorn would raise the signal once more."""
 
-    def __init__(self, config: uvicorn.Config, feed: Feed) -> None:
+    def __init__(self, config: uvicorn.Config, feed: Feed, first: First | None = None) -> None:
         super().__init__(config)
         self._feed = feed
+        self._first = first
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin with the first page."""
+        if self._first is not None:
+            self._feed.begin(self._first.page, self._first.took_s)
+            self._first = None  # it may be large
+        await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the streams, then everything else."""

@@ -11,7 +11,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -171,7 +171,7 @@ def require_readable(models: Path) -> None:
 
 
 _CURE = "Give yourself the right to write there"
-_CURES = {
+_CURES: Mapping[int | None, str] = {
     errno.EPERM: "Make it writable (Linux: chattr -i, macOS: chflags nouchg, Windows: attrib -R)",
     errno.EXDEV: "It lies on another disk: move it away yourself",
     errno.EBUSY: "A disk is mounted there, or a program uses it: move it away yourself",
@@ -192,5 +192,5 @@ def writing(models: Path) -> Iterator[None]:
             raise
         raise BadInput(
             f"{fault.filename or models} cannot be changed: {fault.strerror or fault}",
-            remedy=f"{_CURES.get(fault.errno or 0, _CURE)}, then run the same command again; nothing is lost.",
+            remedy=f"{_CURES.get(fault.errno, _CURE)}, then run the same command again; nothing is lost.",
         ) from fault

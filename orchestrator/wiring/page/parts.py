@@ -93,21 +93,21 @@ def _mean_of(values: tuple[float, ...]) -> Estimate:
     return _RESAMPLES.estimate(mean, values)
 
 
-def quotas(project: Project, reader: PageReader, chains: Sequence[Chain], *, ask: bool) -> dict[str, Quota | None]:
-    """Backend -> its weekly quota, of the backends that are asked: those of the sessions, but for this computer.
+def quotas(project: Project, chains: Sequence[Chain]) -> tuple[dict[str, Quota | None], tuple[str, ...]]:
+    """Backend -> its weekly quota, of the backends of the sessions but this computer; and what cannot be read.
 
-    Args:
-        ask: Whether to ask at all; it costs a request for each backend.
+    It costs a request for each backend.
     """
     found: dict[str, Quota | None] = {}
-    for chain in chains if ask else ():
+    notes: list[str] = []
+    for chain in chains:
         for name in {one.backend for one in chain.everything} - {LOCAL} - set(found):
             try:
                 found[name] = make_backend(name, project, load_card(project.cards, chain.section)).quota()
             except OrchestratorError as fault:
                 found[name] = None
-                reader.note(f"The quota of {name} cannot be read: {fault}")
-    return found
+                notes.append(f"The quota of {name} cannot be read: {fault}")
+    return found, tuple(notes)
 
 
 def picture_folders(

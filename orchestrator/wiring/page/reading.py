@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.backends.local.sandbox import Sandbox
+from orchestrator.core.cache import Cache
 from orchestrator.core.errors import RunFailed
 from orchestrator.core.ledger.records import SessionRecord, Stage
 from orchestrator.core.page.conversion.chain import Reports
@@ -23,9 +24,8 @@ from orchestrator.wiring import LOCAL
 
 _MOST_NOTES = 20
 _MOST_KEPT = 20_000
-_read: dict[tuple[str, int, int, str, int, int | None], Reports] = {}
-"""Event files that were read, by path, time of the change, size and what the ledger knows of the session: a served
-page asks for all of them again and again."""
+_read: Cache[Reports] = Cache(_MOST_KEPT)
+"""What each session reported, by its event file: a served page asks for all of them again and again."""
 
 
 def forget() -> None:
@@ -81,13 +81,8 @@ class PageReader:
         path = folder / EVENTS_NAME
         try:
             seen = path.stat()
-            key = (str(path), seen.st_mtime_ns, seen.st_size, record.key, begun, record.steps_done)
-            if key not in _read:
-                events = own_events(record, path)
-                if len(_read) >= _MOST_KEPT:
-                    forget()
-                _read[key] = reports_in(events, curve_in(events, record, begun))
-            return _read[key]
+            state = (seen.st_mtime_ns, seen.st_size, begun, record.steps_done)
+            return _read.get((path, record.key), state, lambda: _reported(record, path, begun))
         except FileNotFoundError:
             if record.stage is Stage.CLOSED and record.steps_done is not None:
                 self.note(f"{record.slug} has no event file: its curve has only the evaluations that the ledger knows.")
@@ -144,6 +139,11 @@ class PageReader:
         handle = Handle.parse(record.handle)
         folder = Sandbox(root=self._project.own / "local" / handle.slug).output(handle.member)
         return folder if folder.is_dir() else None
+
+
+def _reported(record: SessionRecord, path: Path, begun: int) -> Reports:
+    events = own_events(record, path)
+    return reports_in(events, curve_in(events, record, begun))
 
 
 def newest_card(folder: Path) -> Path | None:

@@ -378,16 +378,32 @@ def test_a_fault_shows_a_plain_sentence_and_the_stream_goes_on() -> None:
     run_virtually(watch())
 
 
-def test_a_page_that_takes_long_to_read_leaves_time_between_two_readings() -> None:
+def test_the_page_that_was_read_at_the_start_is_sent_and_not_read_again() -> None:
+    async def watch() -> None:
+        project = Project()
+        feed = Feed(project.read, apart=here, report=project.faults.append)
+        feed.begin(PAGE, took_s=3.0)
+        assert (await feed.fresh()).page.headline.text == PAGE.headline.text and project.readings == 0
+        with feed.listening():
+            await asyncio.sleep(11.5)
+            assert project.readings == 0
+            await asyncio.sleep(1)
+            assert project.readings == 1
+
+    run_virtually(watch())
+
+
+@pytest.mark.parametrize("took_s", [1.5, 15.0, 60.0])
+def test_a_page_that_takes_long_to_read_leaves_time_between_two_readings(took_s: float) -> None:
     async def slowly(work: Callable[[], object]) -> object:
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(took_s)
         return work()
 
     async def watch() -> None:
         project = Project()
         feed = Feed(project.read, apart=slowly, report=project.faults.append)
         with feed.listening():
-            await asyncio.sleep(75)
-        assert 9 <= project.readings <= 11  # every 1.5 s + 6 s
+            await asyncio.sleep(50 * took_s)
+        assert 9 <= project.readings <= 11  # a fifth of the time
 
     run_virtually(watch())

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from orchestrator.core.errors import BadInput, RemoteUnavailable
+from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.page.conversion.limits import limits_of
 from orchestrator.core.page.page import Page, Subject
 from orchestrator.core.page.training import Seam, Wasted
+from orchestrator.core.session.live_progress import LiveProgress
 from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME
 from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.ledger.sqlite import SqliteLedger
 from orchestrator.wiring import pages
-from orchestrator.wiring.page import parts
+from orchestrator.wiring.page import chains, parts, reading
+from orchestrator.wiring.page.answers import Answers
 from orchestrator.wiring.page.reading import PageReader, forget
 from orchestrator.wiring.pages import page_of
 from orchestrator.wiring.reports import section_trainings
@@ -257,6 +262,53 @@ def test_a_session_in_flight_is_on_the_page(trained: TrainedProject) -> None:
     assert [one.in_flight for one in found.sessions] == [False, True]
     assert found.trainings[0].state == "in flight" and found.trainings[0].verdict == "unfinished"
     assert found.sessions[1].ended_at is None and found.sessions[1].end_reason == ""
+
+
+@pytest.mark.parametrize("target", [None, "section_7_6", "pages", "run"])
+def test_what_backends_answered_is_in_headline_rows_bars_and_weeks_until_they_are_asked_again(
+    trained: TrainedProject, monkeypatch: pytest.MonkeyPatch, target: str | None
+) -> None:
+    gpu, saturday = {"accelerator": "NvidiaTeslaT4"}, datetime(2026, 12, 5, tzinfo=UTC)
+    trained.train(trained.trials[0], Told(closed=False, machine=gpu), run_end=None, backend="kaggle")
+    plain = page_of(trained.project, None, command="", now=NOW)
+    word = plain.sessions[0].slug if target == "run" else target
+
+    def live_progress(project: object, card: object, sessions: Sequence[SessionRecord], *, ask: bool) -> list[Any]:
+        reported = {"steps": 33, "reported_at": "2026-12-02T00:00:00+00:00"} if ask else {"steps": 0}
+        silent = {"backend": "kaggle", "handle": None, "stage": "", "state": "", "target_steps": 40}
+        return [LiveProgress(session=one.slug, **silent, **reported) for one in sessions]
+
+    quota = Quota(resource="GPU", used_s=0.0, reserved_s=0.0, allowed_s=108_000.0, refresh_at=saturday)
+    monkeypatch.setattr(chains, "live_progress", live_progress)
+    monkeypatch.setattr(parts, "make_backend", lambda *_: SimpleNamespace(quota=lambda: quota))
+    answers = Answers()
+    for ask, steps, limit_s in ((False, 0, None), (True, 33, 108_000.0), (False, 33, 108_000.0)):
+        found = page_of(trained.project, word, command="", now=NOW, ask=ask, answers=answers)
+        row = next(one for one in found.trainings if one.sessions)
+        assert (row.steps, found.sessions[0].steps_done) == (steps, steps)
+        if target == "run":
+            assert found.headline.text == f"Not finished: {steps} of 40 steps, in flight."
+        assert [one.limit_s for one in found.weeks] == [limit_s] * len(found.weeks) and found.weeks
+        assert {one.begins_at[:10] for one in found.weeks} <= ({"2026-11-30"} if limit_s is None else {"2026-11-28"})
+
+    def refuse(*_: object) -> None:
+        raise RemoteUnavailable("no network", remedy="")
+
+    monkeypatch.setattr(parts, "make_backend", refuse)
+    for ask in (True, False):
+        found = page_of(trained.project, word, command="", now=NOW, ask=ask, answers=answers)
+        assert "The quota of kaggle cannot be read: no network" in found.notes and found.weeks[0].limit_s is None
+
+
+def test_of_an_event_file_that_grows_only_the_newest_reading_is_kept(trained: TrainedProject) -> None:
+    trained.train(trained.trials[0], Told(end=20, reason="paused"), Told(start=20, end=40))
+    reading.forget()
+    path = trained.folder(page(trained).sessions[-1].slug) / "events.jsonl"
+    for _ in range(20):
+        with path.open("a", encoding="utf-8") as file:
+            file.write("\n")
+        page(trained)
+    assert len(reading._read) == 2
 
 
 def test_a_bad_ending_has_its_autopsy(trained: TrainedProject) -> None:

@@ -8,14 +8,17 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from orchestrator.cli.commands import serve
 from orchestrator.cli.main import main
+from orchestrator.cli.output.standard_output import Pulse
 from orchestrator.core.page.page import Page
 from orchestrator.page.server import address
 
@@ -54,6 +57,12 @@ def test_the_libraries_are_those_of_the_extra(project_root: Path) -> None:
     assert [word.strip('"') for word in line[10 : line.index("]")].split(", ")] == list(serve._LIBRARIES.values())
 
 
+def _run_at_once(thread: threading.Thread) -> None:
+    """In place of `Thread.start`; the pulse of a command would never end."""
+    if thread.name != "pulse":
+        thread.run()
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project; a server that ends at once."""
@@ -73,6 +82,52 @@ def test_the_address_is_one_line(project: Path, capsys: pytest.CaptureFixture[st
     assert not (project / ".orchestrator").exists()
 
 
+def test_the_reading_at_the_start_is_announced_and_nothing_is_repeated_while_it_serves(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pulse repeats what was said last, every 15 s: during the first reading, but not for days afterwards."""
+    clock, read_page = SimpleNamespace(now_s=0.0), serve.read_page
+    pulse = Pulse(lambda: clock.now_s)
+    for module in ("standard_output.PULSE", "console.PULSE"):
+        monkeypatch.setattr(f"orchestrator.cli.output.{module}", pulse)
+    monkeypatch.setattr("orchestrator.cli.output.console.Console.__init__.__kwdefaults__", {"pulse": pulse})
+
+    def wait(seconds: float) -> None:
+        clock.now_s += seconds
+        pulse.beat()
+
+    def slowly(*named: Any, **options: Any) -> Page:
+        wait(3)
+        return read_page(*named, **options)
+
+    def serve_page(listening: socket.socket, *_: object) -> None:
+        listening.close()
+        wait(1000)
+
+    monkeypatch.setattr(serve, "read_page", slowly)
+    monkeypatch.setattr("orchestrator.page.server.serving.serve", serve_page)
+    monkeypatch.setattr("webbrowser.open", lambda shown: False)
+    monkeypatch.setattr("threading.Thread.start", _run_at_once)
+    assert serve.serve(port=0, open_page=True) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 and lines[0] == "  still running after 0:03: Reading the trainings of this project"
+    assert lines[1].startswith("demo: http://127.0.0.1:") and lines[2].startswith("No browser was found")
+
+
+def test_the_page_that_was_read_at_the_start_is_given_to_the_server(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+
+    def serve_page(listening: socket.socket, *rest: object) -> None:
+        listening.close()
+        given.append(rest[-1])
+
+    monkeypatch.setattr("orchestrator.page.server.serving.serve", serve_page)
+    assert main(["serve", "--port", "0"]) == 0
+    assert given[0].page.title == "demo" and given[0].took_s > 0
+
+
 def test_another_port_than_the_usual_one_is_explained(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,7 +144,7 @@ def test_a_browser_opens_only_if_it_was_asked_for(
 ) -> None:
     opened: list[str] = []
     monkeypatch.setattr("webbrowser.open", lambda shown: opened.append(shown) or found)
-    monkeypatch.setattr("threading.Thread.start", lambda thread: thread.run())
+    monkeypatch.setattr("threading.Thread.start", _run_at_once)
     assert main(["serve", "--port", "0"]) == 0
     assert opened == []
     assert main(["serve", "--port", "0", "--open"]) == 0
@@ -115,7 +170,7 @@ def test_backends_are_asked_only_if_the_user_wants_it(
 
     monkeypatch.setattr(serve, "read_page", recorded)
     monkeypatch.setattr("orchestrator.page.server.serving.serve", serve_page)
-    monkeypatch.setattr("threading.Thread.start", lambda thread: thread.run())
+    monkeypatch.setattr("threading.Thread.start", _run_at_once)
     assert main(["serve", "--port", "0", *words]) == 0
     assert (asked.count(False), asked.count(True)) == (4, len(words))
 
