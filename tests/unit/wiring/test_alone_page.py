@@ -183,7 +183,7 @@ def test_a_notebook_shows_the_page_in_a_frame_that_cannot_touch_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     shell = SimpleNamespace(kernel=object())
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))  # type: ignore[arg-type]  # a stand-in for a module
     shown = orchestrator.report("train")
     frame = shown._repr_html_()
     assert frame.startswith("<iframe ") and frame.endswith("</iframe>") and "srcdoc=" in frame
@@ -209,7 +209,7 @@ def test_without_plotly_one_line_names_the_command(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, "plotly", None)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "plotly", None)  # type: ignore[arg-type]  # a stand-in for a module
     shown = notebook.report("train")
     printed = capsys.readouterr().out
     assert printed.count("\n") == 1 and 'python -m pip install "plotly>=6"' in printed
@@ -219,7 +219,7 @@ def test_without_plotly_one_line_names_the_command(
 def test_a_session_that_carries_only_its_own_code_says_where_the_page_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(sys.modules, "orchestrator.wiring.notebook", None)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "orchestrator.wiring.notebook", None)  # type: ignore[arg-type]  # a stand-in for a module
     assert orchestrator.report() is None
     assert "`orchestrator report`" in capsys.readouterr().out
 
