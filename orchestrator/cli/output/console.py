@@ -82,7 +82,7 @@ class Console:
         if share is None:
             self._said(f"  {self._text(report)}")
         elif share != self._last_share or now_s - self._last_line_s >= _LINE_EVERY_S:
-            self._said(f"  {share:4.0%}  {self._text(report)}")
+            self._said(f"  {min(share, 1.0):4.0%}  {self._text(report)}")
         self._last_line_s, self._last_share = now_s, self._last_share if share is None else share
 
     def _text(self, report: dict[str, Any]) -> str:
@@ -110,7 +110,7 @@ class Console:
         if self._bar_row is not None:
             done = 0.0 if share is None else min(share, 1.0)
             percent = "" if share is None else f"{done:>4.0%}"
-            total = None if share is None else 1.0  # None keeps it: the first report may not have named the target
+            total = None if share is None else 1.0  # the first report may not have named the target
             self._bar.update(self._bar_row, completed=done, description=text, percent=percent, total=total)
 
 
