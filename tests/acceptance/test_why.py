@@ -17,7 +17,7 @@ from tests.doubles.toy_section import make_toy_project, set_behaviour
 
 RESULTS = "validation_output/results"
 SECRET = "s3cr3t-0f-the-user-4711"
-SPLIT = "s3cr3t-0f-#the-user-4711"
+SPLIT = "s3cr3t-0f-XXthe-user-4711"
 """The same in two parts: a script that holds the secret itself is not sent."""
 HOSTILE = f"\\x1b]0;title\\x07\\x1b[31mred {SPLIT}\\x1b[0m"
 
@@ -28,7 +28,7 @@ SCRIPTS = {
     "disk_full": "raise OSError(28, 'Aucun espace disponible sur le périphérique')",
     "nan": "int(float('nan'))",
     "gpu_unusable": "raise RuntimeError('CUDA error: no kernel image is available for execution on the device')",
-    "section_error": f"raise ValueError('{HOSTILE}'.replace('#', ''))",
+    "section_error": f"raise ValueError('{HOSTILE}'.replace('XX', ''))",
 }
 
 

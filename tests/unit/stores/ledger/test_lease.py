@@ -167,3 +167,28 @@ def test_a_damaged_lease_is_named(damage: str, tmp_path: Path) -> None:
         ledger.connection.execute(f"UPDATE leases SET {damage}")
         with pytest.raises(BadInput, match=r"is not a readable ledger: the lease of the campaigns holds"):
             lease.take()
+
+
+def test_a_damaged_lease_shows_its_number_and_its_time(tmp_path: Path) -> None:
+    with contextlib.closing(SqliteLedger(tmp_path / "ledger.sqlite")) as ledger:
+        lease = SqliteLease(ledger, tmp_path / "lock", lambda: datetime(2026, 1, 1, tzinfo=UTC))
+        assert lease.take()
+        ledger.connection.execute("UPDATE leases SET number = 'x', until = '2026-01-01T00:15:00+00:00'")
+        with pytest.raises(BadInput, match=r"holds 'x' and '2026-01-01T00:15:00\+00:00'"):
+            lease.take()
+
+
+def test_a_folder_in_the_place_of_the_lock_is_named(tmp_path: Path) -> None:
+    (tmp_path / "lock").mkdir()
+    with contextlib.closing(SqliteLedger(tmp_path / "ledger.sqlite")) as ledger:
+        lease = SqliteLease(ledger, tmp_path / "lock", lambda: datetime(2026, 1, 1, tzinfo=UTC))
+        with pytest.raises(BadInput, match=r"cannot be used as the lock of the campaigns: it is a folder"):
+            lease.take()
+
+
+def test_a_refusal_that_is_no_text_is_not_shown(shells: tuple[Shell, Shell]) -> None:
+    refusals = SqliteRefusals(shells[0].ledger)
+    refusals.store("a", "no GPU")
+    shells[0].ledger.connection.execute("UPDATE refusals SET why = x'00ff'")
+    with pytest.raises(BadInput, match=r"the refusal of 'a' is .* instead of a text"):
+        refusals.reasons()
