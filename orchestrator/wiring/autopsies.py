@@ -15,6 +15,7 @@ from orchestrator.core.autopsy.naming import again, described, name_of
 from orchestrator.core.autopsy.rules import autopsy
 from orchestrator.core.autopsy.subject import Candidate, Subject, find_subject, recorded
 from orchestrator.core.autopsy.verdicts import Autopsy, AutopsyVerdict
+from orchestrator.core.cache import Cache
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.trial_status import TrialStatus
 from orchestrator.core.errors import OrchestratorError
@@ -28,10 +29,12 @@ from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.project import Project
 from orchestrator.stores.secrets.rules import masking
 from orchestrator.stores.section.card_yaml import load_card
-from orchestrator.stores.session.written_outputs import log_tail, read_outputs, written_sessions
+from orchestrator.stores.session.written_outputs import is_folder, log_tail, read_outputs, written_sessions
 from orchestrator.wiring import LOCAL, make_backend
 from orchestrator.wiring.trial_evidence import TrialEvidence, evidence_of, known_trials, trial_evidence
 
+_examined: Cache[Autopsy] = Cache(most=400)
+"""Autopsies by run and session, each with its evidence: a served page asks for the same ones again and again."""
 _UNREADABLE = (OrchestratorError, sqlite3.Error, OSError, ValueError, KeyError, TypeError)
 """What damaged files or an absent backend can raise; an autopsy says so and goes on with what is left."""
 
@@ -189,7 +192,8 @@ class Autopsies:
                 rule=of_trial.rule,
                 stale=of_trial.stale,
             )
-        return autopsy(evidence, self._mask)
+        name = (self._project.state, candidate.lineage_id, candidate.run_id, candidate.slug, whole)
+        return _examined.get(name, (evidence, self._mask), lambda: autopsy(evidence, self._mask))
 
     def _campaign_word(self, candidate: Candidate, of_trial: TrialEvidence | None) -> str:
         """What `campaign tick` is called with for this training; empty if no campaign trains it."""
@@ -225,7 +229,7 @@ class Autopsies:
             places.insert(0, Path(record.results_dir))
         if record is not None and record.handle:
             places.append(results / results_folder(Handle.parse(record.handle).owner, record.slug))
-        found = next((place for place in places if _is_folder(place)), None)
+        found = next((place for place in places if is_folder(place)), None)
         return Outputs() if found is None else read_outputs(found, self._shown(found))
 
     def _in_sandbox(self, handle: Handle) -> Outputs:
@@ -251,10 +255,3 @@ class Autopsies:
         except _UNREADABLE as fault:
             return None, outputs, (f"{record.backend} could not be asked: {fault}",)
         return seen, outputs, (f"{record.slug}: {seen.native}",) if seen.native == DAMAGED_END else ()
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from orchestrator.core.cache import Cache
 from orchestrator.core.page.page import Picture
 from orchestrator.core.page.source import Source
 
@@ -16,6 +17,8 @@ _HEADS = {".png": b"\x89PNG\r\n\x1a\n", ".gif": b"GIF8"}
 _OWN_CURVES, _BESIDE_OWN_CURVES = "learning_curves.svg", "trainings.csv"
 _MOST_FILES = 20_000
 _NAMED = 5
+_read: Cache[tuple[Picture | None, str]] = Cache(2 * MOST_PICTURES)
+"""Pictures that were read: a served page shows the same ones again and again."""
 
 
 def pictures_in(
@@ -40,7 +43,7 @@ def pictures_in(
     notes = [_left_out(dropped)] if dropped else []
     pictures: list[Picture] = []
     for path, source, _ in kept:
-        picture, fault = _picture(path, source, mask)
+        picture, fault = _kept_picture(path, source, mask)
         if picture is not None:
             pictures.append(picture)
         else:
@@ -69,6 +72,15 @@ def _below(folder: Path) -> Iterator[Path]:
             if name == _OWN_CURVES and path.with_name(_BESIDE_OWN_CURVES).is_file():
                 continue
             yield path
+
+
+def _kept_picture(path: Path, source: Source, mask: Callable[[str], str]) -> tuple[Picture | None, str]:
+    try:
+        found = path.stat()
+    except OSError as fault:
+        return None, f"it cannot be read ({fault.strerror or fault})"
+    state = (found.st_ino, found.st_size, found.st_mtime_ns, source, mask)
+    return _read.get(path, state, lambda: _picture(path, source, mask))
 
 
 def _picture(path: Path, source: Source, mask: Callable[[str], str]) -> tuple[Picture | None, str]:
