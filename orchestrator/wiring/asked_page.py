@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from orchestrator.core.page.page import Page
-from orchestrator.core.page.remote import with_reports_of
 
 ASK_EVERY_S = 60.0
 """An open page must not use up the requests that a service allows."""
@@ -19,11 +18,11 @@ def _in_thread(work: Callable[[], None]) -> None:
 
 
 class AskedPage:
-    """Reads a page from what is here, and adds what other backends answered last.
+    """Reads a page, and asks other backends beside it.
 
     Args:
-        read: Reads the page without asking.
-        ask: Reads it and asks; it may take long, and it may raise.
+        read: Reads the page from what is here and from the last answers.
+        ask: Asks, and keeps the answers for `read`; it may take long, and it may raise.
         explain: Turns an exception of `ask` into sentences for the user, without secrets.
         monotonic: Clock in seconds.
         start: Carries out the asking, so that no reading waits for a slow service.
@@ -32,7 +31,7 @@ class AskedPage:
     def __init__(
         self,
         read: Callable[[], Page],
-        ask: Callable[[], Page],
+        ask: Callable[[], object],
         explain: Callable[[Exception], str],
         *,
         monotonic: Callable[[], float] = time.monotonic,
@@ -45,7 +44,6 @@ class AskedPage:
         self._start = start
         self._asked_at = float("-inf")
         self._asks = False
-        self._asked: Page | None = None
         self._trouble = ""
 
     def ask_if_due(self) -> None:
@@ -58,13 +56,12 @@ class AskedPage:
         """The page with what was answered last."""
         self.ask_if_due()
         page = self._read()
-        if self._asked is not None:
-            page = with_reports_of(self._asked, page)
         return replace(page, notes=(*page.notes, self._trouble)) if self._trouble else page
 
     def _ask_once(self) -> None:
         try:
-            self._asked, self._trouble = self._ask(), ""
+            self._ask()
+            self._trouble = ""
         except Exception as fault:  # the page is shown without an answer
             self._trouble = f"Other backends could not be asked. {self._explain(fault)}"
         finally:

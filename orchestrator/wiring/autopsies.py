@@ -15,6 +15,7 @@ from orchestrator.core.autopsy.naming import again, described, name_of
 from orchestrator.core.autopsy.rules import autopsy
 from orchestrator.core.autopsy.subject import Candidate, Subject, find_subject, recorded
 from orchestrator.core.autopsy.verdicts import Autopsy, AutopsyVerdict
+from orchestrator.core.cache import Cache
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.trial_status import TrialStatus
 from orchestrator.core.errors import OrchestratorError
@@ -32,6 +33,8 @@ from orchestrator.stores.session.written_outputs import log_tail, read_outputs, 
 from orchestrator.wiring import LOCAL, make_backend
 from orchestrator.wiring.trial_evidence import TrialEvidence, evidence_of, known_trials, trial_evidence
 
+_examined: Cache[Autopsy] = Cache(most=400)
+"""Autopsies by run and session, each with its evidence: a served page asks for the same ones again and again."""
 _UNREADABLE = (OrchestratorError, sqlite3.Error, OSError, ValueError, KeyError, TypeError)
 """What damaged files or an absent backend can raise; an autopsy says so and goes on with what is left."""
 
@@ -194,7 +197,8 @@ class Autopsies:
                 rule=of_trial.rule,
                 stale=of_trial.stale,
             )
-        return autopsy(evidence, self._mask)
+        name = (self._project.state, candidate.lineage_id, candidate.run_id, candidate.slug, whole)
+        return _examined.get(name, (evidence, self._mask), lambda: autopsy(evidence, self._mask))
 
     def _campaign_word(self, candidate: Candidate, of_trial: TrialEvidence | None) -> str:
         """What `campaign tick` is called with for this training; empty if no campaign trains it."""

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from orchestrator.core.cache import Cache
 from orchestrator.core.page.page import Picture
 from orchestrator.core.page.source import Source
 
@@ -17,6 +18,8 @@ _HEADS = {".png": b"\x89PNG\r\n\x1a\n", ".gif": b"GIF8"}
 _OWN_CURVES, _BESIDE_OWN_CURVES = "learning_curves.svg", "trainings.csv"
 _MOST_FILES = 20_000
 _NAMED = 5
+_read: Cache[tuple[Picture | None, str]] = Cache(2 * MOST_PICTURES)
+"""Pictures that were read: a served page shows the same ones again and again."""
 
 
 def pictures_in(
@@ -44,7 +47,7 @@ def pictures_in(
         kept.remove(dropped[-1])
     pictures: list[Picture] = []
     for path, source, _ in kept:
-        picture, fault = _picture(path, source, mask)
+        picture, fault = _kept_picture(path, source, mask)
         if picture is not None:
             pictures.append(picture)
         else:
@@ -100,6 +103,15 @@ def _below(folder: Path, source: Source, notes: list[str]) -> Iterator[tuple[Pat
                 continue
             if stat.S_ISREG(found.st_mode) and not own:
                 yield path, found.st_size
+
+
+def _kept_picture(path: Path, source: Source, mask: Callable[[str], str]) -> tuple[Picture | None, str]:
+    try:
+        found = path.stat()
+    except OSError as fault:
+        return None, f"it cannot be read ({fault.strerror or fault})"
+    state = (found.st_ino, found.st_size, found.st_mtime_ns, source, mask)
+    return _read.get(path, state, lambda: _picture(path, source, mask))
 
 
 def _picture(path: Path, source: Source, mask: Callable[[str], str]) -> tuple[Picture | None, str]:

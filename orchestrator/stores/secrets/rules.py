@@ -118,7 +118,13 @@ def masking(values: Iterable[SecretValue] | None = None) -> Callable[[str], str]
     Args:
         values: The secrets in use; None to find them.
     """
-    hide_values = ValueMask([*(secrets_in_use() if values is None else values), *_known.values()])
+    return _mask_of((*(secrets_in_use() if values is None else values), *_known.values()))
+
+
+@lru_cache(maxsize=8)
+def _mask_of(values: tuple[SecretValue, ...]) -> Callable[[str], str]:
+    """One function for the same secrets: what it has masked need not be masked again."""
+    hide_values = ValueMask(list(values))
 
     def mask(text: str) -> str:
         plain = hide_values(text)

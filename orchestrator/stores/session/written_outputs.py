@@ -10,12 +10,16 @@ from typing import Any
 
 from orchestrator.core.autopsy.evidence import LOG_NAME, Line, Outputs
 from orchestrator.core.autopsy.subject import Candidate, slug_in
+from orchestrator.core.cache import Cache
 from orchestrator.core.session.pack import own_lines
 from orchestrator.kernel.pack.record import exit_code_in_pack
 from orchestrator.kernel.reading.json_text import Unreadable, read_json
 from orchestrator.kernel.session.manifest import Manifest, read_manifest
-from orchestrator.kernel.wire import EVENTS_NAME, PACK_NAME
+from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME, PACK_NAME
 
+_MOST_KEPT = 200
+_read: Cache[Outputs] = Cache(_MOST_KEPT)
+"""Outputs that were read: a served page examines the same bad endings again and again."""
 _TAIL_BYTES = 256_000
 _TAIL_LINES = 400
 _EVENTS_BYTES = 4_000_000
@@ -30,13 +34,29 @@ def read_outputs(folder: Path, shown: str, log: Path | None = None, member: int 
         log: The log, if it is elsewhere.
         member: Number of the session in its pack, if the log and the folder above are of the whole pack.
     """
+    log = log or folder / LOG_NAME
+    files = (folder / MANIFEST_NAME, folder / EVENTS_NAME, log, folder.parent / PACK_NAME)
+    state = (shown, tuple(_state(path) for path in files))
+    return _read.get((folder, log, member), state, lambda: _outputs(folder, shown, log, member))
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """What differs when a file was written again; None without a readable one."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _outputs(folder: Path, shown: str, log: Path, member: int | None) -> Outputs:
     manifest, fault = _manifest(folder)
     return Outputs(
         folder=shown,
         manifest=manifest,
         manifest_fault=fault,
         events=tuple(_events(folder / EVENTS_NAME)),
-        log=_log(log or folder / LOG_NAME, member),
+        log=_log(log, member),
         exit_code=None if member is None else exit_code_in_pack(folder.parent / PACK_NAME, member),
     )
 

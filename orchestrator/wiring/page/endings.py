@@ -14,10 +14,7 @@ from orchestrator.stores.project import Project
 from orchestrator.wiring.page.reading import PageReader
 
 _MOST_AUTOPSIES = 200
-_MOST_KEPT = 2_000
 _GOOD = frozenset(reason.value for reason, effect in EFFECTS.items() if effect in (Effect.GO_ON, Effect.HALT))
-_kept: dict[tuple[str, str, str], Autopsy] = {}
-"""Autopsies of closed sessions, by project, session and results folder: a served page asks for them again and again."""
 
 
 def autopsies_of(project: Project, reader: PageReader, chains: Sequence[Chain]) -> dict[str, Autopsy]:
@@ -69,16 +66,12 @@ def _of_sessions(project: Project, reader: PageReader, bad: Sequence[SessionReco
     if len(bad) > _MOST_AUTOPSIES:
         reader.left_out.append(f"{len(bad)} further sessions ended badly: the newest {_MOST_AUTOPSIES} are examined.")
         bad = sorted(bad, key=lambda one: one.planned_at)[-_MOST_AUTOPSIES:]
-    names = {one.key: (str(project.state), one.key, one.results_dir or "") for one in bad}
-    if missing := [key for key, name in names.items() if name not in _kept]:
-        from orchestrator.wiring.autopsies import autopsies
+    if not bad:
+        return {}
+    from orchestrator.wiring.autopsies import autopsies
 
-        if len(_kept) + len(missing) > _MOST_KEPT:
-            _kept.clear()
-            missing = list(names)
-        with autopsies(project) as examined:
-            _kept.update({names[key]: found for key, found in examined.of_sessions(missing).items()})
-    return {key: _kept[name] for key, name in names.items() if name in _kept}
+    with autopsies(project) as examined:
+        return dict(examined.of_sessions([one.key for one in bad]))
 
 
 def _ended_badly(run: RunRecord) -> bool:

@@ -127,10 +127,14 @@ class Asking:
     """A clock, and threads that end when the test says so."""
 
     def __init__(self) -> None:
-        self.now_s, self.begun, self.answer = 1000.0, list[Callable[[], None]](), Reading()
+        self.now_s, self.begun = 1000.0, list[Callable[[], None]]()
+        self.shown, self.answer = Reading(), Reading()
         self.page = AskedPage(
-            Reading(), self.answer, _Explained(), monotonic=lambda: self.now_s, start=self.begun.append
+            self.shown, self._ask, _Explained(), monotonic=lambda: self.now_s, start=self.begun.append
         )
+
+    def _ask(self) -> None:
+        self.shown.page = self.answer()
 
     def finish(self) -> None:
         self.begun.pop()()

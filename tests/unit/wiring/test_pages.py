@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from collections.abc import Sequence
@@ -18,12 +19,16 @@ from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.page.conversion.limits import limits_of
 from orchestrator.core.page.page import Page, Subject
 from orchestrator.core.page.training import Seam, Wasted
+from orchestrator.core.secret_search import SecretValue
 from orchestrator.core.session.live_progress import LiveProgress
 from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME
 from orchestrator.stores.ledger.reading import ledger_for_reading
 from orchestrator.stores.ledger.sqlite import SqliteLedger
-from orchestrator.wiring import pages
+from orchestrator.stores.reporting import pictures
+from orchestrator.stores.secrets.rules import also_hide
+from orchestrator.stores.session import written_outputs
+from orchestrator.wiring import autopsies, pages
 from orchestrator.wiring.page import chains, parts, reading
 from orchestrator.wiring.page.answers import Answers
 from orchestrator.wiring.page.reading import PageReader, forget
@@ -311,6 +316,40 @@ def test_of_an_event_file_that_grows_only_the_newest_reading_is_kept(trained: Tr
     assert len(reading._read) == 2
 
 
+def test_autopsies_and_pictures_are_read_again_only_when_their_files_change(
+    trained: TrainedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained.train(trained.trials[0], Told(end=20, reason="section_failed"), run_end="section_failed")
+    trained.train(trained.trials[1], Told(end=40))
+    broken, finished = (trained.folder(one.slug) for one in page(trained).sessions)
+    drawn = finished / "curve.png"
+    drawn.write_bytes(b"\x89PNG\r\n\x1a\n first")
+    monkeypatch.setattr("orchestrator.stores.secrets.rules._known", {})
+    done: list[str] = []
+    for module, name in ((written_outputs, "_outputs"), (autopsies, "autopsy"), (pictures, "_picture")):
+        act = getattr(module, name)
+
+        def noted(*words: Any, _act: Any = act, _name: str = name) -> Any:
+            done.append(_name)
+            return _act(*words)
+
+        monkeypatch.setattr(module, name, noted)
+    for store in (written_outputs._read, autopsies._examined, pictures._read):
+        store.clear()
+    for target in ("section_7_6", "section_7_6", "section_7_6"):
+        assert page(trained, target).trainings
+    assert sorted(done) == ["_outputs", "_picture", "autopsy"]
+    drawn.write_bytes(b"\x89PNG\r\n\x1a\n second")
+    shown = base64.b64decode(page(trained, "section_7_6").pictures[0].data)
+    assert shown.endswith(b"second") and done.count("_picture") == 2 and done.count("autopsy") == 1
+    (broken / "kernel.log").write_text("MemoryError: no memory\n", encoding="utf-8")
+    page(trained, "section_7_6")
+    assert done.count("_outputs") == done.count("autopsy") == 2
+    also_hide([SecretValue(name="WEBHOOK", value="https://hooks.example/T0123456789abcdef")])
+    page(trained, "section_7_6")  # what was masked before may hold a secret that is known now
+    assert done.count("_outputs") == 2 and done.count("autopsy") == done.count("_picture") == 3
+
+
 def test_a_bad_ending_has_its_autopsy(trained: TrainedProject) -> None:
     trained.train(trained.trials[0], Told(end=20, reason="section_failed"), run_end="section_failed")
     (one,) = page(trained, "section_7_6").trainings
@@ -334,7 +373,7 @@ def test_each_session_that_ended_badly_has_its_autopsy_also_after_a_good_end(
     def refuse(*_: object) -> None:
         raise AssertionError("an autopsy is made once")
 
-    monkeypatch.setattr("orchestrator.wiring.autopsies.autopsies", refuse)
+    monkeypatch.setattr("orchestrator.wiring.autopsies.autopsy", refuse)
     assert page(trained).trainings[0].earlier_endings == (ending,)
 
 
