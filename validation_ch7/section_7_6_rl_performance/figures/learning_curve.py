@@ -79,7 +79,7 @@ def draw_curve(axes: Axes, curve: LearningCurve) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(_steps))
     axes.grid(axis="y", color=PALE, linewidth=0.7)
     plain_frame(axes)
-    axes.legend(frameon=True, framealpha=1.0, edgecolor="none", fontsize=8, loc="best")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, frameon=False, fontsize=8)
 
 
 def _references(classical: Mapping[str, float]) -> Iterator[tuple[str, dict[str, Any]]]:

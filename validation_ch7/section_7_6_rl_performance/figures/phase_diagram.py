@@ -54,9 +54,9 @@ def phase_figure(scene: Scene, *, verdict: Verdict, stamp: str) -> Figure:
         paper.plain_frame(axes)
     left.set_ylabel("flow (vehicles per hour)")
     left.set_xlim(0.0, None)
-    left.set_ylim(0.0, 1.38 * left.get_ylim()[1])  # the legend goes above the curves
+    left.set_ylim(0.0, None)
     for axes in (left, right):
-        axes.legend(frameon=False, fontsize=8, loc="upper right", ncols=3, columnspacing=1.2, handletextpad=0.4)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=3, frameon=False, fontsize=8)
     return drawn
 
 
