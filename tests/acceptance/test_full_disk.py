@@ -262,7 +262,7 @@ def test_report_shows_its_table_where_nothing_can_be_written(
     def refuse(folder: Path) -> Path:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(folder))
 
-    monkeypatch.setattr("orchestrator.stores.reporting.folder.emptied_report", refuse)
+    monkeypatch.setattr("orchestrator.stores.reporting.folder.marked_report", refuse)
     monkeypatch.setenv("ORCHESTRATOR_ROOT", str(unwritable_project))
     assert main(["report", "section_7_6", "--json"]) == 0
     printed = capsys.readouterr()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.core.errors import RunFailed
-from orchestrator.kernel.environment.children import ends_with_this_process
+from orchestrator.kernel.environment.children import program_guard
 
 _POLL_S = 0.05
 _SHOW_EVERY_S = 15.0
@@ -87,19 +87,20 @@ class ScriptProcesses:
         """
         self._count += 1
         out, err = folder / f"out-{self._count}.txt", folder / f"err-{self._count}.txt"
-        with out.open("wb") as standard_out, err.open("wb") as standard_err:
+        with out.open("wb") as standard_out, err.open("wb") as standard_err, program_guard() as guard:
+            # In a group of its own: Ctrl-C reaches this program alone, which then ends the script.
             child = subprocess.Popen(
                 self._command,
                 env={**self._environ, **variables},
                 stdin=subprocess.DEVNULL,
                 stdout=standard_out,
                 stderr=standard_err,
-                start_new_session=True,  # Ctrl-C reaches this program alone, which then ends the script
                 creationflags=_NEW_GROUP,
+                **guard.of_program,
             )
             try:
-                with ends_with_this_process(child.pid):
-                    self._wait(child, progress)
+                guard.started(child.pid)
+                self._wait(child, progress)
             finally:
                 if child.poll() is None:
                     _end(child)

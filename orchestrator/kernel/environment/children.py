@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import process, util
+from typing import Any
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 """Source: <linux/prctl.h>, prctl(2)."""
@@ -23,12 +24,16 @@ _LOOK_EVERY_S = 1.0
 _SIGKILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 _GUARD = """
-import os, sys
-number = int(sys.argv[1])
+import os
+number = b""
+while (read := os.read(0, 1)) != b"\\n":
+    if read in (b"", b"x"):
+        os._exit(0)
+    number += read
 if not os.read(0, 1):
-    os.killpg(number, 9) if hasattr(os, "killpg") else os.kill(number, 15)
+    os.killpg(int(number), 9) if hasattr(os, "killpg") else os.kill(int(number), 15)
 """
-"""Waits for a byte; an end of file instead of it is the death of the process that writes."""
+"""Reads the number of a program, then waits for a byte; an end of file instead of it is the death of the writer."""
 
 
 class _Watched:
@@ -107,24 +112,49 @@ def _prctl(option: int, value: int = 0) -> bool:
         return False  # a Python without ctypes, a C library without prctl
 
 
-@contextmanager
-def ends_with_this_process(leader: int) -> Iterator[None]:
-    """While the block runs, a program ends with this process, also after a kill -9.
+class Guard:
+    """Ends a program, with all of its process group, when this process ends, also by a kill -9."""
 
-    Args:
-        leader: Process id of a program that leads its own process group; all of the group ends with it.
-    """
-    guard = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _GUARD, str(leader)],
-        stdin=subprocess.PIPE,  # closed by the system when this process ends, however it ends
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # neither Ctrl-C nor the end of this process's group reaches it
-    )
-    try:
-        yield
-    finally:
-        if guard.stdin is not None:
-            with suppress(BrokenPipeError), guard.stdin as line:
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _GUARD],
+            stdin=subprocess.PIPE,  # closed by the system when this process ends, however it ends
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # neither Ctrl-C nor the end of this process's group reaches it
+        )
+        assert self._process.stdin is not None  # a pipe was asked for
+        self._line = self._process.stdin.fileno()
+
+    @property
+    def of_program(self) -> dict[str, Any]:
+        """Arguments of `subprocess.Popen` for the program: it leads a group of its own, and the guard knows it.
+
+        The program names itself before it begins: a kill between its start and a message from here would free it.
+        """
+        return {"start_new_session": True, **({"preexec_fn": self._name} if hasattr(os, "fork") else {})}
+
+    def _name(self) -> None:
+        os.write(self._line, b"%d\n" % os.getpid())
+
+    def started(self, program: int) -> None:
+        """The program runs; on Windows the guard learns its number only here."""
+        if not hasattr(os, "fork"):
+            os.write(self._line, b"%d\n" % program)
+
+    def close(self) -> None:
+        """Let the program be: it has ended, or never began."""
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError), self._process.stdin as line:
                 line.write(b"x")
-        guard.wait()
+        self._process.wait()
+
+
+@contextmanager
+def program_guard() -> Iterator[Guard]:
+    """A guard for one program that is started in the block."""
+    guard = Guard()
+    try:
+        yield guard
+    finally:
+        guard.close()

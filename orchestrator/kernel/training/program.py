@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from orchestrator.kernel.environment.children import ends_with_this_process
+from orchestrator.kernel.environment.children import program_guard
 
 POLL_S = 0.1
 
@@ -52,22 +52,21 @@ def run_program(
         OSError: The program cannot be started.
     """
     environment = {**os.environ, **variables}
-    with tempfile.TemporaryDirectory(prefix="orchestrator-program-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="orchestrator-program-") as scratch, program_guard() as guard:
         folder = Path(scratch)
+        # In a group of its own: Ctrl-C reaches only this process, which then sends SIGTERM.
         child = subprocess.Popen(
-            list(command),
-            env={**environment, "ORCHESTRATOR_SAVE_FOLDER": scratch},
-            start_new_session=True,  # Ctrl-C reaches only this process, which then sends SIGTERM
+            list(command), env={**environment, "ORCHESTRATOR_SAVE_FOLDER": scratch}, **guard.of_program
         )
         try:
+            guard.started(child.pid)
             asked = False
-            with ends_with_this_process(child.pid):
-                while child.poll() is None:
-                    _collect(folder, save)
-                    if not asked and should_stop():
-                        asked = True
-                        child.terminate()
-                    time.sleep(POLL_S)
+            while child.poll() is None:
+                _collect(folder, save)
+                if not asked and should_stop():
+                    asked = True
+                    child.terminate()
+                time.sleep(POLL_S)
             _collect(folder, save)
         finally:
             if child.poll() is None:
