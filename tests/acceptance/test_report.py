@@ -19,7 +19,7 @@ from orchestrator.stores.ledger.sqlite import SqliteLedger
 from tests.conftest import PROJECT_ROOT
 from tests.doubles.commands import orchestrate
 from tests.doubles.toy_section import make_toy_project, set_behaviour
-from tests.doubles.trained_project import Told, TrainedProject, campaign_yaml
+from tests.doubles.trained_project import Made, TrainedProject, campaign_yaml
 
 QUICK = ("run", "section_7_6", "--quick")
 BEHAVIOUR: dict[str, Any] = {"claim": False, "scores": True, "summary": {"reward": 7.5, "lengths": {"mean": 3}}}
@@ -232,7 +232,7 @@ def test_a_campaign_with_the_name_of_its_section_has_a_page_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained = TrainedProject(tmp_path / "project", campaign_yaml(seeds=2).replace("pages", "section_7_6"))
-    trained.train(trained.trials[0], Told(end=40))
+    trained.train(trained.trials[0], Made(end=40))
     monkeypatch.setenv("ORCHESTRATOR_ROOT", str(trained.project.state))
     folder = trained.project.campaign_reports / "section_7_6"
     assert main(["campaign", "report", "section_7_6"]) == 0, capsys.readouterr().err
@@ -248,7 +248,7 @@ def test_a_campaign_report_with_damaged_outputs_writes_the_page_and_refuses_the_
 ) -> None:
     trained = TrainedProject(tmp_path / "project", campaign_yaml(seeds=2))
     for trial in trained.trials:
-        trained.train(trial, Told(end=40, numbers={"reward": 1.0}))
+        trained.train(trial, Made(end=40, numbers={"reward": 1.0}))
     monkeypatch.setenv("ORCHESTRATOR_ROOT", str(trained.project.state))
     folder = trained.project.campaign_reports / "pages"
     assert main(["campaign", "report", "pages"]) == 0, capsys.readouterr().err

@@ -21,7 +21,7 @@ from orchestrator.core.page.page import Page
 from orchestrator.page.document import TEMPLATES, embedded, html
 from orchestrator.wiring.page import reading
 from orchestrator.wiring.pages import page_of
-from tests.doubles.trained_project import Told, TrainedProject, campaign_yaml
+from tests.doubles.trained_project import Made, TrainedProject, campaign_yaml
 
 NUMBERS = {f"measure_{place}.mean": 1.0 + place / 7 for place in range(31)}
 """As many numbers as section 7.6 reports."""
@@ -56,14 +56,14 @@ def read(trained: TrainedProject) -> Page:
     return page_of(trained.project, "pages", command="report pages", now=datetime.now(UTC))
 
 
-def sessions_of(seed: int, reports: int, evaluations: int) -> tuple[Told, Told]:
+def sessions_of(seed: int, reports: int, evaluations: int) -> tuple[Made, Made]:
     """Two sessions to 40 million steps in all, with a reward at each report."""
     half = 20_000_000
 
-    def told(start: int, **more: object) -> Told:
+    def made(start: int, **more: object) -> Made:
         at = [start + half * (place + 1) // reports for place in range(reports)]
         evaluated = [start + half * (place + 1) // evaluations for place in range(evaluations)]
-        return Told(
+        return Made(
             start=start,
             end=start + half,
             rewards={steps: -200 + 30 * math.log10(steps + seed) for steps in at},
@@ -71,7 +71,7 @@ def sessions_of(seed: int, reports: int, evaluations: int) -> tuple[Told, Told]:
             **more,
         )
 
-    return told(0, reason="paused"), told(half, grade="exact", numbers=NUMBERS)
+    return made(0, reason="paused"), made(half, grade="exact", numbers=NUMBERS)
 
 
 def measure(trials: int, reports: int, evaluations: int) -> tuple[float, float, int, int]:

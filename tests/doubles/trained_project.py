@@ -26,7 +26,7 @@ BEGAN = datetime(2026, 11, 30, 8, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class Made:
     """One session: what it did and what it left.
 
     Attributes:
@@ -80,7 +80,7 @@ class TrainedProject:
         self._at = BEGAN
 
     def train(
-        self, trial: Trial, *sessions: Told, backend: str = "local", run_end: str | None = "finished", first: int = 1
+        self, trial: Trial, *sessions: Made, backend: str = "local", run_end: str | None = "finished", first: int = 1
     ) -> str:
         """Write a run with its sessions; its id.
 
@@ -108,8 +108,8 @@ class TrainedProject:
             )
         ]
         self._ledger.record(*events)
-        for number, told in enumerate(sessions, first):
-            self._ledger.record(*self._session(trial, spec, run_id, number, told, backend))
+        for number, made in enumerate(sessions, first):
+            self._ledger.record(*self._session(trial, spec, run_id, number, made, backend))
         last = sessions[-1]
         if run_end is not None and last.closed:
             no_claim = last.reason == "finished" and last.verdict is None
@@ -122,7 +122,7 @@ class TrainedProject:
         return self.project.results / f"owner_{slug}"
 
     def _session(
-        self, trial: Trial, spec: Mapping[str, Any], run_id: str, number: int, told: Told, backend: str
+        self, trial: Trial, spec: Mapping[str, Any], run_id: str, number: int, made: Made, backend: str
     ) -> list[Event]:
         slug, key = session_slug(trial.card.section, trial.lineage_id, number, 1), f"{run_id}/s{number:02d}a1"
         ticket = Ticket(
@@ -138,11 +138,11 @@ class TrainedProject:
             bundle_digest=self._digest(trial.card),
         )
         plain = ticket.to_json()
-        if told.start:
-            stem = f"{trial.card.scenario}_checkpoint_{told.start}_steps"
+        if made.start:
+            stem = f"{trial.card.scenario}_checkpoint_{made.start}_steps"
             plain["inputs"] = [{"path": f"checkpoints/{stem}.zip", "size_bytes": 1, "sha256": "0" * 64}]
-        began, self._at = self._at, self._at + timedelta(hours=told.hours)
-        machine = {"machine": dict(told.machine)} if told.machine is not None else {}
+        began, self._at = self._at, self._at + timedelta(hours=made.hours)
+        machine = {"machine": dict(made.machine)} if made.machine is not None else {}
         planned = self._event(
             EventKind.SESSION_PLANNED,
             run_id,
@@ -160,37 +160,37 @@ class TrainedProject:
         )
         handle = f"{backend}://owner/{slug}"
         submitted = self._event(EventKind.SESSION_SUBMITTED, run_id, key, handle=handle)
-        if not told.closed:
+        if not made.closed:
             return [planned, submitted]
         folder = self.folder(slug)
-        self._write(folder, ticket, told, began)
-        wall_s = told.hours * 3600.0 if told.manifest else None
+        self._write(folder, ticket, made, began)
+        wall_s = made.hours * 3600.0 if made.manifest else None
         judged = {
-            "end_reason": told.reason,
-            "exit_code": 0 if told.manifest else 137,
-            "problems": list(told.problems),
-            "curve": [[steps, score] for steps, score in told.evaluations.items()],
+            "end_reason": made.reason,
+            "exit_code": 0 if made.manifest else 137,
+            "problems": list(made.problems),
+            "curve": [[steps, score] for steps, score in made.evaluations.items()],
         }
-        if told.manifest:
+        if made.manifest:
             judged |= {
-                "verdict": told.verdict if told.reason == "finished" else None,
-                "no_claim": told.reason == "finished" and told.verdict is None,
-                "steps_start": told.start,
-                "steps_done": told.end,
-                "resume_grade": told.grade,
-                "resume_reasons": list(told.grade_reasons),
+                "verdict": made.verdict if made.reason == "finished" else None,
+                "no_claim": made.reason == "finished" and made.verdict is None,
+                "steps_start": made.start,
+                "steps_done": made.end,
+                "resume_grade": made.grade,
+                "resume_reasons": list(made.grade_reasons),
                 "started_at": began.isoformat(),
                 "ended_at": self._at.isoformat(),
                 "wall_s": wall_s,
-                "numbers": dict(told.numbers) if told.reason == "finished" else None,
+                "numbers": dict(made.numbers) if made.reason == "finished" else None,
             }
         ended = {"native": "complete", "exit_code": 0, "reason": None}
         closed = {
             "restored": [],
-            "models_steps": told.end,
+            "models_steps": made.end,
             "wall_s": wall_s,
-            "trained_steps": told.end - told.start,
-            "end_reason": told.reason,
+            "trained_steps": made.end - made.start,
+            "end_reason": made.reason,
             "ended_at": self._at.isoformat(),
         }
         return [
@@ -202,34 +202,34 @@ class TrainedProject:
             self._event(EventKind.SESSION_CLOSED, run_id, key, **closed),
         ]
 
-    def _write(self, folder: Path, ticket: Ticket, told: Told, began: datetime) -> None:
+    def _write(self, folder: Path, ticket: Ticket, made: Made, began: datetime) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        seen = told.end if told.seen is None else told.seen
+        seen = made.end if made.seen is None else made.seen
         reports: list[dict[str, Any]] = [{"kind": "started", **ticket.stamp()}]
-        for steps in sorted({*told.evaluations, *told.rewards, seen}):
-            reward = {"reward_mean": told.rewards[steps]} if steps in told.rewards else {}
+        for steps in sorted({*made.evaluations, *made.rewards, seen}):
+            reward = {"reward_mean": made.rewards[steps]} if steps in made.rewards else {}
             reports.append({"kind": "progress", "steps": steps, "target_steps": 100, "steps_per_s": 5.0, **reward})
-            if steps in told.evaluations:
-                score = told.evaluations[steps]
+            if steps in made.evaluations:
+                score = made.evaluations[steps]
                 reports.append({"kind": "evaluated", "steps": steps, "score": score, "best_steps": steps})
         lines = (
             json.dumps({"at": (began + timedelta(seconds=at)).isoformat(), **one}) for at, one in enumerate(reports)
         )
         (folder / EVENTS_NAME).write_text("\n".join(lines) + "\n", encoding="utf-8")
-        if told.manifest:
-            (folder / MANIFEST_NAME).write_text(json.dumps(self._manifest(ticket, told, began)), encoding="utf-8")
+        if made.manifest:
+            (folder / MANIFEST_NAME).write_text(json.dumps(self._manifest(ticket, made, began)), encoding="utf-8")
 
-    def _manifest(self, ticket: Ticket, told: Told, began: datetime) -> dict[str, Any]:
-        ending = KernelEnding(told.reason)
+    def _manifest(self, ticket: Ticket, made: Made, began: datetime) -> dict[str, Any]:
+        ending = KernelEnding(made.reason)
         finished = ending is KernelEnding.FINISHED
         outcome = SectionOutcome(
             ending=ending,
-            steps_start=told.start,
-            steps_done=told.end,
-            verdict=Verdict(told.verdict) if finished and told.verdict else None,
-            verdict_reasons=told.reasons if finished and told.verdict else (),
-            training={"policy_digest_after": digest_of([ticket.lineage_id, told.end])},
-            summary=dict(told.summary or told.numbers),
+            steps_start=made.start,
+            steps_done=made.end,
+            verdict=Verdict(made.verdict) if finished and made.verdict else None,
+            verdict_reasons=made.reasons if finished and made.verdict else (),
+            training={"policy_digest_after": digest_of([ticket.lineage_id, made.end])},
+            summary=dict(made.summary or made.numbers),
         )
         return Manifest(
             stamp=ticket.stamp(),
@@ -241,7 +241,7 @@ class TrainedProject:
             outcome=outcome,
             inputs=(),
             files=(),
-            timings_s={"wall": told.hours * 3600.0},
+            timings_s={"wall": made.hours * 3600.0},
         ).to_json()
 
     def _event(

@@ -24,7 +24,7 @@ from orchestrator.kernel.training.base_run import BaseRun
 from orchestrator.wiring import notebook
 from orchestrator.wiring.alone_page import alone_folder, alone_page
 from tests.doubles.toy_section import make_toy_project
-from tests.doubles.trained_project import Told, TrainedProject, campaign_yaml
+from tests.doubles.trained_project import Made, TrainedProject, campaign_yaml
 
 NOW = datetime(2026, 12, 2, tzinfo=UTC)
 
@@ -199,7 +199,7 @@ def test_elsewhere_the_page_is_written_and_its_path_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained = TrainedProject(tmp_path / "project", campaign_yaml(seeds=1))
-    trained.train(trained.trials[0], Told(end=40))
+    trained.train(trained.trials[0], Made(end=40))
     monkeypatch.setenv("ORCHESTRATOR_ROOT", str(trained.project.state))
     shown = orchestrator.report("section_7_6")
     assert capsys.readouterr().out == f"Wrote {trained.project.section_reports / 'section_7_6' / 'report.html'}\n"

@@ -34,7 +34,7 @@ from orchestrator.wiring.page.answers import Answers
 from orchestrator.wiring.page.reading import PageReader, forget
 from orchestrator.wiring.pages import page_of
 from orchestrator.wiring.reports import section_trainings
-from tests.doubles.trained_project import BEGAN, Told, TrainedProject, campaign_yaml
+from tests.doubles.trained_project import BEGAN, Made, TrainedProject, campaign_yaml
 
 NOW = datetime(2026, 12, 2, tzinfo=UTC)
 TOKEN = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"  # pragma: allowlist secret
@@ -53,7 +53,7 @@ def chain(trained: TrainedProject) -> None:
     """A first session that was killed at step 27 after its save at 20, and two that continued."""
     trained.train(
         trained.trials[0],
-        Told(
+        Made(
             end=20,
             seen=27,
             reason="crashed",
@@ -61,7 +61,7 @@ def chain(trained: TrainedProject) -> None:
             evaluations={10: 1.0, 25: 9.0},
             rewards={5: -5.0, 26: -1.0},
         ),
-        Told(
+        Made(
             start=20,
             end=30,
             reason="paused",
@@ -70,7 +70,7 @@ def chain(trained: TrainedProject) -> None:
             evaluations={25: 2.0},
             rewards={26: -3.0},
         ),
-        Told(start=30, end=40, grade="exact", evaluations={40: 1.5}, numbers={"reward": 7.5, "length.mean": 3.0}),
+        Made(start=30, end=40, grade="exact", evaluations={40: 1.5}, numbers={"reward": 7.5, "length.mean": 3.0}),
     )
 
 
@@ -121,11 +121,11 @@ def test_the_headline_has_the_sentences_of_the_verdict(trained: TrainedProject) 
 
 def test_without_a_claim_or_without_an_end_the_headline_says_so(trained: TrainedProject) -> None:
     assert page(trained).headline.verdict == "" and page(trained).trainings == ()
-    trained.train(trained.trials[0], Told(end=20, reason="paused"), run_end=None)
+    trained.train(trained.trials[0], Made(end=20, reason="paused"), run_end=None)
     half = page(trained)
     assert (half.headline.verdict, half.trainings[0].state) == ("unfinished", "between sessions")
     assert half.trainings[0].eta_s == pytest.approx(20 / (20 / 3600))
-    trained.train(trained.trials[1], Told(end=40, verdict=None))
+    trained.train(trained.trials[1], Made(end=40, verdict=None))
     assert page(trained, trained.trials[1].lineage_id).headline.text == "Finished, no claim: 40 of 40 steps."
     assert page(trained).headline.text.startswith("1 of 2 trainings finished: 1 no claim.")
 
@@ -144,7 +144,7 @@ def test_a_campaign_shows_every_trial_also_those_that_have_not_begun(trained: Tr
 
 def test_the_statement_of_the_sections_own_report_stands_in_the_headline(trained: TrainedProject) -> None:
     for trial in trained.trials:
-        trained.train(trial, Told(end=40, numbers={"reward": float(trial.seed)}))
+        trained.train(trial, Made(end=40, numbers={"reward": float(trial.seed)}))
     alone = page(trained, "pages").headline
     assert (alone.verdict, alone.lines) == ("no claim", ())
     assert alone.text == "Finished, no claim: 3 of 3 trainings finished; each judged alone: 3 supported."
@@ -167,7 +167,7 @@ def test_the_statement_of_the_sections_own_report_stands_in_the_headline(trained
 @pytest.mark.parametrize("covered", [None, [], ["s-of-january"], "fewer"])
 def test_a_statement_about_other_results_is_no_answer(trained: TrainedProject, covered: list[str] | str | None) -> None:
     for trial in trained.trials:
-        trained.train(trial, Told(end=40))
+        trained.train(trial, Made(end=40))
     folder = trained.project.campaign_reports / "pages"
     folder.mkdir(parents=True)
     slugs = [one.slug for one in page(trained).sessions]
@@ -180,21 +180,21 @@ def test_a_statement_about_other_results_is_no_answer(trained: TrainedProject, c
 
 
 def test_a_mean_over_seeds_names_the_target_of_its_trainings(trained: TrainedProject) -> None:
-    trained.train(trained.trials[0], Told(end=40, numbers={"reward": 1.0}))
+    trained.train(trained.trials[0], Made(end=40, numbers={"reward": 1.0}))
     longer = trained.trials[1]
     card, profile = longer.variant.card, longer.variant.profile
     sizes = {**card.profiles, profile: replace(longer.variant.sizes, target_steps=90)}
     variant = replace(longer.variant, card=replace(card, profiles=sizes))
-    trained.train(replace(longer, variant=variant), Told(end=90, numbers={"reward": 5.0}))
+    trained.train(replace(longer, variant=variant), Made(end=90, numbers={"reward": 5.0}))
     found = {one.variant.rpartition(", ")[2]: (one.n, one.mean) for one in page(trained, "section_7_6").intervals}
     assert found == {"target 40 steps": (1, 1.0), "target 90 steps": (1, 5.0)}
 
 
 def test_weeks_count_what_spends_quota_and_only_elsewhere(trained: TrainedProject) -> None:
     gpu, cpu = {"accelerator": "NvidiaTeslaT4"}, {"accelerator": ""}
-    trained.train(trained.trials[0], Told(end=40, hours=2, machine=gpu), backend="kaggle")
-    trained.train(trained.trials[1], Told(end=40, hours=200, machine=cpu), backend="kaggle")
-    trained.train(trained.trials[2], Told(end=40, hours=3, machine=gpu), backend="kaggle")
+    trained.train(trained.trials[0], Made(end=40, hours=2, machine=gpu), backend="kaggle")
+    trained.train(trained.trials[1], Made(end=40, hours=200, machine=cpu), backend="kaggle")
+    trained.train(trained.trials[2], Made(end=40, hours=3, machine=gpu), backend="kaggle")
     weeks = page(trained).weeks
     assert [(one.begins_at[:10], one.ends_at[:10], one.used_s) for one in weeks] == [
         ("2026-11-30", "2026-12-07", 7200.0),
@@ -204,9 +204,9 @@ def test_weeks_count_what_spends_quota_and_only_elsewhere(trained: TrainedProjec
 
 
 def test_a_killed_session_took_until_its_latest_report_on_every_page(trained: TrainedProject) -> None:
-    killed = Told(end=20, seen=27, reason="crashed", manifest=False, machine={"accelerator": "NvidiaTeslaT4"}, hours=12)
+    killed = Made(end=20, seen=27, reason="crashed", manifest=False, machine={"accelerator": "NvidiaTeslaT4"}, hours=12)
     at = 12 * 3600 - 15  # the last report, shortly before the time limit of the backend
-    trained.train(trained.trials[0], replace(killed, rewards={26: 1.0}), Told(start=20, end=40), backend="kaggle")
+    trained.train(trained.trials[0], replace(killed, rewards={26: 1.0}), Made(start=20, end=40), backend="kaggle")
     slug = page(trained).sessions[0].slug
     events = trained.folder(slug) / "events.jsonl"
     lines = events.read_text(encoding="utf-8").splitlines()
@@ -225,7 +225,7 @@ def test_a_killed_session_took_until_its_latest_report_on_every_page(trained: Tr
 def test_a_backend_that_is_asked_says_when_its_weeks_begin_and_what_they_allow(
     trained: TrainedProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trained.train(trained.trials[0], Told(end=40, machine={"accelerator": "NvidiaTeslaT4"}), backend="kaggle")
+    trained.train(trained.trials[0], Made(end=40, machine={"accelerator": "NvidiaTeslaT4"}), backend="kaggle")
     saturday = datetime(2026, 12, 5, tzinfo=UTC)
     quota = Quota(resource="GPU", used_s=0.0, reserved_s=0.0, allowed_s=108_000.0, refresh_at=saturday)
     monkeypatch.setattr(parts, "make_backend", lambda *_: SimpleNamespace(quota=lambda: quota))
@@ -242,7 +242,7 @@ def test_a_backend_that_is_asked_says_when_its_weeks_begin_and_what_they_allow(
 
 def test_trials_of_two_sections_are_never_averaged_together(trained: TrainedProject) -> None:
     for trial in trained.trials[:2]:
-        trained.train(trial, Told(end=40))
+        trained.train(trial, Made(end=40))
     with ledger_for_reading(trained.project.own / "ledger.sqlite") as ledger:
         found = pages.chains_of(trained.project, PageReader(trained.project), ledger.runs(), ledger.sessions())
     one, other = (replace(chain, label="PPO") for chain in found)
@@ -262,7 +262,7 @@ def test_what_a_large_page_leaves_out_is_no_fault(trained: TrainedProject, monke
 
 
 def test_a_session_in_flight_is_on_the_page(trained: TrainedProject) -> None:
-    trained.train(trained.trials[0], Told(end=20, reason="paused"), Told(start=20, closed=False), run_end=None)
+    trained.train(trained.trials[0], Made(end=20, reason="paused"), Made(start=20, closed=False), run_end=None)
     found = page(trained, "section_7_6")
     assert [one.in_flight for one in found.sessions] == [False, True]
     assert found.trainings[0].state == "in flight" and found.trainings[0].verdict == "unfinished"
@@ -274,7 +274,7 @@ def test_what_backends_answered_is_in_headline_rows_bars_and_weeks_until_they_ar
     trained: TrainedProject, monkeypatch: pytest.MonkeyPatch, target: str | None
 ) -> None:
     gpu, saturday = {"accelerator": "NvidiaTeslaT4"}, datetime(2026, 12, 5, tzinfo=UTC)
-    trained.train(trained.trials[0], Told(closed=False, machine=gpu), run_end=None, backend="kaggle")
+    trained.train(trained.trials[0], Made(closed=False, machine=gpu), run_end=None, backend="kaggle")
     plain = page_of(trained.project, None, command="", now=NOW)
     word = plain.sessions[0].slug if target == "run" else target
 
@@ -306,7 +306,7 @@ def test_what_backends_answered_is_in_headline_rows_bars_and_weeks_until_they_ar
 
 
 def test_of_an_event_file_that_grows_only_the_newest_reading_is_kept(trained: TrainedProject) -> None:
-    trained.train(trained.trials[0], Told(end=20, reason="paused"), Told(start=20, end=40))
+    trained.train(trained.trials[0], Made(end=20, reason="paused"), Made(start=20, end=40))
     reading.forget()
     path = trained.folder(page(trained).sessions[-1].slug) / "events.jsonl"
     for _ in range(20):
@@ -319,8 +319,8 @@ def test_of_an_event_file_that_grows_only_the_newest_reading_is_kept(trained: Tr
 def test_autopsies_and_pictures_are_read_again_only_when_their_files_change(
     trained: TrainedProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trained.train(trained.trials[0], Told(end=20, reason="section_failed"), run_end="section_failed")
-    trained.train(trained.trials[1], Told(end=40))
+    trained.train(trained.trials[0], Made(end=20, reason="section_failed"), run_end="section_failed")
+    trained.train(trained.trials[1], Made(end=40))
     broken, finished = (trained.folder(one.slug) for one in page(trained).sessions)
     drawn = finished / "curve.png"
     drawn.write_bytes(b"\x89PNG\r\n\x1a\n first")
@@ -351,7 +351,7 @@ def test_autopsies_and_pictures_are_read_again_only_when_their_files_change(
 
 
 def test_a_bad_ending_has_its_autopsy(trained: TrainedProject) -> None:
-    trained.train(trained.trials[0], Told(end=20, reason="section_failed"), run_end="section_failed")
+    trained.train(trained.trials[0], Made(end=20, reason="section_failed"), run_end="section_failed")
     (one,) = page(trained, "section_7_6").trainings
     assert one.state == "failed" and one.ending is not None
     assert one.why == one.ending.sentence and one.ending.command and one.ending.advice
@@ -361,8 +361,8 @@ def test_a_bad_ending_has_its_autopsy(trained: TrainedProject) -> None:
 def test_each_session_that_ended_badly_has_its_autopsy_also_after_a_good_end(
     trained: TrainedProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crashed = Told(start=20, end=30, reason="crashed", manifest=False)
-    trained.train(trained.trials[0], Told(end=20, reason="paused"), crashed, Told(start=30, end=40))
+    crashed = Made(start=20, end=30, reason="crashed", manifest=False)
+    trained.train(trained.trials[0], Made(end=20, reason="paused"), crashed, Made(start=30, end=40))
     slugs = [one.slug for one in page(trained).sessions]
     for target in ("section_7_6", "pages", None):
         one = page(trained, target).trainings[0]
@@ -378,7 +378,7 @@ def test_each_session_that_ended_badly_has_its_autopsy_also_after_a_good_end(
 
 
 def test_the_last_session_of_a_failed_training_is_explained_once(trained: TrainedProject) -> None:
-    crashed = Told(end=20, reason="crashed", manifest=False)
+    crashed = Made(end=20, reason="crashed", manifest=False)
     trained.train(trained.trials[0], crashed, replace(crashed, start=20, end=25), run_end="crashed")
     (one,) = page(trained, "section_7_6").trainings
     assert one.ending is not None and len(one.earlier_endings) == 1
@@ -416,7 +416,7 @@ def test_no_secret_is_on_the_page(trained: TrainedProject, monkeypatch: pytest.M
     monkeypatch.setenv("MY_API_TOKEN", "correct-horse-battery-staple-93")
     trained.train(
         trained.trials[0],
-        Told(
+        Made(
             end=40,
             numbers={f"of.{TOKEN}": 1.0},
             problems=(f"it printed {TOKEN}",),
@@ -439,7 +439,7 @@ def test_a_wrong_name_is_refused_with_the_nearest(trained: TrainedProject) -> No
 
 def test_a_session_or_a_run_names_its_training(trained: TrainedProject) -> None:
     chain(trained)
-    trained.train(trained.trials[1], Told(end=40))
+    trained.train(trained.trials[1], Made(end=40))
     first = page(trained).sessions[0]
     for word in (first.slug, first.lineage_id[:8], trained.folder(first.slug).name):
         found = page(trained, word)
@@ -459,7 +459,7 @@ def test_a_project_that_was_moved_keeps_its_curves(trained: TrainedProject, tmp_
 
 
 def test_a_copied_project_reports_its_own_data(trained: TrainedProject, tmp_path: Path) -> None:
-    trained.train(trained.trials[0], Told(end=40, evaluations={40: 1.5}))
+    trained.train(trained.trials[0], Made(end=40, evaluations={40: 1.5}))
     copy = tmp_path / "copy"
     shutil.copytree(trained.project.state, copy)
     for events in trained.project.results.glob("*/events.jsonl"):  # the original has gone on since
@@ -473,7 +473,7 @@ def test_a_copied_project_reports_its_own_data(trained: TrainedProject, tmp_path
 
 def test_the_command_of_a_training_names_its_settings_or_shows_it(tmp_path: Path) -> None:
     trained = TrainedProject(tmp_path / "project", campaign_yaml(seeds=[5], gammas=[0.9]))
-    trained.train(trained.trials[0], Told(end=40))
+    trained.train(trained.trials[0], Made(end=40))
     wanted = "python -m orchestrator run section_7_6 --quick --backend local --set algorithms.DQN.gamma=0.9 --seed 5"
     assert page(trained).trainings[0].command == wanted
     card = trained.project.cards / "section_7_6.yaml"

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.cli.main import main
 from orchestrator.core.page.page import Page
 from orchestrator.wiring import pages
-from tests.doubles.trained_project import Told, TrainedProject, campaign_yaml
+from tests.doubles.trained_project import Made, TrainedProject, campaign_yaml
 
 
 @pytest.mark.parametrize("ask", [False, True])
@@ -19,7 +19,7 @@ def test_backends_are_asked_only_if_the_user_wants_it(
     words: tuple[str, ...], ask: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained = TrainedProject(tmp_path / "project", campaign_yaml(seeds=1))
-    trained.train(trained.trials[0], Told(end=20, reason="paused"), run_end=None)
+    trained.train(trained.trials[0], Made(end=20, reason="paused"), run_end=None)
     monkeypatch.setenv("ORCHESTRATOR_ROOT", str(trained.project.state))
     asked, page_of = list[bool](), pages.page_of
 
