@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 _SERVER = Path(__file__).with_name("warm_server.py")
@@ -108,8 +108,7 @@ class _WarmServer:
             self._control.sendall(body)
 
     def _close(self) -> None:
-        with suppress(OSError):  # in a forked copy of this process its number may belong to another file
-            self._control.shutdown(socket.SHUT_RDWR)  # a process that a test forked may hold a copy of this socket
+        self._control.shutdown(socket.SHUT_RDWR)  # a process that a test forked may hold a copy of this socket
         self._control.close()
         self._process.wait(timeout=60)
 

@@ -20,7 +20,7 @@ SILENCE_S, MOST_S = 5.0, 20.0
 arrived. A young session may write a line every second."""
 
 _FOLLOW_S = 600.0
-"""Seconds after which to stop reading a live log and ask for the state: the service may keep a log open for ever."""
+"""Seconds after which to stop reading a live log and ask for the state: the service may never close a log."""
 
 _MOST_REPORTS = 500
 """Newest reports that are kept; the first one holds the session's number."""

@@ -24,7 +24,7 @@ def progress(steps: int, age_s: float) -> str:
 
 
 class Service:
-    """A log whose lines arrive at once; then new ones for ever, silence, or a refusal."""
+    """A log whose lines arrive at once; then new ones without end, silence, or a refusal."""
 
     def __init__(self, *lines: str, then: str | ServiceFault = "") -> None:
         self._lines, self._then = lines, then
