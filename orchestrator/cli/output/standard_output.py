@@ -176,6 +176,7 @@ class Pulse:
         thread = threading.Thread(target=self._beat_until, args=(over,), name="pulse", daemon=True)
         try:
             if self._running == 1:
+                self.end()  # a line from before the block may name a stream that is closed by now
                 thread.start()
             yield
         finally:

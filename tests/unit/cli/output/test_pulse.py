@@ -162,5 +162,16 @@ def test_command_that_blocks_is_heard(hurried: None, capsys: pytest.CaptureFixtu
     assert run_command(act) == 0
 
 
+def test_line_from_before_the_command_is_not_repeated(pulse: Pulse, clock: FakeClock) -> None:
+    stream = io.StringIO()
+    Console(stream, clock.monotonic, pulse=pulse).say("A line of a command that has ended")
+    stream.close()
+    with pulse.running():
+        wait(pulse, clock, 60)
+    Console(again := io.StringIO(), clock.monotonic, pulse=pulse).say("The next command")
+    wait(pulse, clock, 15)
+    assert again.getvalue().count("The next command") == 2
+
+
 def test_silence_is_15_s_at_most() -> None:
     assert SILENCE_S <= 15.0

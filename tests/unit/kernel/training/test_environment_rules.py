@@ -253,8 +253,11 @@ def test_highway_is_kept_but_named_as_inexact() -> None:
     env, fresh = begun(made("highway-fast-v0"), 3), made("highway-fast-v0")
     (lost,) = restored(env, fresh)
     assert lost.endswith("highway-env builds its spaces again at each reset, with random seeds of the operating system")
-    actions = [1, 1, 1]
-    assert stepped(fresh, 3, actions=actions) == stepped(env, 3, actions=actions)
+    for action in (1, 1, 1):
+        seen, again = env.step(action), fresh.step(action)
+        assert repr(again) == repr(seen)
+        if seen[2]:  # a reset draws from the spaces that were built with another seed
+            break
 
 
 class Ticker:
