@@ -260,7 +260,7 @@ def test_ticks_in_empty_working_copies_push_every_session_once(tmp_path: Path, k
         answer = tick(copy, tmp_path, "--recover")
         assert answer.code == 0, answer.err
         for kernel in list(kaggle.kernels.all.values()):
-            kernel.ended.wait(30)
+            assert kernel.ended.wait(120)
         if number and number < COPIES - 1:
             shutil.rmtree(copy)
     assert answer is not None and answer.json["complete"], json.dumps(answer.json, indent=1)
@@ -281,7 +281,7 @@ def test_empty_copy_continues_after_the_first_kernels_were_deleted(tmp_path: Pat
         answer = tick(root, tmp_path, *words)
         assert answer.code == 0, answer.err
         for kernel in list(kaggle.kernels.all.values()):
-            kernel.ended.wait(30)
+            assert kernel.ended.wait(120)
         return answer
 
     first = shutil.copytree(template, tmp_path / "first")
@@ -313,7 +313,7 @@ def test_two_copies_with_separate_ledgers_share_one_campaign(tmp_path: Path, kag
             assert answer.code == 0, answer.err
             messages.append(answer.err)
             for kernel in list(kaggle.kernels.all.values()):
-                kernel.ended.wait(30)
+                assert kernel.ended.wait(120)
         if answer.json["complete"]:
             break
     assert orchestrate(copies[0], "campaign", "status", "smoke", "--json").json["states"] == {"done": 2}

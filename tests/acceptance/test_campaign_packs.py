@@ -110,7 +110,7 @@ def test_empty_working_copies_find_every_session_of_every_pack(
         answer = _tick(copy, tmp_path)
         assert answer.code == 0, answer.err
         for kernel in list(kaggle.kernels.all.values()):
-            kernel.ended.wait(30)
+            assert kernel.ended.wait(120)
         if answer.json["over"]:
             break
     assert answer.json["complete"], answer.json

@@ -114,7 +114,7 @@ def test_ticks_in_empty_working_copies_complete_a_search_on_kaggle(tmp_path: Pat
             if answer.json["over"]:
                 break
             for kernel in list(kaggle.kernels.all.values()):
-                kernel.ended.wait(30)
+                assert kernel.ended.wait(120)
         assert answer.json["complete"] and number == 3  # three batches, then a tick that collects the last one
         assert [row[:4] for row in trial_rows(copy)] == expected
         pushes = Counter(entry.request["slug"] for entry in kaggle.journal.of("SaveKernel"))

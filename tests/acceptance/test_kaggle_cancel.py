@@ -199,7 +199,7 @@ def test_a_session_that_crashes_after_a_lost_request_does_not_count_as_crashed(p
     with pytest.raises(RemoteUnavailable):
         cancel(project)
     kernel.machine.kill()
-    kernel.ended.wait(timeout=20)
+    assert kernel.ended.wait(120)
     assert cancel(project).record.end_reason == "cancelled" and in_place(project) == [10]
 
 
@@ -233,7 +233,7 @@ def test_a_session_that_ends_in_the_same_moment_is_collected_as_it_ended(project
     gate = hold_after_first_save(project)
     kernel = start(project)
     gate.touch()
-    kernel.ended.wait(timeout=20)
+    assert kernel.ended.wait(120)
     # The look before the cancel still shows it as running.
     project.kaggle.faults.add(STATE, times=2, change=lambda answer: {**answer, "status": "RUNNING"})
     cancelled = cancel(project)
@@ -244,7 +244,7 @@ def test_a_session_that_ends_in_the_same_moment_is_collected_as_it_ended(project
 def test_a_session_that_pauses_in_the_same_moment_counts_as_stopped(project: KaggleProject) -> None:
     set_behaviour(project.root, '{"1": {"do": "pause"}}')
     kernel = start(project)
-    kernel.ended.wait(timeout=20)
+    assert kernel.ended.wait(120)
     cancelled = cancel(project)
     assert (cancelled.record.end_reason, cancelled.record.models_steps) == ("stopped", 10)
 
@@ -333,7 +333,7 @@ def test_a_session_that_does_not_stop_is_left_open_after_a_bound(project: Kaggle
 def test_a_fresh_start_ends_the_session_in_flight(project: KaggleProject) -> None:
     gate = hold_after_first_save(project)
     kernel = start(project)
-    ended = threading.Thread(target=lambda: (kernel.ended.wait(timeout=60), gate.touch()), daemon=True)
+    ended = threading.Thread(target=lambda: (kernel.ended.wait(timeout=120), gate.touch()), daemon=True)
     ended.start()
     summary = project.run(fresh=True)
     assert kernel.cancelled and summary.end_reason == "finished" and summary.steps_start == 0
@@ -423,7 +423,7 @@ def test_a_command_that_dies_after_it_asked_leaves_no_crash_behind(project: Kagg
     with project.opened() as (card, context):
         (record,) = context.ledger.sessions(card.lineage.id)
         ask_to_stop(context, record, AskedBy.USER)
-    kernel.ended.wait(timeout=20)
+    assert kernel.ended.wait(120)
     project.kaggle.settings.stuck = "ERROR"  # the service calls it a failure
     assert cancel(project).record.end_reason == "cancelled"
 
@@ -451,7 +451,7 @@ def test_a_tick_ends_the_session_of_a_removed_line_and_the_next_collects_it(proj
     answer = invoke(project, "campaign", "tick", "pair.yaml")
     assert answer.code == 0 and "no longer part of the campaign, its session is asked to stop" in answer.out
     assert [kernel.cancelled for kernel in (first, second)] == [False, True]
-    second.ended.wait(timeout=20)
+    assert second.ended.wait(120)
     assert invoke(project, "campaign", "tick", "pair.yaml").code == 0
     with project.opened() as (_, context):
         (record,) = (one for one in context.ledger.sessions() if one.slug == second.slug)
@@ -484,7 +484,7 @@ def test_a_pruned_trial_is_stopped_by_the_evaluations_in_its_running_log(project
         trial: Any = SimpleNamespace(lineage_id=record.lineage_id)
         searching: Any = EveryTrialIsPruned()
         assert prune_running(replace(context, waits=False), searching, trial, record, {})
-    kernel.ended.wait(timeout=20)
+    assert kernel.ended.wait(120)
     assert kernel.cancelled
     (record,) = records(project)
     assert record.stop_asked_by == "search"

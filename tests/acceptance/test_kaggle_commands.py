@@ -81,7 +81,7 @@ def test_kaggle_session_survives_a_local_run_of_the_same_training(project: Kaggl
 def test_fetch_alone_collects_an_ended_session(project: KaggleProject) -> None:
     invoke(project, *RUN, "--detach")
     (kernel,) = project.kaggle.kernels.all.values()
-    assert kernel.ended.wait(20)
+    assert kernel.ended.wait(120)
     assert "finished, 40 steps in place" in invoke(project, "fetch", "section_7_6", "--backend", "kaggle").out
     assert invoke(project, *RUN, "--json").json["end_reason"] == "at_target"
 

@@ -382,7 +382,7 @@ def test_single_step_command_never_waits_and_loses_nothing(project: KaggleProjec
     pushed = project.step(starts=True)
     assert (pushed.end_reason, project.pushes) == ("detached", 1)
     (kernel,) = project.kaggle.kernels.all.values()
-    assert kernel.ended.wait(20)
+    assert kernel.ended.wait(120)
     project.kaggle.faults.add(LISTING, change=lambda answer: {"files": [], "log": ""}, lasting=True)
     for _ in range(3):
         with pytest.raises(NotYet, match="not there yet"):
@@ -398,7 +398,7 @@ def test_single_step_command_never_waits_and_loses_nothing(project: KaggleProjec
 def test_single_step_commands_give_up_a_checkpoint_after_the_same_time(project: KaggleProject) -> None:
     project.step(starts=True)
     (kernel,) = project.kaggle.kernels.all.values()
-    assert kernel.ended.wait(20)
+    assert kernel.ended.wait(120)
     project.kaggle.faults.add("download", status=503, when=ends_with(f"{NEWEST}.zip"), lasting=True)
     for hours in (0, 1, 4):
         project.clock.slept_s = hours * 3600.0

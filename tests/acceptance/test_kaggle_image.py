@@ -158,7 +158,7 @@ def test_a_campaign_keeps_the_image_and_lets_go_of_it(project: KaggleProject) ->
 
     def tick(*words: str) -> None:
         for kernel in list(project.kaggle.kernels.all.values()):
-            assert kernel.ended.wait(30)
+            assert kernel.ended.wait(120)
         answer = orchestrate(project.root, "campaign", "tick", "one", *words, **loopback_variables())
         assert answer.code == 0, answer.out + answer.err
 
@@ -177,7 +177,7 @@ def test_a_campaign_asks_once_for_an_image_that_is_gone(project: KaggleProject) 
     (project.root / "configs/campaigns/one.yaml").write_text(CAMPAIGN, "utf-8")
     orchestrate(project.root, "campaign", "tick", "one", **loopback_variables())
     (kernel,) = project.kaggle.kernels.all.values()
-    assert kernel.ended.wait(30)
+    assert kernel.ended.wait(120)
     project.kaggle.settings.image = SECOND_IMAGE
     del project.kaggle.settings.images[FIRST_IMAGE]
     answer = orchestrate(project.root, "campaign", "run", "one", "--every-s", "0.1", **loopback_variables())

@@ -76,7 +76,7 @@ def test_an_empty_copy_finds_the_kernels_of_each_on_kaggle(tmp_path: Path, kaggl
         answer = orchestrate(copy, *words, **loopback_variables(), HOME=str(tmp_path))
         assert answer.code == 0, answer.err
         for kernel in list(kaggle.kernels.all.values()):
-            kernel.ended.wait(30)
+            assert kernel.ended.wait(120)
         if answer.json["over"]:
             break
     assert answer.json["complete"], answer.json
