@@ -11,6 +11,7 @@ import numpy as np
 from validation_ch7.section_7_6_rl_performance.controllers.interface import (
     CLASSICAL_RESOLUTION_S,
     Phases,
+    Setting,
     WithoutMemory,
     green_s,
     switched_where,
@@ -37,8 +38,8 @@ class ActuatedController(WithoutMemory):
 
     resolution_s = CLASSICAL_RESOLUTION_S
 
-    def __init__(self, *, gap_s: float, max_green_s: float) -> None:
-        if gap_s <= 0.0 or max_green_s <= 0.0:
+    def __init__(self, *, gap_s: Setting, max_green_s: Setting) -> None:
+        if np.min(gap_s) <= 0.0 or np.min(max_green_s) <= 0.0:
             raise ValueError(f"gap_s = {gap_s} and max_green_s = {max_green_s} must be positive")
         self.name = "actuated"
         self.gap_s = gap_s
