@@ -5,7 +5,7 @@ B. D'Hooghe, Self-Organizing Traffic Lights: A Realistic Simulation, in Advances
 2nd ed., Springer, 2013. Their rule: at each time step, a counter `kappa` adds the vehicles that approach the red light
 or wait before it within a distance `rho`. Once `kappa` reaches the threshold `theta`, and after the minimum green, the
 light changes and the counter starts from 0, unless a platoon is passing: while some vehicles, but no more than `mu`,
-are within a short distance `omega` before the green light, the change waits. Here `rho` is 80 m and `omega` 30 m.
+are within a short distance `omega` before the green light, the change waits. Here `rho` is 80 m and `mu` 3 vehicles.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from validation_ch7.traffic.model.demand import ScenarioAddress
 from validation_ch7.traffic.signal.two_phase import NORTH_SOUTH
 
 _COUNTED_M = 80.0
-_PLATOON_M = 30.0
+_LARGEST_KEPT_VEH = 3.0
 # A continuum model has fractions of vehicles; half a vehicle counts as one, as in actuated control.
 _SOME_VEH = 0.5
 
@@ -38,22 +38,21 @@ class SotlController:
 
     Args:
         threshold_veh_s: `theta`, in vehicle-seconds.
-        platoon_veh: `mu`, the largest platoon that is not cut, in vehicles on both approaches; 0 cuts every one.
+        platoon_m: `omega`, the distance before the green light in which a platoon is seen, in m; rounded to whole
+            cells, at least one.
 
     Raises:
-        ValueError: The threshold is not positive, or the platoon is negative.
+        ValueError: A value is not positive.
     """
 
     resolution_s = CLASSICAL_RESOLUTION_S
 
-    def __init__(self, *, threshold_veh_s: Setting, platoon_veh: Setting) -> None:
-        if np.min(threshold_veh_s) <= 0.0 or np.min(platoon_veh) < 0.0:
-            raise ValueError(
-                f"threshold_veh_s = {threshold_veh_s} must be positive, platoon_veh = {platoon_veh} not negative"
-            )
+    def __init__(self, *, threshold_veh_s: Setting, platoon_m: Setting) -> None:
+        if np.min(threshold_veh_s) <= 0.0 or np.min(platoon_m) <= 0.0:
+            raise ValueError(f"threshold_veh_s = {threshold_veh_s} and platoon_m = {platoon_m} must be positive")
         self.name = "sotl"
         self.threshold_veh_s = threshold_veh_s
-        self.platoon_veh = platoon_veh
+        self.platoon_m = platoon_m
         self._counted_veh_s: Floats = np.zeros(0)
         self._green_for: Phases = np.zeros(0, dtype=np.int64)
 
@@ -71,8 +70,18 @@ class SotlController:
         on_red_veh = np.where(phase == NORTH_SOUTH, ew_veh, ns_veh)
         counted_veh_s = np.where(changed, 0.0, self._counted_veh_s) + on_red_veh * self.resolution_s
         self._counted_veh_s = counted_veh_s
-        ns_veh, ew_veh = by_axis(near_veh(simulation, _PLATOON_M))
-        passing_veh = np.where(phase == NORTH_SOUTH, ns_veh, ew_veh)
-        platoon = (passing_veh >= _SOME_VEH) & (passing_veh <= self.platoon_veh)
+        passing_veh = self._passing_veh(simulation)
+        platoon = (passing_veh >= _SOME_VEH) & (passing_veh <= _LARGEST_KEPT_VEH)
         ready = green_s(simulation) >= simulation.settings.min_green_s
         return switched_where(simulation, ready & (counted_veh_s >= self.threshold_veh_s) & ~platoon)
+
+    def _passing_veh(self, simulation: CrossingSimulation) -> Floats:
+        """Vehicles close to the green light, shape (batch,)."""
+        north_south = simulation.signal.phase == NORTH_SOUTH
+        passing_veh = np.zeros(simulation.batch)
+        least_m = simulation.settings.traffic.dx_m
+        for reach_m in np.unique(self.platoon_m):
+            ns_veh, ew_veh = by_axis(near_veh(simulation, max(least_m, float(reach_m))))
+            of_these = np.broadcast_to(np.equal(self.platoon_m, reach_m), passing_veh.shape)
+            passing_veh[of_these] = np.where(north_south, ns_veh, ew_veh)[of_these]
+        return passing_veh

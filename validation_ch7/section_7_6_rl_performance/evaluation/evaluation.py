@@ -114,7 +114,8 @@ def delays_side_by_side(
     Several candidates are simulated as one batch, since most of the time of a narrow one is spent in numpy calls.
 
     Args:
-        build: Builds the controller of a batch, from one number for each of its crossings.
+        build: Builds the controller of a batch; each parameter is one number, or one for each crossing if several
+            candidates share the batch.
         candidates: The parameters of each candidate; all have the same names.
         environment: The `environment` block of a section's card.
         split: Split of the scenarios.
@@ -127,8 +128,10 @@ def delays_side_by_side(
         few = candidates[first : first + at_once]
         each_s = []
         for addresses in _batches(split, 0, n_scenarios):
-            repeated = {name: np.repeat([one[name] for one in few], len(addresses)) for name in few[0]}
-            simulation = _simulate(build(settings, repeated), settings, addresses * len(few))
+            chosen: Mapping[str, Any] = few[0]
+            if len(few) > 1:
+                chosen = {name: np.repeat([one[name] for one in few], len(addresses)) for name in few[0]}
+            simulation = _simulate(build(settings, chosen), settings, addresses * len(few))
             delay_s = simulation.traffic.delay_veh_s() / np.maximum(simulation.traffic.total_arrived_veh(), 1.0)
             each_s.append(delay_s.reshape(len(few), -1))
         delays_s.append(np.concatenate(each_s, axis=1))
