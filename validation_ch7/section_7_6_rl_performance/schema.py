@@ -76,7 +76,7 @@ class Criteria:
             only judges its own policy.
     """
 
-    baseline: Literal["fixed_time", "webster", "actuated", "max_pressure", "longest_queue"]
+    baseline: Literal["fixed_time", "webster", "actuated", "max_pressure", "longest_queue", "sotl", "rollout"]
     min_delay_reduction_pct: float = field(metadata={"json_schema": {"minimum": 0, "exclusiveMaximum": 100}})
     min_trainings: int = field(metadata={"json_schema": {"minimum": 1}})
 

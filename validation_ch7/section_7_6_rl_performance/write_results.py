@@ -50,6 +50,7 @@ def conclude(context: SessionContext, result: TrainingResult, comparison: Compar
         settings=EnvironmentSettings.from_mapping(training.plan.lineage.environment),
         bootstrap=bootstrap,
         more_faults=comparison.repeat_faults,
+        reservations=comparison.edge_faults,
     )
     rows = comparison_rows(
         comparison.results, baseline=criterion.baseline, bootstrap=bootstrap, from_session=comparison.from_session

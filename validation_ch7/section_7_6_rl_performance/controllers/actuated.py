@@ -11,6 +11,7 @@ import numpy as np
 from validation_ch7.section_7_6_rl_performance.controllers.interface import (
     CLASSICAL_RESOLUTION_S,
     Phases,
+    Setting,
     WithoutMemory,
     green_s,
     switched_where,
@@ -19,7 +20,7 @@ from validation_ch7.traffic.env.detectors import oncoming_veh_s, standing_veh
 from validation_ch7.traffic.env.simulation import CrossingSimulation
 from validation_ch7.traffic.signal.two_phase import NORTH_SOUTH
 
-_ZONE_M = 30.0
+ZONE_M = 30.0
 # A continuum model has fractions of vehicles; half a standing vehicle counts as a call.
 _CALL_VEH = 0.5
 
@@ -37,8 +38,8 @@ class ActuatedController(WithoutMemory):
 
     resolution_s = CLASSICAL_RESOLUTION_S
 
-    def __init__(self, *, gap_s: float, max_green_s: float) -> None:
-        if gap_s <= 0.0 or max_green_s <= 0.0:
+    def __init__(self, *, gap_s: Setting, max_green_s: Setting) -> None:
+        if np.min(gap_s) <= 0.0 or np.min(max_green_s) <= 0.0:
             raise ValueError(f"gap_s = {gap_s} and max_green_s = {max_green_s} must be positive")
         self.name = "actuated"
         self.gap_s = gap_s
@@ -47,7 +48,7 @@ class ActuatedController(WithoutMemory):
     def decide(self, simulation: CrossingSimulation) -> Phases:
         """Switch after a gap or the maximum green, if a vehicle waits on red."""
         north_south = simulation.signal.phase == NORTH_SOUTH
-        rate_veh_s, waiting_veh = oncoming_veh_s(simulation, _ZONE_M), standing_veh(simulation)
+        rate_veh_s, waiting_veh = oncoming_veh_s(simulation, ZONE_M), standing_veh(simulation)
         on_green = np.where(north_south, rate_veh_s[:, :2].max(axis=1), rate_veh_s[:, 2:].max(axis=1))
         on_red = np.where(north_south, waiting_veh[:, 2:].max(axis=1), waiting_veh[:, :2].max(axis=1))
         gapped_out = on_green * self.gap_s < 1.0

@@ -1,6 +1,8 @@
 """The tuned controllers: how each is built from its parameters, and which parameters are tried.
 
-Every family has at most nine candidates, so that none has the advantage of a finer search.
+Every searched family has 25 candidates, so that none has the advantage of a finer search. Rollout is not searched: it
+improves actuated control with the parameters chosen for that, and how far it looks ahead was fixed beforehand. One of
+its candidates costs about thirty times one of another family, and a search could only make it stronger.
 """
 
 from __future__ import annotations
@@ -8,16 +10,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 from validation_ch7.section_7_6_rl_performance.controllers.actuated import ActuatedController
 from validation_ch7.section_7_6_rl_performance.controllers.fixed_time import FixedTimeController
 from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
 from validation_ch7.section_7_6_rl_performance.controllers.longest_queue import LongestQueueController
+from validation_ch7.section_7_6_rl_performance.controllers.look_ahead import LookAhead
 from validation_ch7.section_7_6_rl_performance.controllers.max_pressure import MaxPressureController
+from validation_ch7.section_7_6_rl_performance.controllers.rollout import RolloutController
+from validation_ch7.section_7_6_rl_performance.controllers.sotl import SotlController
 from validation_ch7.section_7_6_rl_performance.controllers.webster import WebsterController
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 
 Parameters = Mapping[str, float]
+
+Limits = Mapping[str, tuple[float | None, float | None]]
+"""Parameter -> its least and its greatest sensible value, None where there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +36,16 @@ class Family:
     Attributes:
         name: Name of the chosen controller in tables and figures.
         build: Builds a controller for a crossing.
-        grid: The parameters to try, with units in their names.
+        grid: The parameters to try, with units in their names; the values of one parameter form an axis.
+        limits: For a crossing, the natural limits of parameters: nothing beyond them exists, or has another effect.
+        base: The family whose chosen parameters are its only candidate, instead of a grid; None for a searched family.
     """
 
     name: str
-    build: Callable[[EnvironmentSettings, Parameters], Controller]
-    grid: tuple[Parameters, ...]
+    build: Callable[[EnvironmentSettings, Mapping[str, Any]], Controller]
+    grid: tuple[Parameters, ...] = ()
+    limits: Callable[[EnvironmentSettings], Limits] = lambda _: {}
+    base: str | None = None
 
 
 def grid_of(**axes: tuple[float, ...]) -> tuple[Parameters, ...]:
@@ -40,34 +53,59 @@ def grid_of(**axes: tuple[float, ...]) -> tuple[Parameters, ...]:
     return tuple(dict(zip(axes, values, strict=True)) for values in product(*axes.values()))
 
 
-# Short cycles lose capacity to change intervals, long ones increase waiting: the best plan lies between. Both axes
-# have the same distribution of demand; the two uneven plans show that the grid would detect a difference.
-_PLANS = tuple(
-    {"green_ns_s": float(ns), "green_ew_s": float(ew)}
-    for ns, ew in ((14, 14), (18, 18), (22, 22), (24, 24), (26, 26), (30, 30), (36, 36), (28, 20), (20, 28))
-)
+def _whole_steps(first: float, last: float, step: float) -> tuple[float, ...]:
+    return tuple(round(first + step * place, 10) for place in range(round((last - first) / step) + 1))
 
+
+def _green_limits(settings: EnvironmentSettings) -> Limits:
+    return {
+        name: (settings.min_green_s, settings.max_green_s)
+        for name in ("green_ns_s", "green_ew_s", "min_green_s", "max_green_s")
+    }
+
+
+# The first and last values of every axis are clearly worse than the best one, or a limit of the crossing itself.
 TUNED_FAMILIES: tuple[Family, ...] = (
-    Family(name="fixed_time", build=lambda _, chosen: FixedTimeController(**chosen), grid=_PLANS),
+    Family(
+        name="fixed_time",
+        build=lambda _, chosen: FixedTimeController(**chosen),
+        grid=grid_of(green_ns_s=(18.0, 22.0, 26.0, 28.0, 36.0), green_ew_s=(18.0, 22.0, 26.0, 28.0, 36.0)),
+        limits=_green_limits,
+    ),
     Family(
         name="webster",
         build=lambda settings, chosen: WebsterController(settings, **chosen),
-        grid=grid_of(saturation_share=(0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 1.0)),
+        grid=grid_of(saturation_share=_whole_steps(0.4, 1.0, 0.025)),
+        limits=lambda _: {"saturation_share": (0.0, 1.0)},
     ),
     Family(
         name="actuated",
         build=lambda _, chosen: ActuatedController(**chosen),
-        grid=grid_of(gap_s=(1.5, 2.0, 2.5, 3.0), max_green_s=(40.0, 60.0)),
+        grid=grid_of(gap_s=(1.0, 1.25, 1.5, 1.75, 2.5), max_green_s=(30.0, 45.0, 60.0, 80.0, 120.0)),
+        limits=_green_limits,
     ),
     Family(
         name="max_pressure",
         build=lambda _, chosen: MaxPressureController(**chosen),
-        grid=grid_of(min_green_s=(14.0, 18.0), hysteresis_veh=(2.0, 5.0, 8.0, 12.0)),
+        grid=grid_of(min_green_s=(6.0, 9.0, 12.0, 15.0, 20.0), hysteresis_veh=(1.0, 3.0, 6.0, 8.0, 12.0)),
+        limits=lambda settings: {**_green_limits(settings), "hysteresis_veh": (0.0, None)},
     ),
     Family(
         name="longest_queue",
         build=lambda _, chosen: LongestQueueController(**chosen),
-        grid=grid_of(min_green_s=(14.0, 18.0), hysteresis_veh=(0.0, 2.0, 4.0, 6.0)),
+        grid=grid_of(min_green_s=(6.0, 10.0, 14.0, 18.0, 24.0), hysteresis_veh=(0.0, 1.0, 2.0, 4.0, 8.0)),
+        limits=lambda settings: {**_green_limits(settings), "hysteresis_veh": (0.0, None)},
+    ),
+    Family(
+        name="sotl",
+        build=lambda _, chosen: SotlController(**chosen),
+        grid=grid_of(threshold_veh_s=(2.0, 6.0, 12.0, 24.0, 60.0), platoon_m=(10.0, 20.0, 30.0, 50.0, 80.0)),
+        limits=lambda settings: {"platoon_m": (settings.traffic.dx_m, None)},
+    ),
+    Family(
+        name="rollout",
+        build=lambda settings, chosen: RolloutController(settings, LookAhead(**chosen)),
+        base="actuated",
     ),
 )
 """In the order of the tables."""

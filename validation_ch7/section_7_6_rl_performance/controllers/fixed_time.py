@@ -7,6 +7,7 @@ import numpy as np
 from validation_ch7.section_7_6_rl_performance.controllers.interface import (
     CLASSICAL_RESOLUTION_S,
     Phases,
+    Setting,
     WithoutMemory,
     green_s,
     switched_where,
@@ -28,13 +29,13 @@ class FixedTimeController(WithoutMemory):
 
     resolution_s = CLASSICAL_RESOLUTION_S
 
-    def __init__(self, green_ns_s: float, green_ew_s: float) -> None:
+    def __init__(self, green_ns_s: Setting, green_ew_s: Setting) -> None:
         for green in (green_ns_s, green_ew_s):
-            if green <= 0 or green != int(green):
+            if np.any(green <= 0) or np.any(green != np.floor(green)):
                 raise ValueError(f"a green of {green} s is not a whole number of seconds above zero")
         self.name = "fixed_time"
-        self.green_ns_s = float(green_ns_s)
-        self.green_ew_s = float(green_ew_s)
+        self.green_ns_s = green_ns_s
+        self.green_ew_s = green_ew_s
 
     def decide(self, simulation: CrossingSimulation) -> Phases:
         """Switch when the current phase has had its green."""

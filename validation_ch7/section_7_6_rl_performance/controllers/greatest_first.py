@@ -9,6 +9,7 @@ import numpy as np
 from validation_ch7.section_7_6_rl_performance.controllers.interface import (
     CLASSICAL_RESOLUTION_S,
     Phases,
+    Setting,
     WithoutMemory,
     green_s,
     switched_where,
@@ -33,8 +34,8 @@ class GreatestFirst(WithoutMemory, ABC):
     resolution_s = CLASSICAL_RESOLUTION_S
     name: str
 
-    def __init__(self, *, min_green_s: float, hysteresis_veh: float) -> None:
-        if min_green_s < 0.0 or hysteresis_veh < 0.0:
+    def __init__(self, *, min_green_s: Setting, hysteresis_veh: Setting) -> None:
+        if np.min(min_green_s) < 0.0 or np.min(hysteresis_veh) < 0.0:
             raise ValueError(f"min_green_s = {min_green_s} and hysteresis_veh = {hysteresis_veh} must not be negative")
         self.min_green_s = min_green_s
         self.hysteresis_veh = hysteresis_veh

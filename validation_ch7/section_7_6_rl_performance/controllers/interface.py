@@ -18,6 +18,9 @@ from validation_ch7.traffic.model.demand import ScenarioAddress
 
 Phases = npt.NDArray[np.int64]
 
+Setting = float | Floats
+"""A parameter of a controller: one number, or one for each crossing, shape (batch,), to compare candidates at once."""
+
 CLASSICAL_RESOLUTION_S = 1.0
 """Time between two decisions of the classical controllers, in s; a policy decides every 10 s by default."""
 

@@ -14,6 +14,7 @@ import numpy as np
 from validation_ch7.section_7_6_rl_performance.controllers.interface import (
     CLASSICAL_RESOLUTION_S,
     Phases,
+    Setting,
     green_s,
     switched_where,
 )
@@ -40,8 +41,8 @@ class WebsterController:
 
     resolution_s = CLASSICAL_RESOLUTION_S
 
-    def __init__(self, settings: EnvironmentSettings, *, saturation_share: float) -> None:
-        if not 0.0 < saturation_share <= 1.0:
+    def __init__(self, settings: EnvironmentSettings, *, saturation_share: Setting) -> None:
+        if not 0.0 < np.min(saturation_share) <= np.max(saturation_share) <= 1.0:
             raise ValueError(f"saturation_share must be within (0, 1], not {saturation_share}")
         self.name = "webster"
         self._settings = settings

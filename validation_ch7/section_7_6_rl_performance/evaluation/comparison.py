@@ -60,6 +60,11 @@ class Comparison:
     from_session: dict[str, str] = field(default_factory=dict)
     spent_s: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def edge_faults(self) -> tuple[str, ...]:
+        """Tuned values at the end of their grid, one sentence each."""
+        return tuple(fault for tuning in self.tuned.values() for fault in tuning.edge_faults())
+
 
 def compare_controllers(context: SessionContext, training: TrainingState) -> Comparison:
     """Tune the classical controllers on tuning scenarios, then evaluate all controllers on test scenarios.
@@ -113,6 +118,8 @@ def _tune_classical(comparison: Comparison, kept: KeptResults, *, context: Sessi
     started_s = context.monotonic()
     for family in TUNED_FAMILIES:
         _leave_if_due(context)
+        if family.base is not None:
+            family = replace(family, grid=(comparison.tuned[family.base].chosen,))
         comparison.tuned[family.name] = tune(
             family,
             environment=lineage.environment,
@@ -120,6 +127,8 @@ def _tune_classical(comparison: Comparison, kept: KeptResults, *, context: Sessi
             kept=kept,
         )
     comparison.spent_s["tune"] = context.monotonic() - started_s
+    for fault in comparison.edge_faults:
+        context.reporter.event("phase", text=fault)
 
 
 def _add(

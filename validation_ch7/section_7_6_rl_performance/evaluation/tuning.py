@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from validation_ch7.section_7_6_rl_performance.controllers.families import Family, Parameters
+from validation_ch7.section_7_6_rl_performance.controllers.families import Family, Limits, Parameters
 from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
-from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import evaluate
+from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import delays_side_by_side
 from validation_ch7.section_7_6_rl_performance.evaluation.kept_results import KeptResults
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.model.demand import Split
@@ -25,6 +25,7 @@ class Tuning:
         best: Index in the table of the candidate with the least mean delay; the first one of a tie.
         table: Each candidate's parameters with its mean delay per vehicle in s, in the order of the grid.
         n_scenarios: Number of tuning scenarios.
+        limits: Natural limits of the parameters at this crossing, see `Family`.
         from_session: The earlier session that measured the table, None for this one.
     """
 
@@ -32,6 +33,7 @@ class Tuning:
     best: int
     table: tuple[tuple[Parameters, float], ...]
     n_scenarios: int
+    limits: Limits = field(default_factory=dict)
     from_session: str | None = None
 
     @property
@@ -48,12 +50,44 @@ class Tuning:
         """Build the best controller of the family."""
         return self.family.build(settings, self.chosen)
 
+    @property
+    def at_limit(self) -> tuple[str, ...]:
+        """Parameters whose chosen value is the end of its axis, where a natural limit ends the search."""
+        return tuple(name for name in self._at_end() if self._is_limit(name))
+
+    def edge_faults(self) -> tuple[str, ...]:
+        """One sentence for each chosen value at the end of its axis without a natural limit; empty if there is none."""
+        return tuple(
+            f"The tuned {self.family.name} has {name} = {self.chosen[name]:g}, the end of its grid"
+            f" ({low:g} to {high:g}): a value beyond it may be better, so its delay here may be too long."
+            for name, (low, high) in self._at_end().items()
+            if not self._is_limit(name)
+        )
+
+    def _at_end(self) -> dict[str, tuple[float, float]]:
+        """Parameter -> ends of its axis, where the chosen value is one of them."""
+        axes = {name: [tried[name] for tried, _ in self.table] for name in self.chosen}
+        ends = {name: (min(values), max(values)) for name, values in axes.items()}
+        return {
+            name: (low, high) for name, (low, high) in ends.items() if low < high and self.chosen[name] in (low, high)
+        }
+
+    def _is_limit(self, name: str) -> bool:
+        least, most = self.limits.get(name, (None, None))
+        low, high = self._at_end()[name]
+        value = self.chosen[name]
+        return (value == low and least is not None and value <= least) or (
+            value == high and most is not None and value >= most
+        )
+
     def in_short(self) -> dict[str, Any]:
         """Plain JSON: the chosen parameters, and all that were tried."""
         return {
             "parameters": dict(self.chosen),
             "delay_s_per_veh": self.delay_s_per_veh,
             "n_tuning_scenarios": self.n_scenarios,
+            "at_limit": list(self.at_limit),
+            "edge_faults": list(self.edge_faults()),
             "tried": [{**tried, "delay_s_per_veh": delay_s} for tried, delay_s in self.table],
             **({} if self.from_session is None else {"from_session": self.from_session}),
         }
@@ -75,13 +109,6 @@ def tune(
     """
     if not family.grid:
         raise ValueError(f"{family.name} has no candidates to choose from")
-    settings = EnvironmentSettings.from_mapping(environment)
-
-    def mean_delay_s(candidate: Parameters) -> float:
-        controller = family.build(settings, candidate)
-        result = evaluate(controller, environment=environment, split=Split.TUNING, n_scenarios=n_scenarios)
-        return float(result.delay_s_per_veh.mean())
-
     what = {
         "tuned": family.name,
         "grid": [dict(candidate) for candidate in family.grid],
@@ -93,9 +120,15 @@ def tune(
         ((delays_s,), session) = found
         means_s, from_session = [float(one) for one in delays_s], session
     else:
-        means_s, from_session = [mean_delay_s(candidate) for candidate in family.grid], None
+        by_candidate_s = delays_side_by_side(
+            family.build, family.grid, environment=environment, split=Split.TUNING, n_scenarios=n_scenarios
+        )
+        means_s, from_session = [float(one.mean()) for one in by_candidate_s], None
         if kept is not None:
             kept.keep(what, [np.array(means_s)])
     table = tuple(zip(family.grid, means_s, strict=True))
     best = min(range(len(table)), key=lambda place: table[place][1])
-    return Tuning(family=family, best=best, table=table, n_scenarios=n_scenarios, from_session=from_session)
+    limits = family.limits(EnvironmentSettings.from_mapping(environment))
+    return Tuning(
+        family=family, best=best, table=table, n_scenarios=n_scenarios, limits=limits, from_session=from_session
+    )

@@ -12,6 +12,8 @@ _LABELS = {
     "actuated": "actuated",
     "max_pressure": "max pressure",
     "longest_queue": "longest queue",
+    "sotl": "self-organizing",
+    "rollout": "rollout (knows the model)",
     "constant_ns": "always north-south",
     "constant_ew": "always east-west",
     "random": "random",

@@ -46,6 +46,7 @@ def judge(
     settings: EnvironmentSettings,
     bootstrap: Bootstrap,
     more_faults: Sequence[str] = (),
+    reservations: Sequence[str] = (),
 ) -> Judgement:
     """Judge the policy `rl` against the baseline.
 
@@ -57,6 +58,7 @@ def judge(
         settings: The crossing.
         bootstrap: Resampling of the scenarios.
         more_faults: Other reasons why the comparison is invalid, one sentence each.
+        reservations: What a reader must know beside the verdict and does not change it, one sentence each.
 
     Raises:
         ValueError: The criteria are invalid, or the bootstrap is for another number of scenarios.
@@ -68,7 +70,7 @@ def judge(
         *comparison_faults(results, baseline=criterion.baseline, settings=settings),
     )
     if faults:
-        return Judgement(verdict=Verdict.INVALID, reasons=faults)
+        return Judgement(verdict=Verdict.INVALID, reasons=(*faults, *reservations))
     policy_s, baseline_s = (results[name].delay_s_per_veh for name in (POLICY, criterion.baseline))
     reduction = reduction_pct(policy_s, baseline_s, bootstrap)
     numbers = (
@@ -78,7 +80,7 @@ def judge(
     )
     verdict, why = _against(criterion, reduction, len(policy_s))
     best_other = _against_best_other(results, criterion.baseline, bootstrap)
-    reasons = (numbers, why, *best_other, _scope(criterion))
+    reasons = (numbers, why, *best_other, *reservations, _scope(criterion))
     return Judgement(verdict=verdict, reasons=reasons, reduction_pct=reduction)
 
 
