@@ -33,8 +33,9 @@ def section_report(
     """
     from orchestrator.core.errors import BadInput, RunFailed
     from orchestrator.core.reporting.training_tables import text_lines
-    from orchestrator.stores.reporting.folder import marked_report, replaced_report
+    from orchestrator.stores.reporting.folder import marked_report, staged_report
     from orchestrator.stores.reporting.training_report import seed_statistics, write_training_report
+    from orchestrator.wiring.page.report import PAGE_NAME
     from orchestrator.wiring.reports import section_trainings
 
     trainings: list[Training] = []
@@ -57,11 +58,11 @@ def section_report(
         if damaged is not None:  # the tables of an earlier report stay: the page says what is damaged
             files = written_page(page, marked_report(folder), console)
         else:
-            with replaced_report(folder):
-                files = written_page(page, folder, console)
-                written, statistics = write_training_report(section, trainings, folder, page_command())
+            with staged_report(marked_report(folder), {PAGE_NAME}) as new:
+                made, statistics = write_training_report(section, trainings, new, page_command())
+            written = [folder / path.name for path in made]
+            files = [*written_page(page, folder, console), *written]
             console.say(*(f"Wrote {path.as_posix()}" for path in written))
-            files += written
     except OSError as fault:
         if output is not None:
             raise
