@@ -37,6 +37,10 @@ def _report(run_or_target: Any = None) -> Any:
         # The name is put together, so that a session's code does not carry all that a page needs.
         report = import_module(".".join((__name__, "wiring", "notebook"))).report
     except ImportError as fault:
-        print(f"No page, because {fault}: `orchestrator report` makes it where orchestrator is installed.", flush=True)
+        library = (fault.name or "").partition(".")[0]
+        remedy = "`orchestrator report` makes it where orchestrator is installed."
+        if library not in ("", __name__):
+            remedy = f"python -m pip install {'pyyaml' if library == 'yaml' else library}"
+        print(f"No page, because {fault}: {remedy}", flush=True)
         return None
     return report(run_or_target)

@@ -116,7 +116,7 @@ const countCurve = (section, { mode, each }, groups) => {
 const plot = (name, traces, layout, label) => {
   const place = slot(name, "plot");
   if (!hasPlotly()) {
-    place.replaceChildren(element("p", { class: "broken" }, `The script of Plotly is missing from this file, so charts are not drawn. Make the page again: ${view.page.command}`));
+    place.replaceChildren(element("p", { class: "broken" }, `${withoutPlotly} Make the page again: ${view.page.command}`));
     return;
   }
   place.setAttribute("role", "img");

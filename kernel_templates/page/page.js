@@ -116,7 +116,7 @@ const print = (begins) => {
   for (const table of Object.values(view.tables)) table.draw();
 };
 
-const begin = () => {
+const begin = async () => {
   view.theme = remembered();
   applyTheme();
   const page = readData();
@@ -125,6 +125,7 @@ const begin = () => {
     document.documentElement.dataset.ready = "broken";
     return;
   }
+  await unpackPlotly();
   width = document.querySelector(".page").clientWidth;
   update(page);
   listen();

@@ -81,5 +81,3 @@ const CONFIG = {
   modeBarButtons: [["toImage"], ["zoom2d", "pan2d", "resetScale2d"]],
   toImageButtonOptions: { format: "svg" },
 };
-
-const hasPlotly = () => typeof Plotly !== "undefined";

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,8 +19,9 @@ TEMPLATES = Path(__file__).resolve().parents[2] / "kernel_templates" / "page"
 """The page's own template, style and script."""
 
 SCRIPTS = (
-    *("text.js", "words.js", "theme.js", "legend.js", "table.js", "headline.js", "curve_traces.js", "curve.js"),
-    *("gantt.js", "trainings.js", "intervals.js", "compare.js", "endings.js", "numbers.js", "live.js", "page.js"),
+    *("text.js", "words.js", "theme.js", "legend.js", "table.js", "headline.js", "plotly.js", "curve_traces.js"),
+    *("curve.js", "gantt.js", "trainings.js", "intervals.js", "compare.js", "endings.js", "numbers.js", "live.js"),
+    "page.js",
 )
 """Parts of the page's script, in the order in which they are joined."""
 
@@ -37,7 +41,7 @@ def html(page: Page, templates: Path) -> str:
     return environment.get_template("page.html.j2").render(
         page=page,
         style=style(templates),
-        plotly=plotly(),
+        plotly=packed(plotly()),
         script=script(templates),
         data=embedded(page),
         policy=policy(templates, live=page.live),
@@ -51,7 +55,7 @@ def script(templates: Path) -> str:
 
 
 def policy(templates: Path, *, live: bool) -> str:
-    """The Content-Security-Policy of every page with these templates."""
+    """The Content-Security-Policy of every page with these templates; the page's script adds Plotly's when unpacked."""
     return policy_of([plotly(), script(templates)], [style(templates)], live=live)
 
 
@@ -64,6 +68,12 @@ def embedded(page: Page) -> str:
     """The page's JSON so that it can stand inside a `script` element: no `<` can end the element or begin another."""
     text = json.dumps(page.to_json(), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+@lru_cache(maxsize=1)
+def packed(text: str) -> str:
+    """A script compressed by gzip, in base 85 of RFC 1924 with `,` for `<`, so that no text in it ends an element."""
+    return base64.b85encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii").replace("<", ",")
 
 
 def plotly() -> str:

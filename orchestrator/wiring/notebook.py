@@ -19,7 +19,7 @@ _HEIGHT_PX = 900
 
 
 class NotebookPage:
-    """The page of a training: a notebook that gets it as the last value of a cell shows it.
+    """The page of a training: a notebook shows it when it is made, and again as a value of a later cell.
 
     Attributes:
         page: Its data.
@@ -33,6 +33,23 @@ class NotebookPage:
         self.text = text
         self.path = path
         self.missing = missing
+        self._shown_in: object = None
+
+    def show(self) -> None:
+        """Show the page below the cell that runs, wherever in it the call stands."""
+        self._publish()
+        self._shown_in = _cell()
+
+    def _ipython_display_(self) -> None:
+        """Called by a notebook for the last value of a cell; does nothing if this cell has shown the page already."""
+        shown, self._shown_in = self._shown_in, None
+        if shown is None or shown != _cell():
+            self._publish()
+
+    def _publish(self) -> None:
+        from IPython.display import display
+
+        display({"text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)
 
     def save(self, path: str | Path) -> Path:
         """Write the page into a file.
@@ -54,7 +71,7 @@ class NotebookPage:
     def _repr_html_(self) -> str:
         """A frame of fixed height; the page's scripts run in it, without access to the notebook."""
         if self.missing:
-            return f"<pre>{markup.escape(self.missing)}</pre>"
+            return f"<pre>{markup.escape(self.page.headline.text)}\n{markup.escape(masking()(self.missing))}</pre>"
         inside = markup.escape(self.text, quote=True)
         allowed = "allow-scripts allow-popups allow-downloads"
         style = f"width:100%;height:{_HEIGHT_PX}px;border:0"
@@ -65,7 +82,7 @@ class NotebookPage:
 def report(run_or_target: Any = None) -> NotebookPage | None:
     """The page of a run that a script opened, or of what a word names in this project.
 
-    In a notebook the value is shown; elsewhere the page is written, and its path is printed.
+    In a notebook the page is shown below the cell; elsewhere it is written, and its path is printed.
 
     Args:
         run_or_target: What `with orchestrator.session() as run` gives, or a word as for the command `report`; None for
@@ -87,7 +104,7 @@ def report(run_or_target: Any = None) -> NotebookPage | None:
 
 
 def _shown(page: Page, folder: Path) -> NotebookPage:
-    """The value for a notebook; elsewhere the page is written."""
+    """The page, shown in a notebook, and elsewhere written."""
     try:
         from orchestrator.page.document import TEMPLATES, html
 
@@ -97,7 +114,9 @@ def _shown(page: Page, folder: Path) -> NotebookPage:
     except ModuleNotFoundError as fault:
         install = f"python -m pip install {fault.name}"
         found = NotebookPage(page, "", missing=f"the page needs {fault.name}, which is not installed: {install}")
-    if not in_notebook():
+    if in_notebook():
+        found.show()
+    else:
         if not found.missing:
             found.save(folder / PAGE_NAME)
         print(_printable(found.missing or f"Wrote {found.path}"), flush=True)
@@ -112,9 +131,18 @@ def _printable(text: str) -> str:
 
 def in_notebook() -> bool:
     """Whether this process is the kernel of a notebook."""
-    shell = sys.modules.get("IPython")
-    running = shell.get_ipython() if shell is not None else None
-    return running is not None and getattr(running, "kernel", None) is not None
+    return getattr(_shell(), "kernel", None) is not None
+
+
+def _shell() -> Any:
+    """The shell of IPython that runs in this process, None without one."""
+    library = sys.modules.get("IPython")
+    return None if library is None else library.get_ipython()
+
+
+def _cell() -> object:
+    """The number of the cell that runs."""
+    return getattr(_shell(), "execution_count", None)
 
 
 def _command(argument: str) -> str:

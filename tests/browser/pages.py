@@ -258,5 +258,5 @@ def hostile_page() -> Page:
 
 def without_plotly(text: str) -> str:
     """The file of a page without the script of Plotly, which loads much faster."""
-    begin = text.index("<script>")
+    begin = text.index('<script type="text/plain"')
     return text[:begin] + text[text.index("</script>", begin) + 9 :]

@@ -175,6 +175,21 @@ def test_without_plotly_the_rest_of_the_page_is_drawn(browser: Browser, written:
     tab.close()
 
 
+@pytest.mark.parametrize("case", ["old browser", "damaged file"])
+def test_where_plotly_cannot_be_unpacked_the_reason_stands_in_place_of_the_charts(
+    browser: Browser, written: Callable[..., str], case: str
+) -> None:
+    change: Callable[[str], str] = _changed('(?<=id="plotly">).*?(?=</script>)', "ABzY8damaged")
+    old, reason = "delete window.DecompressionStream;", "This browser is too old to draw the charts"
+    if case == "damaged file":
+        old, reason = "", "The script of Plotly in this file is damaged"
+    tab = browser.open(written(RUN, case.replace(" ", "_"), change), first=old)
+    tab.ready()
+    assert reason in tab.text("#curve .broken") and RUN.command in tab.text("#gantt .broken")
+    assert tab.data("trainings")["rows"] == "1" and tab.errors() == []
+    tab.close()
+
+
 def test_ten_thousand_trainings_are_usable(browser: Browser, written: Callable[..., str]) -> None:
     tab = browser.open(written(pages.many_page(), "many", pages.without_plotly))
     tab.ready()

@@ -15,6 +15,7 @@ from orchestrator.cli.error_boundary import run_command
 from orchestrator.cli.options import BackendName
 
 if TYPE_CHECKING:
+    from orchestrator.cli.campaign.tables import Tables
     from orchestrator.cli.output.console import Console
     from orchestrator.core.campaign.config import Campaign
     from orchestrator.core.campaign.expansion import Trial
@@ -57,6 +58,7 @@ def report(file: File, backend: BackendName = None, output: Folder = None, ask: 
     """Write the page report.html, and table, curves, statistics, figures and LaTeX of the finished trials."""
 
     def act() -> int:
+        from orchestrator.cli.campaign.tables import Tables
         from orchestrator.cli.output.console import Console
         from orchestrator.cli.output.page_file import read_page, written_page
         from orchestrator.core.errors import OrchestratorError
@@ -66,11 +68,17 @@ def report(file: File, backend: BackendName = None, output: Folder = None, ask: 
         project, campaign, trials = open_campaign(file, backend)
         folder, console = output or project.campaign_reports / campaign.campaign, Console(sys.stdout)
         path = str(campaign_path(project.campaigns, file))  # a section may have the same name
+        tables = Tables(folder, console)
         try:
-            _write_tables(project, campaign, trials, file, folder, console)
+            _write_tables(project, campaign, trials, file, tables)
         except OrchestratorError:
             # The page needs no complete outputs and no library of the section; it notes what it lacks.
-            written_page(read_page(project, path, ask=ask), marked_report(folder), console)
+            marked_report(folder)
+            tables.name_kept()
+            written_page(read_page(project, path, ask=ask), folder, console)
+            raise
+        except OSError:
+            tables.name_kept()
             raise
         written_page(read_page(project, path, ask=ask), folder, console)
         return 0
@@ -78,10 +86,8 @@ def report(file: File, backend: BackendName = None, output: Folder = None, ask: 
     return run_command(act)
 
 
-def _write_tables(
-    project: Project, campaign: Campaign, trials: tuple[Trial, ...], file: str, folder: Path, console: Console
-) -> None:
-    """Write everything but the page into the emptied folder.
+def _write_tables(project: Project, campaign: Campaign, trials: tuple[Trial, ...], file: str, tables: Tables) -> None:
+    """Write everything but the page. Earlier files are replaced by complete ones, the rest of them is then deleted.
 
     Raises:
         RunFailed: Outputs of a finished trial are damaged, or a section's own report failed.
@@ -91,28 +97,28 @@ def _write_tables(
     from orchestrator.core.reporting.failed_trials import failures_csv
     from orchestrator.core.reporting.results_table import rows_of
     from orchestrator.kernel.files.atomic import write_text
-    from orchestrator.stores.reporting.folder import emptied_report, section_folder
+    from orchestrator.stores.reporting.folder import marked_report
     from orchestrator.stores.reporting.table_files import PARQUET, parquet_at_hand, write_table
     from orchestrator.wiring.campaigns import finished_of, trial_autopsies
 
     finished, statuses = finished_of(project, campaign, trials)
-    emptied_report(folder)
+    folder, console = marked_report(tables.folder), tables.console
     rows = [row for one in finished for row in rows_of(campaign.campaign, one)]
-    tables = [folder / "table.csv", *([folder / f"table{PARQUET}"] if parquet_at_hand() else [])]
-    for path in tables:
+    for path in (folder / "table.csv", *([folder / f"table{PARQUET}"] if parquet_at_hand() else [])):
         write_table(rows, path)
-    console.say(*(f"Wrote {path.as_posix()}" for path in tables))
+        tables.wrote(path)
     autopsies = trial_autopsies(project, campaign, file, statuses)
     if autopsies:
         write_text(folder / "failures.csv", failures_csv(statuses, autopsies))
-        console.say(f"Wrote {(folder / 'failures.csv').as_posix()}", *failure_lines(statuses, autopsies))
+        tables.wrote(folder / "failures.csv")
+        console.say(*failure_lines(statuses, autopsies))
     if not finished:
         console.say(f"No trial of {campaign.campaign} is finished yet: `campaign status` shows their states")
     sections = {trial.variant.card.section for trial in trials}
     for card in {one.trial.variant.card.section: one.trial.variant.card for one in finished}.values():
-        _write_section(
-            project, campaign, card, finished, statuses, section_folder(folder, card.section, sections), console
-        )
+        with tables.of_section(card.section, sections) as (own, new):
+            _write_section(project, campaign, card, finished, statuses, own, new, console)
+    tables.remove_earlier()
 
 
 def _write_section(
@@ -122,9 +128,15 @@ def _write_section(
     finished: Sequence[Finished],
     statuses: Sequence[TrialStatus],
     folder: Path,
+    new: Path,
     console: Console,
 ) -> None:
-    """Write the section's own report, or the general one if it has none."""
+    """Write the section's own report, or the general one if it has none.
+
+    Args:
+        folder: Of the report.
+        new: In it; its files are moved to `folder` when all are complete.
+    """
     from orchestrator.cli.output.page_file import page_command
     from orchestrator.core.reporting.finished_trial import campaign_report
     from orchestrator.core.reporting.training import training_of
@@ -133,8 +145,8 @@ def _write_section(
     from orchestrator.stores.reporting.training_report import write_training_report
 
     section_input = campaign_report(campaign, card.section, finished, statuses, page_command())
-    console.say(*section_report(project.code, card.code_folder, section_input, folder))
+    console.say(*section_report(project.code, card.code_folder, section_input, folder, new))
     if not has_own_report(project.code, card.code_folder):
         trainings = [training_of(one) for one in finished if one.trial.variant.card.section == card.section]
-        files, statistics = write_training_report(card.section, trainings, folder, page_command())
-        console.say(*(f"Wrote {path.as_posix()}" for path in files), *text_lines(trainings, statistics))
+        files, statistics = write_training_report(card.section, trainings, new, page_command())
+        console.say(*(f"Wrote {(folder / path.name).as_posix()}" for path in files), *text_lines(trainings, statistics))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.core.page.source import Source
+from orchestrator.core.session.live_progress import clock_text, steps_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,3 +147,11 @@ class Training:
     curve: Curve = field(default_factory=Curve)
     ending: Ending | None = None
     earlier_endings: tuple[Ending, ...] = ()
+
+    @property
+    def progress_line(self) -> str:
+        """State, steps, rate and time left, for a terminal."""
+        parts = [self.state, steps_of(self.steps, self.target_steps)]
+        parts += [] if self.rate is None else [f"{self.rate:.0f} steps/s"]
+        parts += [] if self.eta_s is None else [f"{clock_text(self.eta_s)} left"]
+        return ", ".join(parts)

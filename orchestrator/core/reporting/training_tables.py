@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.core.proof.record import proof_line
 from orchestrator.core.reporting.seed_statistics import Estimate, Statistic
-from orchestrator.core.reporting.training import Training
+from orchestrator.core.reporting.training import UNFINISHED, Training
 
 Row = Mapping[str, Any]
 
@@ -118,6 +118,13 @@ def as_latex(section: str, statistics: Sequence[Statistic], origin: Sequence[str
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
 
 
+def _so_far(one: Training, unfinished: Mapping[str, str]) -> str:
+    """Result and steps of a training."""
+    if one.result == UNFINISHED and one.lineage_id in unfinished:
+        return f"{one.result}, {unfinished[one.lineage_id]}"
+    return f"{one.result}, {one.steps or 0} steps"
+
+
 def _names(statistics: Sequence[Statistic]) -> Iterator[str]:
     """The variant of each, with code and target where they differ: these trainings are not averaged."""
     codes = {one.code_digest for one in statistics}
@@ -149,11 +156,17 @@ def _shown(found: Estimate) -> str:
     return f"{found.value:.4g}{interval}"
 
 
-def text_lines(trainings: Sequence[Training], statistics: Sequence[Statistic]) -> list[str]:
-    """The report as lines for a terminal: each training, then the statistics, or why there are none."""
+def text_lines(
+    trainings: Sequence[Training], statistics: Sequence[Statistic], unfinished: Mapping[str, str] | None = None
+) -> list[str]:
+    """The report as lines for a terminal: each training, then the statistics, or why there are none.
+
+    Args:
+        unfinished: Lineage id -> state and progress of its training, shown where the training has no result yet.
+    """
+    progress = unfinished or {}
     lines = [
-        f"{one.variant}, seed {one.seed} ({one.profile}): {one.result}, {one.steps or 0} steps, "
-        f"{one.sessions} session(s)"
+        f"{one.variant}, seed {one.seed} ({one.profile}): {_so_far(one, progress)}, {one.sessions} session(s)"
         + (f", {proof_line(one.proof)}" if one.proof else "")
         + (f"; {one.adopted}" if one.adopted else "")
         for one in trainings

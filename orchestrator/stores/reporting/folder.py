@@ -1,65 +1,70 @@
-"""The folder of a campaign's report, emptied of an earlier report."""
+"""The folder of a report: new files are complete before they replace those of an earlier report."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.core.errors import BadInput
+from orchestrator.kernel.files.atomic import sync_tree
 
 _MARK = ".campaign_report"
-_EARLIER = ".earlier"
-
-
-def emptied_report(folder: Path) -> Path:
-    """Empty the folder and mark it as a report's.
-
-    Raises:
-        BadInput: It holds files but no mark, so the files are not a report's.
-        OSError: It cannot be written.
-    """
-    marked_report(folder)
-    for path in folder.iterdir():
-        if path.name != _MARK:
-            _delete(path)
-    return folder
+_NEW = ".new"
 
 
 @contextmanager
-def replaced_report(folder: Path) -> Iterator[Path]:
-    """An empty folder for a new report; the earlier one comes back if the block fails.
+def staged_report(folder: Path, others: Collection[str] = ()) -> Iterator[Path]:
+    """An empty folder for the files of a new report, which replace all earlier files when the block ends.
+
+    The earlier files stay as they are if the block fails or is killed.
+
+    Args:
+        folder: Must exist; of a report.
+        others: Names in it that stay in any case.
 
     Raises:
-        BadInput: It holds files but no mark, so the files are not a report's.
         OSError: It cannot be written.
     """
-    marked_report(folder)
-    aside = folder / _EARLIER
-    if aside.is_dir():  # of a report that was killed
-        _move(aside, folder)
-    aside.mkdir()
+    new = folder / _NEW
+    _delete(new)  # of a report that was killed
+    new.mkdir()
     try:
-        for path in _entries(folder):
-            path.rename(aside / path.name)
-        yield folder
-    except BaseException:
-        _move(aside, folder)
-        raise
-    shutil.rmtree(aside)
+        yield new
+        sync_tree(new)
+        names = {path.name for path in new.iterdir()}
+        for name in names:
+            _replace(new / name, folder / name)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    remove_others(folder, {*names, *others})
 
 
-def _move(aside: Path, folder: Path) -> None:
-    """Put the earlier files back; those of the new report with the same names are deleted."""
-    for path in list(aside.iterdir()):
-        _delete(folder / path.name)
-        path.rename(folder / path.name)
-    aside.rmdir()
+def remove_others(folder: Path, names: Collection[str]) -> None:
+    """Delete every file of an earlier report but those with these names.
+
+    Raises:
+        OSError: One cannot be deleted.
+    """
+    for path in earlier_files(folder):
+        if path.name not in names:
+            _delete(path)
 
 
-def _entries(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.name not in (_MARK, _EARLIER)]
+def earlier_files(folder: Path) -> list[Path]:
+    """The files and folders in the folder of a report, by name; empty if it does not exist."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.name not in (_MARK, _NEW))
+
+
+def _replace(new: Path, old: Path) -> None:
+    """Put a file or folder in the place of another one of the same name."""
+    if new.is_dir() or (old.is_dir() and not old.is_symlink()):
+        _delete(old)
+    os.replace(new, old)
 
 
 def _delete(path: Path) -> None:

@@ -69,13 +69,14 @@ def _name_sessions(folder: Path, account: CampaignReport) -> None:
     write_json(path, {**plain, "sessions": sorted(one.session for one in account.trials)})
 
 
-def section_report(code: Path, beside: PurePosixPath, account: CampaignReport, folder: Path) -> list[str]:
-    """Write the account, and run the section's own report on it if there is one; both write into the same folder.
+def section_report(code: Path, beside: PurePosixPath, account: CampaignReport, folder: Path, new: Path) -> list[str]:
+    """Write the account, and run the section's own report on it if there is one.
 
     Args:
         code: The project.
         beside: Folder of the section's code below it; its report is the package `multi_seed` there.
-        folder: Must exist.
+        folder: Receives the account; must exist.
+        new: Receives the files of the section's own report, which are moved to `folder` later; must exist.
 
     Returns:
         Output lines for the user.
@@ -91,7 +92,7 @@ def section_report(code: Path, beside: PurePosixPath, account: CampaignReport, f
         return [*lines, f"{account.section} has no report of its own: the general one is written"]
     package = ".".join((*beside.parts, _REPORT_PACKAGE))
     ended = subprocess.run(
-        [sys.executable, "-m", package, "--campaign", str(path.resolve()), "--output", str(folder.resolve())],
+        [sys.executable, "-m", package, "--campaign", str(path.resolve()), "--output", str(new.resolve())],
         cwd=code,
         env={**os.environ, "PYTHONUTF8": "1"},
         capture_output=True,
@@ -106,5 +107,5 @@ def section_report(code: Path, beside: PurePosixPath, account: CampaignReport, f
                 remedy=f"Install its library: python -m pip install {missing[1]}",
             )
         raise RunFailed(f"the report of {account.section} failed: {last}", remedy=f"Check its input: {path}.")
-    _name_sessions(folder, account)
-    return [*lines, *ended.stdout.splitlines()]
+    _name_sessions(new, account)
+    return [*lines, *ended.stdout.replace(str(new.resolve()), str(folder)).splitlines()]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -180,19 +181,92 @@ def test_a_script_is_found_by_its_name_or_its_path(folder: Path, tmp_path: Path,
     assert alone_folder(str(tmp_path / "train.py"), tmp_path) == folder
 
 
-def test_a_notebook_shows_the_page_in_a_frame_that_cannot_touch_it(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+class Notebook:
+    """A stand-in for the kernel of a notebook: it records what cells show, as IPython does.
+
+    https://ipython.readthedocs.io/en/stable/config/integrating.html
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.kernel, self.execution_count, self.shown = object(), 1, list[dict[str, str]]()
+        display = ModuleType("IPython.display")
+        vars(display)["display"] = self._display
+        library = ModuleType("IPython")
+        vars(library).update(get_ipython=lambda: self, display=display)
+        monkeypatch.setitem(sys.modules, "IPython", library)
+        monkeypatch.setitem(sys.modules, "IPython.display", display)
+
+    def _display(self, value: Any, *, raw: bool = False) -> None:
+        if raw:
+            self.shown.append(value)
+        else:
+            value._ipython_display_()
+
+    def run(self, cell: Callable[[], Any]) -> list[dict[str, str]]:
+        """What the cell shows; the last value of the cell is shown if it is not None."""
+        self.shown = []
+        last = cell()
+        if last is not None:
+            last._ipython_display_()
+        self.execution_count += 1
+        return self.shown
+
+
+@pytest.fixture
+def cells(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Notebook:
     monkeypatch.chdir(tmp_path)
-    shell = SimpleNamespace(kernel=object())
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
-    shown = orchestrator.report("train")
-    frame = shown._repr_html_()
+    return Notebook(monkeypatch)
+
+
+def test_a_notebook_shows_the_page_in_a_frame_that_cannot_touch_it(
+    cells: Notebook, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shown,) = cells.run(lambda: orchestrator.report("train"))
+    frame = shown["text/html"]
     assert frame.startswith("<iframe ") and frame.endswith("</iframe>") and "srcdoc=" in frame
     assert 'sandbox="allow-scripts allow-popups allow-downloads"' in frame and "allow-same-origin" not in frame
     assert "<script" not in frame and frame.count('"') == 8
     assert not (folder / "report.html").exists() and capsys.readouterr().out == ""
-    assert shown.save(tmp_path / "kept" / "page.html").read_text(encoding="utf-8") == shown.text
+    page = orchestrator.report("train")
+    assert page.save(tmp_path / "kept" / "page.html").read_text(encoding="utf-8") == page.text
+
+
+def test_each_call_shows_the_page_once_wherever_it_stands(cells: Notebook) -> None:
+    kept: list[Any] = []
+    for cell in (
+        lambda: kept.append(orchestrator.report("train")),  # in a block or a function: no value of the cell
+        lambda: sys.modules["IPython.display"].display(orchestrator.report("train")),  # type: ignore[attr-defined]
+        lambda: orchestrator.report("train"),
+        lambda: kept[0],  # the value in a later cell
+        lambda: kept[0],
+    ):
+        assert ["<iframe " in one["text/html"] for one in cells.run(cell)] == [True]
+    assert len(cells.run(lambda: kept.extend(orchestrator.report("train") for _ in range(2)))) == 2
+
+
+@pytest.mark.parametrize("library", ["plotly", "jinja2"])
+def test_a_notebook_without_a_library_of_the_page_shows_the_answer_and_what_to_install(
+    cells: Notebook, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "orchestrator.page.document", raising=False)
+    monkeypatch.setitem(sys.modules, library, None)
+    (shown,) = cells.run(lambda: orchestrator.report("train"))
+    install = {"plotly": "&quot;plotly&gt;=6&quot;"}.get(library, library)
+    assert f"python -m pip install {install}" in shown["text/html"] and "40 steps" in shown["text/html"]
+
+
+@pytest.mark.parametrize(("library", "install"), [("yaml", "pyyaml"), ("pydantic", "pydantic")])
+def test_a_library_of_the_project_that_is_missing_is_named_with_the_command(
+    library: str, install: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named {library!r}", name=library)
+
+    monkeypatch.setattr(orchestrator, "import_module", missing)
+    assert orchestrator.report() is None
+    assert capsys.readouterr().out == (
+        f"No page, because No module named {library!r}: python -m pip install {install}\n"
+    )
 
 
 def test_elsewhere_the_page_is_written_and_its_path_printed(

@@ -30,14 +30,15 @@ class Limits:
 
 
 _FEW, _MANY = 60, 1_000
-_PICTURE_BYTES, _PICTURE_BYTES_OF_MANY = 4_000_000, 200_000
+_PICTURE_BYTES, _PICTURE_BYTES_OF_MANY = 4_000_000, 2_400_000
 _POINTS_TOGETHER, _NUMBERS_TOGETHER = 200_000, 36_000
 
 
 def limits_of(trainings: int) -> Limits:
     """The limits of a page with this number of trainings.
 
-    Up to 59 trainings have 1,000 points each. 60 trainings give a file below 6 MB, of which Plotly takes 5.
+    Up to 59 trainings have 1,000 points each. 60 trainings give a file below 6 MB: Plotly takes 1.9 MB, the
+    pictures up to 3.2 MB in base64, and the figures and film of one session of section 7.6 fit.
     """
     points = 1_000 if trainings < _FEW else 120
     numbers = max(3, min(100, _NUMBERS_TOGETHER // max(1, trainings)))

@@ -46,7 +46,7 @@ def project(root: Path, statement: str) -> Path:
 
 def test_a_statement_names_the_sessions_with_the_results(tmp_path: Path) -> None:
     folder = project(tmp_path, '{"lines": ["One."], "more": 1}')
-    section_report(tmp_path, PurePosixPath("own"), account(), folder)
+    section_report(tmp_path, PurePosixPath("own"), account(), tmp_path, folder)
     found = statement_in(folder)
     assert found is not None and (found.lines, found.sessions) == (("One.",), frozenset({"s0-3", "s1-3"}))
 
@@ -54,5 +54,5 @@ def test_a_statement_names_the_sessions_with_the_results(tmp_path: Path) -> None
 def test_an_unusable_statement_is_an_error_with_its_remedy(tmp_path: Path) -> None:
     folder = project(tmp_path, '{"lines": "One."}')
     with pytest.raises(RunFailed, match=r"the report of own wrote an unusable statement.json") as caught:
-        section_report(tmp_path, PurePosixPath("own"), account(), folder)
+        section_report(tmp_path, PurePosixPath("own"), account(), tmp_path, folder)
     assert "Write `lines`" in caught.value.remedy
