@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import random
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from xml.etree import ElementTree
@@ -71,6 +72,12 @@ def test_the_interval_covers_the_mean_as_often_as_it_says() -> None:
         assert found.low is not None and found.high is not None and found.low < found.value < found.high
         hits += found.low <= 5.0 <= found.high
     assert 86 <= hits <= 99
+
+
+def test_the_mean_of_the_largest_numbers_is_one_of_them_and_not_an_overflow() -> None:
+    most = sys.float_info.max
+    assert (mean([most, most]), mean([-most, -most, -most]), mean([most, -most])) == (most, -most, 0.0)
+    assert interquartile_mean([most] * 5) == most
 
 
 def test_one_seed_has_no_interval_and_equal_seeds_have_one_of_no_width() -> None:
