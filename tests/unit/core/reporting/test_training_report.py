@@ -141,7 +141,7 @@ def test_seams_are_marked_in_the_curve_and_in_the_picture() -> None:
 
 def test_a_picture_needs_evaluations_and_takes_a_flat_or_single_one() -> None:
     assert curves_svg("none", [training(0, {})]) == ""
-    for scores in ((2.0,), (2.0, 2.0), (-1e300, 1e300)):
+    for scores in ((2.0,), (2.0, 2.0), (-1e300, 1e300), (1e17,), (-1e299, -1e299)):
         assert "nan" not in curves_svg("odd", [training(0, {}, *scores)])
 
 
