@@ -21,6 +21,7 @@ from orchestrator.core.page.page import Page
 from orchestrator.page.document import TEMPLATES, embedded, html
 from orchestrator.wiring.page import reading
 from orchestrator.wiring.pages import page_of
+from tests.doubles.pictures import png
 from tests.doubles.trained_project import Made, TrainedProject, campaign_yaml
 
 NUMBERS = {f"measure_{place}.mean": 1.0 + place / 7 for place in range(31)}
@@ -48,7 +49,7 @@ def write_figures(folder: Path) -> None:
     """Two figures as large as those of section 7.6, and one that is too large."""
     folder.mkdir(parents=True)
     for name, size in (("delays", 91_000), ("learning_curves", 94_000), ("film", 1_200_000)):
-        (folder / f"{name}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(size))
+        (folder / f"{name}.png").write_bytes(png(bytes(size)))
 
 
 def read(trained: TrainedProject) -> Page:
