@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from orchestrator.core.cache import Cache
 from orchestrator.core.page.page import Picture
 from orchestrator.core.page.source import Source
+from orchestrator.kernel.files.outputs import walk
 from orchestrator.stores.reporting.picture_content import without_metadata
 
 MEDIA_TYPES = {".png": "image/png", ".gif": "image/gif", ".svg": "image/svg+xml"}
@@ -84,7 +84,7 @@ def _below(folder: Path, source: Source, notes: list[str]) -> Iterator[tuple[Pat
             notes.append(f"Pictures of {source.session} are left out: {Path(fault.filename).name} cannot be read.")
 
     seen = 0
-    for place, _, names in os.walk(folder, onerror=unread):
+    for place, _, names in walk(folder, unread):
         for name in names:
             seen += 1
             path = Path(place, name)
