@@ -17,7 +17,8 @@ const scaleOf = (shown) => {
   const values = shown.flatMap((one) => [one.mean, one.low ?? one.mean, one.high ?? one.mean]);
   let low = values.reduce((least, value) => Math.min(least, value), Infinity);
   let high = values.reduce((most, value) => Math.max(most, value), -Infinity);
-  if (low === high) [low, high] = [low - 1, high + 1];
+  const margin = Math.max(1, Math.abs(low) / 1000); // 1 is lost in the rounding of a large number
+  if (low === high) [low, high] = [low - margin, high + margin];
   const inside = FOREST.width - 2 * FOREST.pad;
   return { low, high, at: (value) => FOREST.pad + (inside * (value - low)) / (high - low) };
 };

@@ -35,6 +35,8 @@ _KEPT = re.compile(r"PWD|.*PROXY|(PIP|UV)_(?!PUBLISH).*", re.IGNORECASE)
 _PASSWORD_IN_ADDRESS = re.compile(r"://[^\s/:@]*:[^\s/@]+@")
 _DROPPED = b"\"'`\\+,() \t\r\n"
 _FOLDED = bytes(range(256)).lower()
+_SIGN = r"[\x00-/:-@\[-`{-\x7f]*"
+"""What `compact` removes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,16 +157,20 @@ class SecretSearch:
 
 
 class ValueMask:
-    """Replaces every encoding of the secrets in use by their names, in either case.
+    """Replaces every encoding of the secrets in use, in either case and with signs in it, by their names.
 
     Args:
         values: Secrets in use.
     """
 
     def __init__(self, values: Iterable[SecretValue]) -> None:
-        forms = [(form.lower(), value.name) for value in values for form in _texts(value.value)]
+        given = list(values)
+        forms = [(form.lower(), value.name) for value in given for form in _texts(value.value)]
         # The longest first: a webhook's address holds its secret part.
-        self._forms = sorted(dict(forms).items(), key=lambda pair: -len(pair[0]))
+        self._forms = sorted(dict(forms).items(), key=_shortest_last)
+        random = [one for one in given if is_random(one.value)]  # the words of a phrase may stand apart by chance
+        spread = {compact(form.encode()): one.name for one in random for form in _texts(one.value) if form.isascii()}
+        self._spread = sorted((pair for pair in spread.items() if len(pair[0]) >= SHORTEST_COMPACT), key=_shortest_last)
 
     def __call__(self, text: str) -> str:
         """The text without the secrets."""
@@ -174,6 +180,14 @@ class ValueMask:
                 hidden = f"[value of {name}]"
                 text = re.sub(re.escape(form), lambda _: hidden, text, flags=re.IGNORECASE)  # noqa: B023 called at once
                 lowered = text.lower()
+        return self._without_spread(text)
+
+    def _without_spread(self, text: str) -> str:
+        searched = compact(text.encode("utf-8", "surrogatepass"))
+        for form, name in self._spread:
+            if form in searched:
+                signed, hidden = _SIGN.join(form.decode("ascii")), f"[value of {name}]"
+                text = re.sub(signed, lambda _: hidden, text, flags=re.IGNORECASE)  # noqa: B023  # called at once
         return text
 
 
@@ -216,6 +230,10 @@ def _texts(value: str) -> Iterator[str]:
     for form in spellings(value):
         if b"\0" not in form:
             yield form.decode("utf-8", "surrogateescape")
+
+
+def _shortest_last(pair: tuple[str | bytes, str]) -> int:
+    return -len(pair[0])
 
 
 def _fold(content: bytes) -> bytes:

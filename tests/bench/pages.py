@@ -23,6 +23,7 @@ from orchestrator.wiring.page import reading
 from orchestrator.wiring.pages import page_of
 from tests.browser import chromium
 from tests.browser.chromium import Browser
+from tests.doubles.pictures import gif, png
 from tests.doubles.trained_project import Made, TrainedProject, campaign_yaml
 
 NUMBERS = {f"measure_{place}.mean": 1.0 + place / 7 for place in range(31)}
@@ -46,15 +47,19 @@ def measured(what: str, act: Callable[[], Answer]) -> tuple[Answer, float]:
     return answer, spent_s
 
 
+# A frame of 1.24 MB: its place and size, bits of a code, blocks of 255 bytes, end.
+_FRAME = b"\x2c\0\0\0\0\x01\0\x01\0\0\x02" + (b"\xff" + bytes(255)) * 4_844 + b"\0"
+
+
 def write_figures(folder: Path) -> None:
     """The pictures of one session of section 7.6 and of its report, as large as they are; and one that is too large."""
     folder.mkdir(parents=True)
     figures = {"delays": 91_000, "curves": 94_000, "learning": 87_000, "delay_distributions": 130_000}
     figures |= {"phase_diagram": 211_000, "performance": 253_000, "space_time": 263_000}
     for name, size in figures.items():
-        (folder / f"{name}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(size))
-    (folder / "crossing.gif").write_bytes(b"GIF89a" + bytes(1_240_000))
-    (folder / "film.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(3_000_000))
+        (folder / f"{name}.png").write_bytes(png(bytes(size)))
+    (folder / "crossing.gif").write_bytes(gif(_FRAME))
+    (folder / "film.png").write_bytes(png(bytes(3_000_000)))
 
 
 def opened_s(text: str) -> float | None:

@@ -40,7 +40,7 @@ from orchestrator.core.session.pack import (
 )
 from orchestrator.core.timestamps import parse_timestamp
 from orchestrator.kernel.files.atomic import make_folder, replace_folder, sync_tree, write_json, write_text
-from orchestrator.kernel.files.outputs import log_lines, recent_events
+from orchestrator.kernel.files.outputs import log_lines, recent_events, remove_tree
 from orchestrator.kernel.files.workspace import ROOT_VARIABLE
 from orchestrator.kernel.wire import EVENTS_NAME, Ticket, member_folder
 from orchestrator.ports import Backend
@@ -108,11 +108,11 @@ class LocalBackend(Backend):
             return
         sweep(self._root)
         if sandbox.root.exists():
-            shutil.rmtree(sandbox.root)
+            remove_tree(sandbox.root)
         try:
             self._fill(sandbox, push)
         except OSError:
-            shutil.rmtree(sandbox.root, ignore_errors=True)  # free the disk space again
+            remove_tree(sandbox.root, ignore_errors=True)  # free the disk space again
             raise
 
     def _fill(self, sandbox: Sandbox, push: Push) -> None:
@@ -224,12 +224,12 @@ class LocalBackend(Backend):
             return Retrieval(folder=into, missing=() if into.is_dir() else ("every output",))
         partial = into.with_name(f".fetching-{into.name}")
         if partial.exists():
-            shutil.rmtree(partial)
+            remove_tree(partial)
         try:
             files = copy_session(sandbox, handle.member, partial)
             sync_tree(partial)
         except OSError:
-            shutil.rmtree(partial, ignore_errors=True)  # the sandbox still has everything
+            remove_tree(partial, ignore_errors=True)  # the sandbox still has everything
             raise
         replace_folder(partial, into)
         note_fetched(sandbox, handle.member)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.kernel.files.outputs import remove_tree
 from orchestrator.kernel.files.workspace import ROOT_VARIABLE
 from orchestrator.kernel.reading.json_text import Unreadable, read_object
 from orchestrator.kernel.reading.shapes import TABLE, fields, optional, require, text, whole
@@ -186,7 +187,7 @@ def _empty(sandbox: Sandbox) -> None:
         except OSError:  # Windows, where a file in it is still open: it stays whole until the next sweep
             return
     for folder in (sandbox.emptied, sandbox.scratch):
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder, ignore_errors=True)
     for left in (sandbox.reserve, *sandbox.root.glob(".partial-*")):  # of a supervisor that was killed
         left.unlink(missing_ok=True)
     if not sandbox.emptied.exists() and not sandbox.scratch.exists():
@@ -218,8 +219,8 @@ def bring_back(sandbox: Sandbox) -> None:
 
     shutil.copytree(old.working, sandbox.working, symlinks=True, dirs_exist_ok=True, ignore=passed_over)
     if (old.working / MANIFEST_NAME).exists():
-        shutil.rmtree(old.kaggle)
-        shutil.rmtree(old.scratch, ignore_errors=True)
+        remove_tree(old.kaggle)
+        remove_tree(old.scratch, ignore_errors=True)
         _remove_empty(old.root)
 
 

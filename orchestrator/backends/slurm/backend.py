@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +28,7 @@ from orchestrator.core.session.backend_types import (
 from orchestrator.core.session.capabilities import Capabilities
 from orchestrator.core.session.pack import member_of, own_lines_from, require_whole_kernel, sessions_of
 from orchestrator.core.timestamps import parse_timestamp
-from orchestrator.kernel.files.outputs import log_lines, recent_events
+from orchestrator.kernel.files.outputs import log_lines, recent_events, remove_tree
 from orchestrator.kernel.wire import EVENTS_NAME, Ticket
 from orchestrator.ports import Backend
 
@@ -119,11 +118,11 @@ class SlurmBackend(Backend):
             return
         sweep(self._root)
         if folder.root.exists():
-            shutil.rmtree(folder.root)
+            remove_tree(folder.root)
         try:
             folder.fill(push, self._script(push).text())
         except OSError:
-            shutil.rmtree(folder.root, ignore_errors=True)  # free the disk space again
+            remove_tree(folder.root, ignore_errors=True)  # free the disk space again
             raise
 
     def submit(self, push: Push) -> Handle:

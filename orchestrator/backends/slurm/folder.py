@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from orchestrator.core.session.backend_types import Push
 from orchestrator.core.session.spec import read_ticket
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.files.atomic import make_folder, write_json, write_text
+from orchestrator.kernel.files.outputs import remove_tree, walk
 from orchestrator.kernel.pack.record import exit_code_in_pack
 from orchestrator.kernel.reading.json_text import Unreadable, read_object
 from orchestrator.kernel.reading.shapes import fields, optional, require, text, whole
@@ -172,8 +174,9 @@ class SessionFolder:
 
     def silent_s(self) -> float:
         """Seconds since any start has written something, or the log has grown."""
-        folders = [self.output(number, None) for number in self.numbers()]
-        paths = [self.log, *folders, *(path for folder in folders for path in folder.rglob("*"))]
+        outputs = [self.output(number, None) for number in self.numbers()]
+        below = (Path(place, name) for output in outputs for place, *names in walk(output) for name in chain(*names))
+        paths = [self.log, *outputs, *below]
         return time.time() - max((moment for path in paths if (moment := _changed(path)) is not None), default=0.0)
 
     def note_fetched(self, member: int | None) -> None:
@@ -226,7 +229,7 @@ def sweep(root: Path) -> None:
         if folder.starts.exists():
             folder.starts.rename(folder.emptied)
         for rest in (folder.emptied, folder.input):
-            shutil.rmtree(rest, ignore_errors=True)
+            remove_tree(rest, ignore_errors=True)
         if not folder.emptied.exists():
             folder.fetched(None).unlink(missing_ok=True)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import shutil
 from pathlib import Path
 
 from orchestrator.backends.slurm.folder import SessionFolder
@@ -11,7 +10,7 @@ from orchestrator.core.session.backend_types import Retrieval
 from orchestrator.core.session.missing_outputs import Lack, MissingFile
 from orchestrator.core.session.pack import own_lines_from
 from orchestrator.kernel.files.atomic import replace_folder, sync_tree
-from orchestrator.kernel.files.outputs import copy_outputs
+from orchestrator.kernel.files.outputs import copy_outputs, remove_tree
 
 
 def fetch_outputs(folder: SessionFolder, member: int | None, into: Path) -> Retrieval:
@@ -24,7 +23,7 @@ def fetch_outputs(folder: SessionFolder, member: int | None, into: Path) -> Retr
         return Retrieval(folder=into, missing=() if into.is_dir() else ("every output",))
     partial = into.with_name(f".fetching-{into.name}")
     if partial.exists():
-        shutil.rmtree(partial)
+        remove_tree(partial)
     partial.mkdir(parents=True)
     try:
         own = None if member is None else functools.partial(own_lines_from, member=member)
@@ -32,7 +31,7 @@ def fetch_outputs(folder: SessionFolder, member: int | None, into: Path) -> Retr
         files = tuple(MissingFile(path=path.as_posix(), lack=Lack.WITHHELD, reason=reason) for path, reason in left)
         sync_tree(partial)
     except OSError:
-        shutil.rmtree(partial, ignore_errors=True)
+        remove_tree(partial, ignore_errors=True)
         raise
     replace_folder(partial, into)
     folder.note_fetched(member)

@@ -60,7 +60,8 @@ def curves_svg(title: str, trainings: Sequence[Training]) -> str:
 
 def _scale(low: float, high: float, start: float, end: float) -> _Scale:
     if low == high:
-        low, high = low - 0.5, high + 0.5
+        margin = max(0.5, abs(low) / 1000)  # 0.5 is lost in the rounding of a large number
+        low, high = low - margin, high + margin
     return _Scale(low=low, high=high, start=start, end=end)
 
 

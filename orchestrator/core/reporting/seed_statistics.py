@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import fsum
 from operator import itemgetter
 
@@ -93,8 +94,11 @@ class Resamples:
 
 
 def mean(values: Sequence[float]) -> float:
-    """The mean."""
-    return fsum(values) / len(values)
+    """The mean, finite for all finite values."""
+    try:
+        return fsum(values) / len(values)
+    except OverflowError:  # the sum is no float, the mean is one
+        return float(sum(map(Fraction, values)) / len(values))
 
 
 def interquartile_mean(values: Sequence[float]) -> float:

@@ -195,8 +195,11 @@ def finite(value: object) -> float | None:
 
 
 def _wall_s(value: float | None) -> float | None:
-    """Seconds that a session can have taken, None for anything else: sums over sessions must stay finite."""
-    return value if value is not None and 0 <= value <= _MOST_WALL_S else None
+    """Seconds that a session can have taken, None for anything else: sums over sessions must stay finite.
+
+    To the millisecond, as a manifest states them: a rate over a smaller part of a second could be infinite.
+    """
+    return round(value, 3) if value is not None and 0 <= value <= _MOST_WALL_S else None
 
 
 def _names_manifest(lacking: Sequence[str]) -> bool:

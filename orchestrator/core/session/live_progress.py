@@ -82,6 +82,11 @@ def clock_text(seconds: float) -> str:
     return f"{hours}:{rest_s // 60:02d}:{rest_s % 60:02d}"
 
 
+def time_left_s(steps: float, steps_per_s: float) -> float | None:
+    """Seconds for some steps at a rate above 0; None for a rate at which they would take millions of years."""
+    return _number(max(0.0, steps) / steps_per_s)
+
+
 def steps_of(steps: int, target_steps: int | None) -> str:
     """Steps done and target, for people."""
     return f"{steps} steps" if target_steps is None else f"{steps} of {target_steps} steps"
@@ -107,7 +112,7 @@ def measured(events: Sequence[Mapping[str, Any]], now: datetime | None = None) -
     left = _number(latest.get("eta_s"))
     target = _number(latest.get("target_steps"))
     if left is None and speed and target is not None:
-        left = max(0.0, target - steps) / speed
+        left = time_left_s(target - steps, speed)
     reported_at = at.isoformat() if at is not None else None
     reward = first_number(latest, REWARD_NAMES)
     return {**found, "steps": steps, "steps_per_s": speed, "eta_s": left, "reward": reward, "reported_at": reported_at}

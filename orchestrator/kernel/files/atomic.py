@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
+from orchestrator.kernel.files.outputs import is_regular, walk
+
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a temporary file in the same folder, flush it to the disk, then rename it to `path`.
@@ -95,10 +97,10 @@ def make_folder(folder: Path) -> None:
 
 def sync_tree(folder: Path) -> None:
     """Flush everything below a folder to the disk, as programs left it that did not flush it themselves."""
-    for place, _, names in os.walk(folder):  # does not follow links
+    for place, _, names in walk(folder):
         for name in names:
             path = Path(place, name)
-            if path.is_file() and not path.is_symlink():
+            if is_regular(path) and not path.is_symlink():
                 # Windows flushes only what may be written.
                 with suppress(PermissionError) if os.name == "nt" else nullcontext():
                     _sync(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import IO, Any
 
@@ -17,11 +18,16 @@ CHUNK_BYTES = 1 << 20
 MOST_LOG_BYTES = 256 << 20
 """Far above any log; of a longer one, the end is copied."""
 LEFT_OUT = "[{count} bytes of the beginning of this log are left out; the whole log: {path}]\n"
+TOO_LONG = "has a path that is too long: not copied"
 FORBIDDEN = "may not be read: its permissions forbid it"
 _RECENT_BYTES = 65_536
 """Some hundred progress reports: minutes to hours of a session."""
 MOST_LINE_BYTES = 1 << 20
 """A longer line is read in parts of this size."""
+MOST_FOLDERS = 100
+"""Folders within folders; `os.walk` and `shutil.rmtree` recurse, and hold a file open for each level."""
+_LONGEST_PATH = 2000
+"""Half of the longest path that Linux accepts; a folder can be deeper than any path of it."""
 
 
 def recent_events(path: Path) -> Sequence[Mapping[str, Any]]:
@@ -106,6 +112,56 @@ def copy_log(log: Path, into: Path) -> bool:
     return True
 
 
+def walk(
+    root: Path, refused: Callable[[OSError], object] = lambda fault: None, *, follow: bool = False
+) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As `os.walk`, from the top, without folders that are nested too deep.
+
+    Args:
+        refused: Receives the fault of each folder that is left out.
+        follow: Whether to follow links to folders.
+    """
+    for folder, folders, names in os.walk(root, onerror=refused, followlinks=follow):
+        if len(Path(folder).parts) - len(root.parts) >= MOST_FOLDERS:
+            for name in folders:
+                refused(OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), str(Path(folder, name))))
+            folders.clear()
+        yield folder, folders, names
+
+
+def remove_tree(root: Path, *, ignore_errors: bool = False) -> None:
+    """As `shutil.rmtree`, for folders that are nested at any depth.
+
+    Raises:
+        OSError: Something cannot be deleted.
+    """
+    with suppress(*([OSError] if ignore_errors else [])):
+        _flatten(root)
+    shutil.rmtree(root, ignore_errors=ignore_errors)
+
+
+def _flatten(root: Path) -> None:
+    """Move what is nested too deep up into the root."""
+    waiting, count = [root], 0
+    while waiting:
+        for folder, folders, _ in os.walk(waiting.pop()):
+            if len(Path(folder).parts) - len(root.parts) < MOST_FOLDERS and len(folder) < _LONGEST_PATH:
+                continue
+            for name in folders:
+                count += 1
+                waiting.append(root / f".deep-{count}")
+                os.replace(Path(folder, name), waiting[-1])
+            folders.clear()
+
+
+def is_regular(path: Path) -> bool:
+    """Whether it is a file, or a link to one; False for a path that is too long, where `Path.is_file` raises."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def copy_tree(outputs: Path, into: Path) -> Iterator[tuple[PurePath, str]]:
     """Copy folders and files, and the content of links to files, into a folder that exists.
 
@@ -117,25 +173,38 @@ def copy_tree(outputs: Path, into: Path) -> Iterator[tuple[PurePath, str]]:
     """
     closed: list[OSError] = []  # folders that cannot be listed
     # Links to folders are not followed: they may lead anywhere.
-    for folder, folders, names in os.walk(outputs, onerror=closed.append):
+    for folder, folders, names in walk(outputs, closed.append):
         for name in sorted((*folders, *names)):
             source = Path(folder) / name
             path = source.relative_to(outputs)
-            if (why := _not_copied(source, path, outputs)) is not None:
+            if (why := _copied(source, path, outputs, into)) is not None:
                 if why:
                     yield path, why
                 folders[:] = [one for one in folders if one != name]
-            elif source.is_dir():
-                (into / path).mkdir()
-            else:
-                shutil.copy2(source, into / path)
     for fault in closed:
         path = Path(fault.filename).relative_to(outputs)
-        if not isinstance(fault, PermissionError):
-            if path.parts:
-                raise fault
-            continue  # a session of a pack that never started has no folder
-        yield path, FORBIDDEN
+        if isinstance(fault, PermissionError):
+            yield path, FORBIDDEN
+        elif fault.errno == errno.ENAMETOOLONG:
+            yield path, TOO_LONG
+        elif path.parts:  # a session of a pack that never started has no folder
+            raise fault
+
+
+def _copied(source: Path, path: PurePath, outputs: Path, into: Path) -> str | None:
+    """Copy a file or make a folder; returns as `_not_copied`."""
+    try:
+        if (why := _not_copied(source, path, outputs)) is not None:
+            return why
+        if source.is_dir():
+            (into / path).mkdir()
+        else:
+            shutil.copy2(source, into / path)
+    except OSError as fault:
+        if fault.errno != errno.ENAMETOOLONG:
+            raise
+        return TOO_LONG
+    return None
 
 
 def _not_copied(source: Path, path: PurePath, outputs: Path) -> str | None:

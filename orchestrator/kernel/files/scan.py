@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.kernel.files.outputs import walk
+
 MAX_FILES = 50_000
 """Limit on listed files, so that a large dataset mounted beside the checkpoints does not use up the session."""
 
@@ -63,7 +65,7 @@ def _paths(root: Path, skipped: list[str]) -> Iterator[Path]:
         skipped.append(f"{fault.filename}: {fault.strerror}")
 
     seen: set[str] = set()
-    for folder, below, names in os.walk(root, onerror=note, followlinks=True):
+    for folder, below, names in walk(root, note, follow=True):
         real = os.path.realpath(folder)
         if real in seen:
             below.clear()

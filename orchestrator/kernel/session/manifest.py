@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.kernel.files.atomic import sync_tree, write_json
 from orchestrator.kernel.files.digests import file_entry
+from orchestrator.kernel.files.outputs import is_regular, walk
 from orchestrator.kernel.outcome import EXIT_CODES, KernelEnding, SectionOutcome, Verdict
 from orchestrator.kernel.reading.json_text import Unreadable, read_object, shown
 from orchestrator.kernel.reading.shapes import (
@@ -174,7 +175,8 @@ def write_manifest(
 
     A file whose name is not UTF-8 is left out: no JSON can hold the name. In other texts such bytes are escaped.
     """
-    paths = sorted(path for path in working.rglob("*") if path.is_file() and path.name != MANIFEST_NAME)
+    files = (Path(folder, name) for folder, _, names in walk(working) for name in names)
+    paths = sorted(path for path in files if path.name != MANIFEST_NAME and is_regular(path))
     paths = [path for path in paths if (name := str(path.relative_to(working))) == _in_utf8(name)]
     manifest = Manifest(
         stamp=ticket.stamp(),

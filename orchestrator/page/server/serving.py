@@ -15,6 +15,7 @@ import uvicorn
 from orchestrator.core.page.page import Page
 from orchestrator.page.server.apart import in_thread
 from orchestrator.page.server.application import Document, application_of
+from orchestrator.page.server.connections import Connection
 from orchestrator.page.server.feed import Feed
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
@@ -63,7 +64,7 @@ def server_of(
     feed = Feed(read, apart=in_thread, report=report)
     config = uvicorn.Config(
         application_of(feed, document, port, apart=in_thread, report=report),
-        http="h11",
+        http=Connection,
         loop="asyncio",
         ws="none",
         lifespan="off",

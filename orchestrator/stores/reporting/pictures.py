@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,10 +10,11 @@ from pathlib import Path
 from orchestrator.core.cache import Cache
 from orchestrator.core.page.page import Picture
 from orchestrator.core.page.source import Source
+from orchestrator.kernel.files.outputs import walk
+from orchestrator.stores.reporting.picture_content import without_metadata
 
 MEDIA_TYPES = {".png": "image/png", ".gif": "image/gif", ".svg": "image/svg+xml"}
 MOST_PICTURES = 12
-_HEADS = {".png": b"\x89PNG\r\n\x1a\n", ".gif": b"GIF8"}
 _OWN_CURVES, _BESIDE_OWN_CURVES = "learning_curves.svg", "trainings.csv"
 _MOST_FILES = 20_000
 _NAMED = 5
@@ -84,7 +84,7 @@ def _below(folder: Path, source: Source, notes: list[str]) -> Iterator[tuple[Pat
             notes.append(f"Pictures of {source.session} are left out: {Path(fault.filename).name} cannot be read.")
 
     seen = 0
-    for place, _, names in os.walk(folder, onerror=unread):
+    for place, _, names in walk(folder, unread):
         for name in names:
             seen += 1
             path = Path(place, name)
@@ -122,9 +122,8 @@ def _picture(path: Path, source: Source, mask: Callable[[str], str]) -> tuple[Pi
         return None, _why(fault)
     if suffix == ".svg":
         content = mask(content.decode("utf-8", "replace")).encode()
-        if b"<svg" not in content[:4096]:
-            return None, "it is no SVG picture"
-    elif not content.startswith(_HEADS[suffix]):
+    shown = without_metadata(suffix, content)
+    if shown is None:
         return None, f"it is no {suffix[1:].upper()} picture"
-    data = base64.b64encode(content).decode("ascii")
+    data = base64.b64encode(shown).decode("ascii")
     return Picture(title=path.stem, media_type=MEDIA_TYPES[suffix], data=data, source=source), ""

@@ -34,6 +34,7 @@ from orchestrator.wiring.page.answers import Answers
 from orchestrator.wiring.page.reading import PageReader, forget
 from orchestrator.wiring.pages import page_of
 from orchestrator.wiring.reports import section_trainings
+from tests.doubles.pictures import png
 from tests.doubles.trained_project import BEGAN, Made, TrainedProject, campaign_yaml
 
 NOW = datetime(2026, 12, 2, tzinfo=UTC)
@@ -323,7 +324,7 @@ def test_autopsies_and_pictures_are_read_again_only_when_their_files_change(
     trained.train(trained.trials[1], Made(end=40))
     broken, finished = (trained.folder(one.slug) for one in page(trained).sessions)
     drawn = finished / "curve.png"
-    drawn.write_bytes(b"\x89PNG\r\n\x1a\n first")
+    drawn.write_bytes(png(b"first"))
     monkeypatch.setattr("orchestrator.stores.secrets.rules._known", {})
     done: list[str] = []
     for module, name in ((written_outputs, "_outputs"), (autopsies, "autopsy"), (pictures, "_picture")):
@@ -339,9 +340,9 @@ def test_autopsies_and_pictures_are_read_again_only_when_their_files_change(
     for target in ("section_7_6", "section_7_6", "section_7_6"):
         assert page(trained, target).trainings
     assert sorted(done) == ["_outputs", "_picture", "autopsy"]
-    drawn.write_bytes(b"\x89PNG\r\n\x1a\n second")
+    drawn.write_bytes(png(b"second"))
     shown = base64.b64decode(page(trained, "section_7_6").pictures[0].data)
-    assert shown.endswith(b"second") and done.count("_picture") == 2 and done.count("autopsy") == 1
+    assert shown == png(b"second") and done.count("_picture") == 2 and done.count("autopsy") == 1
     (broken / "kernel.log").write_text("MemoryError: no memory\n", encoding="utf-8")
     page(trained, "section_7_6")
     assert done.count("_outputs") == done.count("autopsy") == 2

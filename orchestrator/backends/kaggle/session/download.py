@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from orchestrator.backends.kaggle.client.api import KaggleApi
 from orchestrator.backends.kaggle.client.errors import ServiceFault
 from orchestrator.kernel.files.digests import sha256_file
+from orchestrator.kernel.files.outputs import MOST_FOLDERS
 from orchestrator.kernel.wire import FileEntry
 
 PARTIAL_SUFFIX = ".orchestrator-partial"
@@ -33,7 +34,7 @@ def confined(path: str, *, windows: bool = os.name == "nt") -> bool:
         windows: Whether the names that only Windows reserves are refused too.
     """
     parts = PurePosixPath(path).parts
-    inside = bool(parts) and not path.startswith("/") and ".." not in parts
+    inside = 0 < len(parts) <= MOST_FOLDERS and not path.startswith("/") and ".." not in parts
     # Control characters do not work on every file system, half a surrogate pair on none.
     writable = not any(unicodedata.category(char) in ("Cc", "Cs") for char in path)
     reserved = windows and any(_RESERVED.fullmatch(part) for part in parts)

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from orchestrator.core.page.page import Page, Picture
+from orchestrator.core.secret_lines import hide_spread
 
 
 def masked_page(page: Page, mask: Callable[[str], str]) -> Page:
@@ -48,5 +49,5 @@ def _masked(value: Any, mask: Callable[[str], str]) -> Any:
     if isinstance(value, Mapping):
         return {mask(name): _masked(one, mask) for name, one in value.items()}
     if isinstance(value, tuple):
-        return tuple(_masked(one, mask) for one in value)
+        return tuple(_masked(one, mask) for one in hide_spread(value, mask))
     return value

@@ -17,6 +17,7 @@ from orchestrator.core.page.training import Ending, Number, Training
 from orchestrator.core.reporting.training import UNFINISHED
 from orchestrator.core.run.summary import GOOD_ENDS, shown_verdict
 from orchestrator.core.session.end_reason import EndReason
+from orchestrator.core.session.live_progress import time_left_s
 from orchestrator.kernel.outcome import Verdict
 
 IN_FLIGHT, BETWEEN, DONE, FAILED, STOPPED = "in flight", "between sessions", "done", "failed", "stopped"
@@ -167,4 +168,4 @@ def _eta_s(chain: Chain, steps: int, state: str, rate: float | None) -> float | 
     open_states = (IN_FLIGHT, BETWEEN, State.WAITING.value)
     if rate is None or chain.target_steps is None or state not in open_states or steps >= chain.target_steps:
         return None
-    return (chain.target_steps - steps) / rate
+    return time_left_s(chain.target_steps - steps, rate)

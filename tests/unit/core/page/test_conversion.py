@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -225,6 +226,16 @@ def test_a_mask_reaches_names_and_texts_and_leaves_pictures() -> None:
     assert (hidden.pictures[0].title, hidden.pictures[0].data) == ("[hidden]", "a key")
     seen.clear()
     assert masked_page(hidden, mask) is hidden and len(seen) == 1  # all texts at once
+
+
+def test_a_secret_over_several_lines_of_a_page_is_hidden() -> None:
+    lines = ("The verdict", "-----BEGIN", "first half", "second half", "-----END", "8.5 s")
+    page = Page(
+        subject=Subject.RUN, title="", made_at="", command="", headline=Headline(verdict="", text="", lines=lines)
+    )
+    shown = masked_page(page, lambda text: re.sub("-----BEGIN.*?-----END", "[hidden]", text, flags=re.DOTALL))
+    assert "half" not in str(shown) and len(shown.headline.lines) == len(lines)
+    assert (shown.headline.lines[0], shown.headline.lines[-1]) == ("The verdict", "8.5 s")
 
 
 def test_rewards_of_strange_reports_are_left_out() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import random
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from xml.etree import ElementTree
@@ -73,6 +74,12 @@ def test_the_interval_covers_the_mean_as_often_as_it_says() -> None:
     assert 86 <= hits <= 99
 
 
+def test_the_mean_of_the_largest_numbers_is_one_of_them_and_not_an_overflow() -> None:
+    most = sys.float_info.max
+    assert (mean([most, most]), mean([-most, -most, -most]), mean([most, -most])) == (most, -most, 0.0)
+    assert interquartile_mean([most] * 5) == most
+
+
 def test_one_seed_has_no_interval_and_equal_seeds_have_one_of_no_width() -> None:
     assert estimate(mean, [4.0], uniform(0)).low is None
     found = estimate(mean, [4.0, 4.0, 4.0], uniform(0))
@@ -134,7 +141,7 @@ def test_seams_are_marked_in_the_curve_and_in_the_picture() -> None:
 
 def test_a_picture_needs_evaluations_and_takes_a_flat_or_single_one() -> None:
     assert curves_svg("none", [training(0, {})]) == ""
-    for scores in ((2.0,), (2.0, 2.0), (-1e300, 1e300)):
+    for scores in ((2.0,), (2.0, 2.0), (-1e300, 1e300), (1e17,), (-1e299, -1e299)):
         assert "nan" not in curves_svg("odd", [training(0, {}, *scores)])
 
 

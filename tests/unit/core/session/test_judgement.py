@@ -246,7 +246,8 @@ def test_sentences_of_a_manifest_are_cut_at_two_thousand_characters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stated", "wall_s"), [(0.0, 0.0), (0.5, 0.5), (-0.5, None), (-1.0, None), (1e9, 1e9), (1e9 + 0.5, None)]
+    ("stated", "wall_s"),
+    [(0.0, 0.0), (5e-324, 0.0), (0.5, 0.5), (-0.5, None), (-1.0, None), (1e9, 1e9), (1e9 + 0.5, None)],
 )
 def test_a_session_took_from_nothing_to_a_thousand_million_seconds(stated: float, wall_s: float | None) -> None:
     ticket = make_ticket()

@@ -53,6 +53,14 @@ def test_report_without_a_time_counts_for_its_steps_alone() -> None:
     assert (found["steps"], found["steps_per_s"], found["reported_at"]) == (7, None, None)
 
 
+@pytest.mark.parametrize("rate", [5e-324, 1e-300, 1e-13])
+def test_at_a_rate_close_to_nothing_the_time_left_is_unknown(rate: float) -> None:
+    found = measured([progress(5, 20, steps_per_s=rate)])
+    assert (found["steps_per_s"], found["eta_s"]) == (rate, None)
+    shown = LiveProgress(session="s", backend="b", handle=None, stage="", state="running", target_steps=1000, **found)
+    assert shown.line == "20 of 1000 steps | 0 steps/s | running"
+
+
 def test_a_rate_is_measured_between_reports_where_none_is_stated() -> None:
     found = measured([progress(0, 100), {"kind": "said", "at": AT.format(3)}, progress(10, 300)])
     assert (found["steps_per_s"], found["eta_s"]) == (20.0, 35.0)

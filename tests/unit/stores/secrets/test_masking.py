@@ -100,6 +100,18 @@ def test_commands_to_the_terminal_are_removed_and_hide_no_secret() -> None:
     assert mask("10 %\r20 %\ttab") == "10 % 20 %\ttab"
 
 
+@pytest.mark.parametrize("between", ["\n", "\r\n    ", " ", "', '", "\\\n", '" +\n"'])
+@pytest.mark.parametrize("spelled", [KEY, KEY.upper(), base64.b64encode(KEY.encode()).decode(), KEY.encode().hex()])
+def test_a_secret_in_use_is_hidden_with_signs_between_its_characters(spelled: str, between: str) -> None:
+    pieces = [spelled[:9], spelled[9:20], spelled[20:]]
+    shown = masking(IN_USE)(f"before {between.join(pieces)} behind")
+    assert shown.startswith("before [value of KAGGLE_KEY]") and shown.endswith(" behind")
+    assert not any(piece in shown for piece in pieces)
+    listed = masked_json({"lines": ["before", *pieces, "behind"]}, masking(IN_USE))["lines"]
+    assert len(listed) == 5 and not any(piece in str(listed) for piece in pieces)
+    assert (listed[0], listed[-1]) == ("before", "behind")
+
+
 def test_every_text_of_a_json_value_is_masked_and_its_shape_kept() -> None:
     plain = {"a": [KEY, 1, None, True, (TOKEN,)], KEY: {"b": 0.5}, "short": "x"}
     shown = masked_json(plain, masking(IN_USE))
