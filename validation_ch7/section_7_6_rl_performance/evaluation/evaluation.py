@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -15,7 +15,7 @@ from validation_ch7.traffic.env.reward import reward_of
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.env.simulation import CrossingSimulation
 from validation_ch7.traffic.model.arz import Floats
-from validation_ch7.traffic.model.demand import ScenarioAddress, Split, draw_scenarios
+from validation_ch7.traffic.model.demand import Scenario, ScenarioAddress, Split, draw_scenario
 from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES
 from validation_ch7.traffic.signal.two_phase import N_PHASES
 
@@ -23,6 +23,13 @@ from validation_ch7.traffic.signal.two_phase import N_PHASES
 _WIDEST_BATCH = 100
 
 Counts = npt.NDArray[np.int64]
+Draw = Callable[[ScenarioAddress, EnvironmentSettings], Scenario]
+"""Draws the scenario at an address."""
+
+
+def nominal_scenario(address: ScenarioAddress, settings: EnvironmentSettings) -> Scenario:
+    """The scenario with the demand of training and test."""
+    return draw_scenario(address, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,6 +84,7 @@ def evaluate(
     split: Split,
     n_scenarios: int,
     first_index: int = 0,
+    draw: Draw = nominal_scenario,
 ) -> EvaluationResult:
     """Run a controller once in each scenario, from an empty crossing to the end of the episode.
 
@@ -86,6 +94,7 @@ def evaluate(
         split: Split of the scenarios.
         n_scenarios: Number of scenarios.
         first_index: Index of the first one.
+        draw: Draws the scenario at an address; a controller that draws scenarios itself has the nominal ones.
 
     Raises:
         ValueError: The block is invalid, there is no scenario, or the controller's resolution does not divide
@@ -94,7 +103,8 @@ def evaluate(
     if n_scenarios < 1:
         raise ValueError(f"n_scenarios must be at least 1, not {n_scenarios}")
     settings = EnvironmentSettings.from_mapping(environment)
-    parts = [_run_batch(controller, settings, addresses) for addresses in _batches(split, first_index, n_scenarios)]
+    batches = _batches(split, first_index, n_scenarios)
+    parts = [_run_batch(controller, settings, addresses, draw) for addresses in batches]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return EvaluationResult(
         controller=controller.name, split=split, first_index=first_index, crossing=settings.describe(), **joined
@@ -139,10 +149,10 @@ def _batches(split: Split, first_index: int, n_scenarios: int) -> Iterator[list[
 
 
 def _run_batch(
-    controller: Controller, settings: EnvironmentSettings, addresses: list[ScenarioAddress]
+    controller: Controller, settings: EnvironmentSettings, addresses: list[ScenarioAddress], draw: Draw
 ) -> dict[str, npt.NDArray[np.generic]]:
     n_decisions, steps_each = _controller_decisions(controller, settings)
-    scenarios = draw_scenarios(addresses, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s)
+    scenarios = [draw(address, settings) for address in addresses]
     simulation = CrossingSimulation(settings, scenarios, counts_stops=True)
     controller.begin(addresses)
     reward_sum = np.zeros(len(addresses))
