@@ -41,10 +41,10 @@ class KeptEvaluations:
     """
 
     def __init__(self, run: Run) -> None:
-        state = run.keep(evaluations={}, tunings={})
+        state = run.keep(kept={"evaluations": {}, "tunings": {}}).kept
         self._run = run
-        self._evaluations: dict[str, Floats] = state.evaluations
-        self.tunings: dict[str, Any] = state.tunings
+        self._evaluations: dict[str, Floats] = state["evaluations"]
+        self.tunings: dict[str, Any] = state["tunings"]
         self._step = run.start
         self.n_measured = self.n_found = 0
 

@@ -78,10 +78,8 @@ def load_policies(folder: Path, environment: Mapping[str, float]) -> tuple[Train
         ValueError: A policy is damaged, or it was trained at another crossing; the message names it.
         ArithmeticError: One of its weights is NaN or infinite.
     """
-    paths = sorted(folder.glob(f"*/{ABOUT_NAME}"))
-    if paths:
-        prepare_torch("cpu")
-    return tuple(_load_checked(path.parent, environment) for path in paths)
+    prepare_torch("cpu")  # also without a policy: threads are part of the identity of a checkpoint
+    return tuple(_load_checked(path.parent, environment) for path in sorted(folder.glob(f"*/{ABOUT_NAME}")))
 
 
 def _load_checked(folder: Path, environment: Mapping[str, float]) -> TrainedPolicy:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,6 +19,7 @@ from validation_ch7.section_7_7_robustness.estimates import POLICIES, Row
 from validation_ch7.section_7_7_robustness.schema import BASELINE, Criteria
 
 _COLUMNS = 4
+_LEGEND_COLUMN_IN, _LEGEND_LINE_IN = 1.9, 0.2
 _COLOURS = {POLICIES: BLUE, BASELINE: VERMILION, "rollout": GREEN}
 _OTHERS = (("s", "--"), ("^", ":"), ("D", "-."), ("v", (0, (1, 1))), ("P", (0, (5, 1))))
 _ROUND_NUMBERS = tuple(digit * 10.0**power for power in range(-2, 5) for digit in (1, 1.5, 2, 3, 5, 7))
@@ -71,7 +73,7 @@ def _panels(
     families = list({row.condition.name: row.condition.family for row in rows if row.condition.family}.values())
     columns = min(_COLUMNS, len(families))
     lines = math.ceil(len(families) / columns)
-    size_in = (max(3.0 * columns, 6.5), 2.75 * lines + 1.3)
+    size_in = (max(3.0 * columns, 6.5), 2.75 * lines + 0.9)
     drawn = blank_figure(size_in, stamp=stamp, verdict=verdict, heading=heading, judged="numbers")
     grid = drawn.subplots(lines, columns, squeeze=False).ravel()
     for unused in grid[len(families) :]:
@@ -98,7 +100,7 @@ def _curves(axes: Axes, rows: Sequence[Row], family: Family, number: Number) -> 
         marker, style = ("o", "-") if name in _COLOURS else next(others)
         thick = 1.9 if name in _COLOURS else 1.1
         low, high = [estimate.low for _, estimate in points], [estimate.high for _, estimate in points]
-        axes.fill_between(x, low, high, color=colour, alpha=0.14, linewidth=0, zorder=1)
+        axes.fill_between(x, low, high, color=colour, alpha=0.14 if name in _COLOURS else 0.07, linewidth=0, zorder=1)
         axes.plot(
             x,
             y,
@@ -133,11 +135,17 @@ def _round_ticks(axes: Axes) -> None:
 
 
 def _label(drawn: Figure, panels: list[tuple[Axes, Family]], text: str) -> None:
-    """The label of the first column, and one legend below all panels."""
+    """The label of the first column, and one legend in a strip of its own below all panels."""
     for axes, _ in panels[::_COLUMNS]:
         axes.set_ylabel(text, fontsize=9.5)
     handles, labels = panels[0][0].get_legend_handles_labels()
-    drawn.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=8.5)
+    columns = max(1, int(drawn.get_figwidth() / _LEGEND_COLUMN_IN))
+    strip = (0.12 + _LEGEND_LINE_IN * math.ceil(len(labels) / columns)) / drawn.get_figheight()
+    engine: Any = drawn.get_layout_engine()
+    left, bottom, width, height = engine.get()["rect"]
+    engine.set(rect=(left, bottom + strip, width, height - strip))
+    place = {"loc": "lower center", "bbox_to_anchor": (0.5, bottom)}
+    drawn.legend(handles, labels, **place, ncols=columns, frameon=False, fontsize=8.5)
 
 
 def _hours(rows: Sequence[Row]) -> int:
