@@ -82,7 +82,8 @@ class Study:
 
     Attributes:
         families: Profile -> family -> severities, ascending and above 0; severity 0 is the nominal condition.
-        controllers: Profile -> classical controllers, `actuated` among them.
+        controllers: Profile -> classical controllers, `actuated` among them; empty for all that section 7.6 tunes,
+            except `webster`, whose plan knows the nominal demand in advance.
         tuning_scenarios: Hours of nominal demand on which the classical controllers are tuned, once.
     """
 
@@ -99,7 +100,7 @@ class Study:
             if not families:
                 faults.append(f"families.{profile} is empty")
         for profile, names in self.controllers.items():
-            if BASELINE not in names or len(set(names)) != len(names):
+            if (names and BASELINE not in names) or len(set(names)) != len(names):
                 faults.append(f"controllers.{profile} must name {BASELINE}, and each controller once")
         if self.tuning_scenarios < 1:
             faults.append(f"tuning_scenarios must be above 0, not {self.tuning_scenarios}")

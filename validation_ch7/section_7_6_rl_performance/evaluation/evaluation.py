@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -12,10 +12,11 @@ import numpy.typing as npt
 from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
 from validation_ch7.traffic.crossing.intersection import Intersection
 from validation_ch7.traffic.env.reward import reward_of
+from validation_ch7.traffic.env.scenarios import Draw, nominal_scenario
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.env.simulation import CrossingSimulation
 from validation_ch7.traffic.model.arz import Floats
-from validation_ch7.traffic.model.demand import Scenario, ScenarioAddress, Split, draw_scenario
+from validation_ch7.traffic.model.demand import ScenarioAddress, Split
 from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES
 from validation_ch7.traffic.signal.two_phase import N_PHASES
 
@@ -23,13 +24,6 @@ from validation_ch7.traffic.signal.two_phase import N_PHASES
 _WIDEST_BATCH = 100
 
 Counts = npt.NDArray[np.int64]
-Draw = Callable[[ScenarioAddress, EnvironmentSettings], Scenario]
-"""Draws the scenario at an address."""
-
-
-def nominal_scenario(address: ScenarioAddress, settings: EnvironmentSettings) -> Scenario:
-    """The scenario with the demand of training and test."""
-    return draw_scenario(address, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import Draw, nominal_scenario
 from validation_ch7.section_7_7_robustness.conditions.family import Family, random_numbers
+from validation_ch7.traffic.env.scenarios import Draw, nominal_scenario
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.model.demand import Scenario, ScenarioAddress
 from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES

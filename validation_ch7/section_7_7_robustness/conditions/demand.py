@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import Draw
 from validation_ch7.section_7_7_robustness.conditions.family import Family
+from validation_ch7.traffic.env.scenarios import Draw
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.model.demand import DemandRanges, Scenario, ScenarioAddress, draw_scenario
 

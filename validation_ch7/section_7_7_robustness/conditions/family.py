@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller, Phases
-from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import Draw, nominal_scenario
 from validation_ch7.section_7_7_robustness.schema import NOMINAL
+from validation_ch7.traffic.env.scenarios import Draw, nominal_scenario
 from validation_ch7.traffic.env.sensed import DetectorFaults, SensedSimulation
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.env.simulation import CrossingSimulation

@@ -12,9 +12,9 @@ from orchestrator.kernel.wire import digest_of
 from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import evaluate
 from validation_ch7.section_7_6_rl_performance.evaluation.kept_results import KeptResults
-from validation_ch7.section_7_6_rl_performance.evaluation.tuning import Tuning, tune
+from validation_ch7.section_7_6_rl_performance.evaluation.tuning import Tuning
 from validation_ch7.section_7_7_robustness.conditions.family import Condition
-from validation_ch7.section_7_7_robustness.evaluation.classical import families_of
+from validation_ch7.section_7_7_robustness.evaluation.classical import families_of, tuned
 from validation_ch7.section_7_7_robustness.evaluation.hours import Hours
 from validation_ch7.section_7_7_robustness.evaluation.kept import KeptEvaluations
 from validation_ch7.section_7_7_robustness.evaluation.policies import TrainedPolicy
@@ -35,7 +35,7 @@ class Setting:
     Attributes:
         environment: The crossing, the same for all.
         conditions: The nominal one first.
-        controllers: Names of the classical controllers.
+        controllers: Names of the classical controllers; empty for all.
         policies: The trained policies.
         n_hours: Test hours of each condition.
         tuning_scenarios: Hours of nominal demand on which the classical controllers are tuned.
@@ -131,7 +131,13 @@ def _candidates(study: Study, kept: KeptEvaluations, session: Session) -> list[_
     for name, family in families_of(setting.controllers).items():
         _leave_if_due(session)
         started_s = session.monotonic()
-        tuning = tune(family, environment=setting.environment, n_scenarios=setting.tuning_scenarios, kept=tunings)
+        tuning = tuned(
+            family,
+            study.tuned,
+            environment=setting.environment,
+            n_scenarios=setting.tuning_scenarios,
+            kept=tunings,
+        )
         tunings.keep_for_later(complete=False)
         study.tuned[name] = tuning
         study.spent_s[name] = session.monotonic() - started_s

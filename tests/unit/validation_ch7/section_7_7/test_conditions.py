@@ -9,12 +9,13 @@ from made_study import environment, own_keys
 from validation_ch7.section_7_6_rl_performance.controllers.actuated import ActuatedController
 from validation_ch7.section_7_6_rl_performance.controllers.longest_queue import LongestQueueController
 from validation_ch7.section_7_6_rl_performance.controllers.max_pressure import MaxPressureController
-from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import evaluate, nominal_scenario
+from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import evaluate
 from validation_ch7.section_7_7_robustness.conditions import blocked_lane, demand, detectors
 from validation_ch7.section_7_7_robustness.conditions.all_conditions import FAMILIES, conditions_of
 from validation_ch7.section_7_7_robustness.conditions.family import Condition
 from validation_ch7.section_7_7_robustness.evaluation.study import evaluated
 from validation_ch7.section_7_7_robustness.schema import MOST_SEVERE
+from validation_ch7.traffic.env.scenarios import nominal_scenario
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.model.demand import DemandRanges, ScenarioAddress, Split
 
