@@ -12,10 +12,11 @@ import numpy.typing as npt
 from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
 from validation_ch7.traffic.crossing.intersection import Intersection
 from validation_ch7.traffic.env.reward import reward_of
+from validation_ch7.traffic.env.scenarios import Draw, nominal_scenario
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.env.simulation import CrossingSimulation
 from validation_ch7.traffic.model.arz import Floats
-from validation_ch7.traffic.model.demand import ScenarioAddress, Split, draw_scenarios
+from validation_ch7.traffic.model.demand import ScenarioAddress, Split
 from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES
 from validation_ch7.traffic.signal.two_phase import N_PHASES
 
@@ -77,6 +78,7 @@ def evaluate(
     split: Split,
     n_scenarios: int,
     first_index: int = 0,
+    draw: Draw = nominal_scenario,
 ) -> EvaluationResult:
     """Run a controller once in each scenario, from an empty crossing to the end of the episode.
 
@@ -86,6 +88,7 @@ def evaluate(
         split: Split of the scenarios.
         n_scenarios: Number of scenarios.
         first_index: Index of the first one.
+        draw: Draws the scenario at an address; a controller that draws scenarios itself has the nominal ones.
 
     Raises:
         ValueError: The block is invalid, there is no scenario, or the controller's resolution does not divide
@@ -94,7 +97,8 @@ def evaluate(
     if n_scenarios < 1:
         raise ValueError(f"n_scenarios must be at least 1, not {n_scenarios}")
     settings = EnvironmentSettings.from_mapping(environment)
-    parts = [_run_batch(controller, settings, addresses) for addresses in _batches(split, first_index, n_scenarios)]
+    batches = _batches(split, first_index, n_scenarios)
+    parts = [_run_batch(controller, settings, addresses, draw) for addresses in batches]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return EvaluationResult(
         controller=controller.name, split=split, first_index=first_index, crossing=settings.describe(), **joined
@@ -176,10 +180,10 @@ def _batches(split: Split, first_index: int, n_scenarios: int) -> Iterator[list[
 
 
 def _run_batch(
-    controller: Controller, settings: EnvironmentSettings, addresses: list[ScenarioAddress]
+    controller: Controller, settings: EnvironmentSettings, addresses: list[ScenarioAddress], draw: Draw
 ) -> dict[str, npt.NDArray[np.generic]]:
     n_decisions, steps_each = _controller_decisions(controller, settings)
-    simulation = _new_simulation(settings, addresses, counts_stops=True)
+    simulation = _new_simulation(settings, addresses, draw, counts_stops=True)
     controller.begin(addresses)
     reward_sum = np.zeros(len(addresses))
     action_counts = np.zeros((len(addresses), N_PHASES), dtype=np.int64)
@@ -200,7 +204,7 @@ def _simulate(
 ) -> CrossingSimulation:
     """The simulation at the end of the episode, without measures that only an evaluation has."""
     n_decisions, steps_each = _controller_decisions(controller, settings)
-    simulation = _new_simulation(settings, addresses, counts_stops=False)
+    simulation = _new_simulation(settings, addresses, nominal_scenario, counts_stops=False)
     controller.begin(addresses)
     for _ in range(settings.decisions_per_episode * n_decisions):
         simulation.request(controller.decide(simulation))
@@ -209,14 +213,9 @@ def _simulate(
 
 
 def _new_simulation(
-    settings: EnvironmentSettings, addresses: list[ScenarioAddress], *, counts_stops: bool
+    settings: EnvironmentSettings, addresses: list[ScenarioAddress], draw: Draw, *, counts_stops: bool
 ) -> CrossingSimulation:
-    drawn = {
-        scenario.address: scenario
-        for scenario in draw_scenarios(
-            list(dict.fromkeys(addresses)), episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s
-        )
-    }
+    drawn = {address: draw(address, settings) for address in dict.fromkeys(addresses)}
     return CrossingSimulation(settings, [drawn[address] for address in addresses], counts_stops=counts_stops)
 
 

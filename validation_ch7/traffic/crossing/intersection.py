@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from validation_ch7.traffic.crossing.stop_counter import StopCounter
+from validation_ch7.traffic.crossing.stop_line_limits import StopLineLimits
 from validation_ch7.traffic.model.arz import Floats
 from validation_ch7.traffic.model.batching import WIDEST, Blocks
 from validation_ch7.traffic.numba_kernel.advance import advance_block, advance_blocks
@@ -59,6 +60,7 @@ class Intersection:
 
     Attributes:
         stops: The count of stops.
+        limits: Limits of the flow through the stop lines; `advance` ignores them.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Intersection:
         self._fields["w"][:] = parameters.vf_m_s
         self._carried = np.empty((3, N_LINKS * self.blocks.width))
         self.stops = StopCounter(self.blocks, counting=counts_stops)
+        self.limits = StopLineLimits()
 
     def _cells(self, name: str) -> int | None:
         return self.parameters.n_cells if name in _BY_CELL else None
@@ -116,13 +119,12 @@ class Intersection:
         """
         rho, w, *counted = (self._fields[name] for name in _IN_ORDER)
         lights = (getattr(signal, name) for name in SIGNAL_STATE)
-        intervals = signal.times.of_kernel()
         steps = (first_step, n_steps, steps_per_bin)
-        arguments: list[Any] = [rho, w, arrivals_veh, w_in, *counted, *lights, *intervals]
+        arguments: list[Any] = [rho, w, arrivals_veh, w_in, *counted, *lights, *signal.times.of_kernel()]
 
         def act(first_block: int, end_block: int) -> None:
             stops = self.stops.of_kernel(self.parameters.n_cells)
-            part: list[Any] = [*stops, *steps, first_block, end_block, self._constants]
+            part: list[Any] = [*stops, *self.limits.of_kernel(), *steps, first_block, end_block, self._constants]
             advance_blocks(*arguments, *part)
 
         if pool is None:

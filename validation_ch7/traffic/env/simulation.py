@@ -56,6 +56,10 @@ class CrossingSimulation:
         blocks = self.traffic.blocks
         self._arrivals = _by_bin([scenario.arrivals_veh for scenario in scenarios], blocks) / self._steps_per_bin
         self._w_in = _by_bin([scenario.w_in_m_s for scenario in scenarios], blocks)
+        limits = [scenario.stop_line_limit_veh_s for scenario in scenarios]
+        if any(one is not None for one in limits):
+            none = np.full_like(scenarios[0].arrivals_veh, np.inf)
+            self.traffic.limits.set(_by_bin([none if one is None else one for one in limits], blocks))
 
     @property
     def batch(self) -> int:

@@ -88,17 +88,20 @@ class DemandRanges:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scenario:
-    """Demand of one episode at one crossing.
+    """Demand of one episode at one crossing, and what limits its flow.
 
     Attributes:
         address: Address of the scenario.
         arrivals_veh: Vehicles per approach and 10 s, shape (4, bins).
         w_in_m_s: Attribute of arriving drivers, shape (4, bins), m/s.
+        stop_line_limit_veh_s: Largest flow through each stop line, infinite where there is no limit, shape (4, bins),
+            veh/s; None for no limits.
     """
 
     address: ScenarioAddress
     arrivals_veh: Floats
     w_in_m_s: Floats
+    stop_line_limit_veh_s: Floats | None = None
 
 
 def draw_scenario(

@@ -8,6 +8,7 @@ from validation_ch7.traffic.numba_kernel.boundaries import count_inside, enter, 
 from validation_ch7.traffic.numba_kernel.cells import update_cell, update_last_cell
 from validation_ch7.traffic.numba_kernel.compile import Counts, Floats, compiled
 from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES
+from validation_ch7.traffic.numba_kernel.limits import limit_stop_lines
 from validation_ch7.traffic.numba_kernel.signals import advance_signals, set_gates
 from validation_ch7.traffic.numba_kernel.stops import count_arrivals_behind_others, count_stops, remember_traffic
 
@@ -94,6 +95,8 @@ def advance_blocks(
     v_before: Floats,
     stops: Floats,
     counts_stops: bool,
+    limit_veh_s: Floats,
+    limited: bool,
     first_step: int,
     n_steps: int,
     steps_per_bin: int,
@@ -105,17 +108,22 @@ def advance_blocks(
 
     Arrays are those of `advance_block` with the block as first axis; `arrivals_veh` (per step) and `w_in` have shape
     (bins, blocks, 4 * L). The signals are those of `set_gates` and `advance_signals`, shape (batch,). Stops are those
-    of `count_stops`; `rho_before` and `v_before` are work arrays for one block.
+    of `count_stops`; `rho_before` and `v_before` are work arrays for one block. `limit_veh_s` has the limits of
+    `limit_stop_lines` in shape (bins, blocks, 4 * L); it is not read unless `limited`.
     """
     gate = np.empty(queue_veh.shape[1])
     carried = np.empty((3, rho.shape[2]))
     room = np.empty((2, queue_veh.shape[1]))
-    crossings = queue_veh.shape[1] // N_APPROACHES
+    lanes = queue_veh.shape[1]
+    crossings = lanes // N_APPROACHES
     for block in range(first_block, end_block):
         first = block * crossings
         for step in range(first_step, first_step + n_steps):
             row = step // steps_per_bin
             set_gates(phase, green_steps, change_steps_left, closed_steps, start_up_lost_steps, first, gate)
+            if limited:
+                last, exits = (rho[block, -1], w[block, -1]), (rho[block, 0, lanes:], w[block, 0, lanes:])
+                limit_stop_lines(*last, *exits, limit_veh_s[row, block], gate, constants)
             if counts_stops:
                 remember_traffic(rho[block], w[block], rho_before, v_before, constants)
             advance_block(

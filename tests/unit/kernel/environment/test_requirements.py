@@ -18,7 +18,7 @@ from orchestrator.stores.session.code_bundle import CodeStore
 PACKAGE_OF = {"PIL": "pillow", "yaml": "pyyaml"}  # import name -> package name, where they differ
 OPTIONAL = {"tensorboard"}  # without it there are no curves, and none are read back
 ENTRY = "validation_ch7.section_7_6_rl_performance.entry"
-SECTIONS = ("section_7_3", "section_7_6")
+SECTIONS = ("section_7_3", "section_7_6", "section_7_7")
 FOLDER = code_folder({"entry_point": ENTRY})
 
 

@@ -1,0 +1,1 @@
+"""The families of conditions: demand, drivers, detectors, a blocked lane."""

@@ -1,0 +1,1 @@
+"""Policies and classical controllers under every condition."""
