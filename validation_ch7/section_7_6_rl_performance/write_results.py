@@ -49,7 +49,7 @@ def conclude(context: SessionContext, result: TrainingResult, comparison: Compar
         training={**result.facts, "policy_digest_evaluated": comparison.best.policy_digest},
         settings=EnvironmentSettings.from_mapping(training.plan.lineage.environment),
         bootstrap=bootstrap,
-        more_faults=comparison.repeat_faults,
+        more_faults=comparison.faults,
     )
     rows = comparison_rows(
         comparison.results, baseline=criterion.baseline, bootstrap=bootstrap, from_session=comparison.from_session
@@ -85,6 +85,7 @@ def _write_tables(
         **comparison_json(rows, judgement=judgement, criteria=training.plan.criteria, stamp=stamp),
         "evaluated_model": comparison.best.in_short(),
         "tuned": {name: tuning.in_short() for name, tuning in comparison.tuned.items()},
+        **({"network_check": comparison.network.in_short()} if comparison.network is not None else {}),
         "sessions_seams": list(training.record.seams),
     }
     texts = {

@@ -199,6 +199,11 @@ MISTAKES: dict[str, tuple[Callable[[Results], Results], str]] = {
         "never changed the phase itself",
     ),
     "only one phase": (one_phase_only, "requested only one phase"),
+    "frozen in one hour": (
+        measure("rl", "longest_neglect_s", 600.0),
+        "is frozen in 1 of 60 scenarios: in scenario 5",
+    ),
+    "neglect beyond the hour": (measure("rl", "longest_neglect_s", 3601.0), "longest_neglect_s of rl is within"),
     "random beats the baseline": (lambda _: results(random=29.0), "no more than fixed_time"),
     "a constant beats the baseline": (lambda _: results(constant_ew=15.0), "constant_ew delays by"),
     "no delay to reduce": (measure("fixed_time", "delay_s_per_veh", 0.0), "has no delay in some scenario"),
