@@ -46,8 +46,8 @@ class EvaluationResult:
         reward_sum: Sum of the environment's rewards, shape (n,).
         n_switches: Phase changes, shape (n,).
         n_forced_switches: Phase changes forced by the maximum green, shape (n,).
-        longest_neglect_s: Longest time for which the controller asked for the same phase while at least one vehicle
-            stood on the other axis all the time, shape (n,), s. Read at the decisions of a policy.
+        longest_forced_s: Longest time in which at least one vehicle stood on an axis that got green only because the
+            maximum green forced it, shape (n,), s; read every `decision_s`.
         action_counts: Number of requests for each phase, shape (n, 2).
     """
 
@@ -65,7 +65,7 @@ class EvaluationResult:
     reward_sum: Floats
     n_switches: Counts
     n_forced_switches: Counts
-    longest_neglect_s: Floats
+    longest_forced_s: Floats
     action_counts: Counts
 
     @property
@@ -158,12 +158,11 @@ def _run_batch(
         neglect.look(simulation)
         for _ in range(n_decisions):
             phases = controller.decide(simulation)
-            neglect.requested(phases)
             action_counts[every_scenario, phases] += 1
             simulation.request(phases)
             simulation.advance(steps_each)
         reward_sum += reward_of(simulation.traffic.delay_veh_s() - before_veh_s, settings.decision_s)
-    counted = {"longest_neglect_s": neglect.longest_s(), "action_counts": action_counts}
+    counted = {"longest_forced_s": neglect.longest_s(), "action_counts": action_counts}
     return _measures(simulation) | {"reward_sum": reward_sum, **counted}
 
 

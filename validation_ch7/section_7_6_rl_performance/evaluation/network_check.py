@@ -24,9 +24,11 @@ from validation_ch7.traffic.model.demand import ScenarioAddress, draw_scenarios
 _WORST_HOURS = 8
 _OTHER_HOURS = 8
 _HEAVY_S = 600.0
-# Of the range that a unit, or a feature of the input, has in all of the hours.
-_LEAST_RESPONSE = 0.01
+# Of the range that a feature of the input, or a unit, has in all of the hours.
 _LEAST_VARIETY = 0.25
+_ONE_LEVEL = 0.01
+_LEVELS_OF_A_SWITCH = 2
+# In trained networks at least half of the units of each layer respond.
 _LEAST_RESPONDING = 0.05
 
 
@@ -72,8 +74,7 @@ def check_network(
         return NetworkCheck(responding={}, without="the policy's network has no activations that can be recorded")
     n_heavy = min(settings.decisions_per_episode, max(2, round(_HEAVY_S / settings.decision_s)))
     heavy = np.argsort(-standing, axis=0, kind="stable")[:n_heavy]
-    inputs = np.stack(seen.inputs)
-    varied = [hour for hour in range(len(hours)) if _ranges(inputs, heavy, hour).max(initial=0.0) >= _LEAST_VARIETY]
+    varied = _varied(np.stack(seen.inputs), heavy)
     if not varied:
         return NetworkCheck(responding={}, without="the observations hardly differ in heavy traffic")
     shares = {name: _responding(np.stack(answers), heavy, varied) for name, answers in seen.layers.items()}
@@ -121,17 +122,30 @@ def _drive(
 
 
 def _responding(answers: Floats, heavy: npt.NDArray[np.int64], hours: Sequence[int]) -> Floats:
-    """Share of a layer's units that respond in the heavy minutes of each hour, shape (hours,)."""
-    return np.array([(_ranges(answers, heavy, hour) > _LEAST_RESPONSE).mean() for hour in hours])
+    """Share of a layer's units that respond in the heavy minutes of each hour, shape (hours,).
 
-
-def _ranges(values: Floats, heavy: npt.NDArray[np.int64], hour: int) -> Floats:
-    """Range of each column in the heavy minutes of an hour, divided by its range in all hours, shape (columns,).
+    A unit does not respond if two levels are enough for all of its values: one that it keeps, or two between which a
+    saturated unit jumps with the phase. Values of one level differ by at most 1 % of the unit's range in all hours.
 
     Args:
-        values: Shape (decisions, hours, columns); a column that never changes has 0.
+        answers: Its activations, shape (decisions, hours, units).
         heavy: Decisions of the heavy minutes, shape (n, hours).
-        hour: The hour.
+        hours: The hours to judge.
     """
-    whole, part = np.ptp(values, axis=(0, 1)), np.ptp(values[heavy[:, hour], hour], axis=0)
-    return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0.0)
+    level = _ONE_LEVEL * np.ptp(answers, axis=(0, 1))
+    shares = []
+    for hour in hours:
+        values = answers[heavy[:, hour], hour]
+        left = np.ones(values.shape, dtype=np.bool_)
+        for _ in range(_LEVELS_OF_A_SWITCH):
+            lowest = np.where(left, values, np.inf).min(axis=0)
+            left &= values > lowest + level
+        shares.append(left.any(axis=0).mean())
+    return np.array(shares)
+
+
+def _varied(inputs: Floats, heavy: npt.NDArray[np.int64]) -> list[int]:
+    """The hours in which some feature of the input covers much of its range in the heavy minutes."""
+    whole = np.ptp(inputs, axis=(0, 1))
+    parts = [np.ptp(inputs[heavy[:, hour], hour], axis=0) for hour in range(inputs.shape[1])]
+    return [hour for hour, part in enumerate(parts) if ((part > 0.0) & (part >= _LEAST_VARIETY * whole)).any()]
