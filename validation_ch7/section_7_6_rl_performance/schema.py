@@ -65,20 +65,37 @@ class Crossing:
             yield f"start_up_lost_s must be below min_green_s, but {self.start_up_lost_s} is not"
 
 
+HARDEST_PCT = 5.0
+"""Share of the scenarios that count as the hardest, unless the card says another, percent."""
+
+_REDUCTION = {"json_schema": {"minimum": -100, "exclusiveMaximum": 100}}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criteria:
-    """The section's claim, fixed before it runs.
+    """The section's claim, fixed before it runs. Criteria of the tail that are left out are not judged.
 
     Attributes:
         baseline: Classical controller that the policy must beat.
         min_delay_reduction_pct: Smallest reduction of the mean delay per vehicle, percent.
         min_trainings: Trainings with different seeds that a claim needs; with fewer it is inconclusive. One training
             only judges its own policy.
+        max_delay_ratio: Largest delay in any scenario, divided by the baseline's delay in the same scenario.
+        min_hardest_reduction_pct: Smallest reduction of the mean delay in the hardest scenarios, percent; 0 means not
+            worse.
+        hardest_pct: Share of the scenarios that are the hardest, by the baseline's delay, percent; default 5.
+        min_worst_approach_reduction_pct: Smallest reduction of the mean delay at the worst approach, percent.
+        min_better_pct: Smallest share of the scenarios in which the policy has less delay, percent.
     """
 
     baseline: Literal["fixed_time", "webster", "actuated", "max_pressure", "longest_queue", "sotl", "rollout"]
     min_delay_reduction_pct: float = field(metadata={"json_schema": {"minimum": 0, "exclusiveMaximum": 100}})
     min_trainings: int = field(metadata={"json_schema": {"minimum": 1}})
+    max_delay_ratio: float | None = field(default=None, metadata=_POSITIVE)
+    min_hardest_reduction_pct: float | None = field(default=None, metadata=_REDUCTION)
+    hardest_pct: float | None = field(default=None, metadata={"json_schema": {"exclusiveMinimum": 0, "maximum": 100}})
+    min_worst_approach_reduction_pct: float | None = field(default=None, metadata=_REDUCTION)
+    min_better_pct: float | None = field(default=None, metadata={"json_schema": {"minimum": 0, "maximum": 100}})
 
     def __post_init__(self) -> None:
         faults = []
@@ -86,8 +103,23 @@ class Criteria:
             faults.append(f"min_delay_reduction_pct must lie in [0, 100), not {self.min_delay_reduction_pct}")
         if self.min_trainings < 1:
             faults.append(f"min_trainings must be above 0, not {self.min_trainings}")
+        faults += self._tail_faults()
         if faults:
             raise ValueError("\n".join(faults))
+
+    def _tail_faults(self) -> Iterator[str]:
+        if self.max_delay_ratio is not None and not 0.0 < self.max_delay_ratio < float("inf"):
+            yield f"max_delay_ratio must be above 0 and finite, not {self.max_delay_ratio}"
+        for name in ("min_hardest_reduction_pct", "min_worst_approach_reduction_pct"):
+            value = getattr(self, name)
+            if value is not None and not -100.0 <= value < 100.0:
+                yield f"{name} must lie in [-100, 100), not {value}"
+        if self.hardest_pct is not None and not 0.0 < self.hardest_pct <= 100.0:
+            yield f"hardest_pct must lie in (0, 100], not {self.hardest_pct}"
+        if self.hardest_pct is not None and self.min_hardest_reduction_pct is None:
+            yield "hardest_pct has no effect without min_hardest_reduction_pct: give both, or neither"
+        if self.min_better_pct is not None and not 0.0 <= self.min_better_pct <= 100.0:
+            yield f"min_better_pct must lie in [0, 100], not {self.min_better_pct}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,11 +49,15 @@ def conclude(context: SessionContext, result: TrainingResult, comparison: Compar
         training={**result.facts, "policy_digest_evaluated": comparison.best.policy_digest},
         settings=EnvironmentSettings.from_mapping(training.plan.lineage.environment),
         bootstrap=bootstrap,
-        more_faults=comparison.repeat_faults,
+        more_faults=comparison.faults,
         reservations=comparison.edge_faults,
     )
     rows = comparison_rows(
-        comparison.results, baseline=criterion.baseline, bootstrap=bootstrap, from_session=comparison.from_session
+        comparison.results,
+        baseline=criterion.baseline,
+        bootstrap=bootstrap,
+        from_session=comparison.from_session,
+        hardest_pct=criterion.hardest_pct,
     )
     _write_tables(context, training, comparison, judgement, rows)
     started_s = context.monotonic()
@@ -65,13 +69,16 @@ def conclude(context: SessionContext, result: TrainingResult, comparison: Compar
 
 def summary_of(comparison: Comparison, judgement: Judgement) -> dict[str, Any]:
     """Main numbers, plain JSON."""
-    reduction = judgement.reduction_pct
+    criteria = {one.criterion: one.verdict.value for one in judgement.findings}
+    reduction, actuated = judgement.reduction_pct, judgement.against_actuated_pct
     return {
         "evaluated_model": comparison.best.in_short(),
         "delay_s_per_veh": {
             name: finite_or_none(hours.delay_s_per_veh.mean()) for name, hours in comparison.results.items()
         },
         "delay_reduction_pct": reduction and [reduction.value, reduction.low, reduction.high],
+        "against_actuated_pct": actuated and [actuated.value, actuated.low, actuated.high],
+        **({"criteria": criteria} if criteria else {}),
         "tuned": {name: dict(tuning.chosen) for name, tuning in comparison.tuned.items()},
         **({"from_session": dict(comparison.from_session)} if comparison.from_session else {}),
         "spent_s": {name: round(spent_s, 3) for name, spent_s in comparison.spent_s.items()},
@@ -86,6 +93,7 @@ def _write_tables(
         **comparison_json(rows, judgement=judgement, criteria=training.plan.criteria, stamp=stamp),
         "evaluated_model": comparison.best.in_short(),
         "tuned": {name: tuning.in_short() for name, tuning in comparison.tuned.items()},
+        **({"network_check": comparison.network.in_short()} if comparison.network is not None else {}),
         "sessions_seams": list(training.record.seams),
     }
     texts = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from stable_baselines3.common.policies import BasePolicy
+
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.wire import digest_of
 from orchestrator.sb3.training.best_policy import best_policy
@@ -23,6 +25,7 @@ from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import (
     result_shapes,
 )
 from validation_ch7.section_7_6_rl_performance.evaluation.kept_results import KeptResults
+from validation_ch7.section_7_6_rl_performance.evaluation.network_check import NetworkCheck, check_network
 from validation_ch7.section_7_6_rl_performance.evaluation.partial_results import finite_or_none, write_so_far
 from validation_ch7.section_7_6_rl_performance.evaluation.repeatability import repeat_faults
 from validation_ch7.section_7_6_rl_performance.evaluation.task import greedy_controller
@@ -48,6 +51,7 @@ class Comparison:
         results: Controller name -> its result, in the order of the tables.
         repeat_faults: Results that were not reproduced when measured again, one sentence each.
         controllers: Controller name -> the evaluated controller.
+        network: What the policy's network does in heavy traffic; None before it was watched.
         from_session: Controller name -> the earlier session that measured its result, for results that were kept.
         spent_s: Seconds spent on each action.
     """
@@ -57,6 +61,7 @@ class Comparison:
     results: dict[str, EvaluationResult] = field(default_factory=dict)
     repeat_faults: list[str] = field(default_factory=list)
     controllers: dict[str, Controller] = field(default_factory=dict)
+    network: NetworkCheck | None = None
     from_session: dict[str, str] = field(default_factory=dict)
     spent_s: dict[str, float] = field(default_factory=dict)
 
@@ -64,6 +69,11 @@ class Comparison:
     def edge_faults(self) -> tuple[str, ...]:
         """Tuned values at the end of their grid, one sentence each."""
         return tuple(fault for tuning in self.tuned.values() for fault in tuning.edge_faults())
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Why the comparison is invalid, as far as its results alone do not show it; one sentence each."""
+        return (*self.repeat_faults, *(self.network.faults if self.network is not None else ()))
 
 
 def compare_controllers(context: SessionContext, training: TrainingState) -> Comparison:
@@ -75,7 +85,6 @@ def compare_controllers(context: SessionContext, training: TrainingState) -> Com
     Raises:
         LeftComparison: The session must stop; checked before each action.
     """
-    lineage = training.plan.lineage
     best, policy = best_policy(training)
     _leave_if_due(context)
     context.reporter.event(
@@ -85,7 +94,7 @@ def compare_controllers(context: SessionContext, training: TrainingState) -> Com
     kept = KeptResults(training.kept, f"{context.ticket.run_id}/s{context.ticket.session:02d}")
     complete = False
     try:
-        _compare(comparison, kept, greedy_controller(policy, lineage, normalization=best.normalization), training)
+        _compare(comparison, kept, policy, training)
         complete = True
     finally:
         if kept.changed:  # also if the session must stop: the next one goes on with them
@@ -97,12 +106,14 @@ def compare_controllers(context: SessionContext, training: TrainingState) -> Com
     return comparison
 
 
-def _compare(comparison: Comparison, kept: KeptResults, policy: Controller, training: TrainingState) -> None:
+def _compare(comparison: Comparison, kept: KeptResults, policy: BasePolicy, training: TrainingState) -> None:
     context, lineage = training.context, training.plan.lineage
     _tune_classical(comparison, kept, context=context, lineage=lineage)
     settings = EnvironmentSettings.from_mapping(lineage.environment)
     _leave_if_due(context)
-    _add(comparison, "rl", policy, training=training)
+    acting = greedy_controller(policy, lineage, normalization=comparison.best.normalization)
+    _add(comparison, "rl", acting, training=training)
+    _check_network(comparison, policy, training)
     write_so_far(context, training, mean_measures(comparison))
     controllers: list[tuple[str, Controller]] = [
         *((name, tuning.controller(settings)) for name, tuning in comparison.tuned.items()),
@@ -112,6 +123,18 @@ def _compare(comparison: Comparison, kept: KeptResults, policy: Controller, trai
         _leave_if_due(context)
         _add(comparison, name, controller, training=training, kept=kept)
         write_so_far(context, training, mean_measures(comparison))
+
+
+def _check_network(comparison: Comparison, policy: BasePolicy, training: TrainingState) -> None:
+    started_s = training.context.monotonic()
+    found = check_network(
+        policy, comparison.controllers["rl"], comparison.results["rl"], training.plan.lineage.environment
+    )
+    if found.without:
+        text = f"The check of the network in heavy traffic does not apply: {found.without}"
+        training.context.reporter.event("phase", text=text)
+    comparison.network = found
+    comparison.spent_s["network"] = training.context.monotonic() - started_s
 
 
 def _tune_classical(comparison: Comparison, kept: KeptResults, *, context: SessionContext, lineage: Lineage) -> None:

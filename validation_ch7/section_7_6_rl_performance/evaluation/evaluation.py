@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
+from validation_ch7.section_7_6_rl_performance.evaluation.neglect import Neglect
 from validation_ch7.traffic.crossing.intersection import Intersection
 from validation_ch7.traffic.env.reward import reward_of
 from validation_ch7.traffic.env.scenarios import Draw, nominal_scenario
@@ -46,6 +47,8 @@ class EvaluationResult:
         reward_sum: Sum of the environment's rewards, shape (n,).
         n_switches: Phase changes, shape (n,).
         n_forced_switches: Phase changes forced by the maximum green, shape (n,).
+        longest_forced_s: Longest time in which at least one vehicle stood on an axis that got green only because the
+            maximum green forced it, shape (n,), s; read every `decision_s`.
         action_counts: Number of requests for each phase, shape (n, 2).
     """
 
@@ -63,6 +66,7 @@ class EvaluationResult:
     reward_sum: Floats
     n_switches: Counts
     n_forced_switches: Counts
+    longest_forced_s: Floats
     action_counts: Counts
 
     @property
@@ -188,15 +192,18 @@ def _run_batch(
     reward_sum = np.zeros(len(addresses))
     action_counts = np.zeros((len(addresses), N_PHASES), dtype=np.int64)
     every_scenario = np.arange(len(addresses))
+    neglect = Neglect(len(addresses), settings.decision_s)
     for _ in range(settings.decisions_per_episode):
         before_veh_s = simulation.traffic.delay_veh_s()
+        neglect.look(simulation)
         for _ in range(n_decisions):
             phases = controller.decide(simulation)
             action_counts[every_scenario, phases] += 1
             simulation.request(phases)
             simulation.advance(steps_each)
         reward_sum += reward_of(simulation.traffic.delay_veh_s() - before_veh_s, settings.decision_s)
-    return _measures(simulation) | {"reward_sum": reward_sum, "action_counts": action_counts}
+    counted = {"longest_forced_s": neglect.longest_s(), "action_counts": action_counts}
+    return _measures(simulation) | {"reward_sum": reward_sum, **counted}
 
 
 def _simulate(

@@ -2,12 +2,13 @@ r"""The comparison as a LaTeX table (booktabs), to be included with `\input`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.kernel.outcome import Verdict
 from validation_ch7.figures.latex import latex_comment, latex_line, latex_text
 from validation_ch7.section_7_6_rl_performance.figures.style import label_of
+from validation_ch7.section_7_6_rl_performance.verdict.findings import change
 from validation_ch7.section_7_6_rl_performance.verdict.tables import Row
 from validation_ch7.section_7_6_rl_performance.verdict.verdict import Judgement
 
@@ -45,8 +46,22 @@ def comparison_latex(rows: Sequence[Row], *, baseline: str, judgement: Judgement
     if judgement.verdict is Verdict.INVALID:
         warning = rf"\multicolumn{{{len(_HEADS[0])}}}{{l}}{{\textbf{{Invalid comparison: do not use.}}}}"
         lines += [r"    \midrule", latex_line((warning,))]
+    elif notes := list(_notes(judgement)):
+        lines += [r"    \midrule", *(latex_line((_note(note),)) for note in notes)]
     lines += [r"    \bottomrule", r"  \end{tabular}", r"\end{table}"]
     return "\n".join(lines) + "\n"
+
+
+def _notes(judgement: Judgement) -> Iterator[str]:
+    """Where the policy stands against actuated control, and the criteria of the tail."""
+    against = judgement.against_actuated_pct
+    if against is not None:
+        yield f"The learned policy has {change(against)} delay than the tuned actuated controller."
+    yield from (f"{finding.text}." for finding in judgement.findings)
+
+
+def _note(text: str) -> str:
+    return rf"\multicolumn{{{len(_HEADS[0])}}}{{p{{0.95\linewidth}}}}{{{latex_text(text)}}}"
 
 
 def _is_kept(row: Row) -> bool:

@@ -21,11 +21,21 @@ from validation_ch7.section_7_6_rl_performance.multi_seed.bootstrap import (
     pooled_reduction_pct,
 )
 from validation_ch7.section_7_6_rl_performance.multi_seed.grouping import Experiment, Variant
-from validation_ch7.section_7_6_rl_performance.multi_seed.load import ALSO, Training
+from validation_ch7.section_7_6_rl_performance.multi_seed.load import ALSO, WORST_APPROACH, Training
 from validation_ch7.section_7_6_rl_performance.multi_seed.power import trainings_needed
+from validation_ch7.section_7_6_rl_performance.multi_seed.tail import pooled_tail
 from validation_ch7.section_7_6_rl_performance.schema import Criteria
+from validation_ch7.section_7_6_rl_performance.verdict.findings import (
+    INTERVAL_WORDS,
+    Finding,
+    by_interval,
+    joined,
+    tail_findings,
+    why_not,
+)
 from validation_ch7.section_7_6_rl_performance.verdict.sanity_checks import POLICY
 from validation_ch7.section_7_6_rl_performance.verdict.statistics import Bootstrap, Estimate, reduction_pct
+from validation_ch7.section_7_6_rl_performance.verdict.tail import Tail
 from validation_ch7.traffic.model.arz import Floats
 
 # The resampling seed belongs to the method, not to the run: equal delays always give equal intervals.
@@ -70,6 +80,8 @@ class Claim:
         by_seed_s: Mean delay of each training, in the order of the seeds.
         also: The other measures, by the names in `ALSO`.
         beside: Controller name -> comparison with it: the classical controllers, and the criteria's baseline.
+        tail: Its tail against the criteria's baseline.
+        findings: The criteria of the tail that the card states.
         verdict: Verdict by the card's criteria.
         reason: Reason for the verdict.
     """
@@ -81,6 +93,8 @@ class Claim:
     by_seed_s: tuple[float, ...]
     also: Mapping[str, Estimate]
     beside: Mapping[str, Beside]
+    tail: Tail
+    findings: tuple[Finding, ...]
     verdict: Verdict
     reason: str
 
@@ -154,7 +168,9 @@ def _claim(variant: Variant, criterion: Criteria, bootstrap: PoolBootstrap) -> C
     delays_s, own = _delays_s(variant), variant.trainings[0].delays_s
     compared = dict.fromkeys([*CLASSICAL, criterion.baseline])
     beside = {name: _beside(delays_s, own[name], bootstrap) for name in compared}
-    verdict, reason = _verdict(beside[criterion.baseline].reduction_pct, criterion, len(delays_s))
+    tail = _tail(variant, delays_s, criterion, bootstrap)
+    findings = tail_findings(tail, criterion, who=variant.label)
+    verdict, reason = _verdict(beside[criterion.baseline].reduction_pct, criterion, len(delays_s), findings)
     return Claim(
         label=variant.label,
         seeds=tuple(training.seed for training in variant.trainings),
@@ -163,8 +179,22 @@ def _claim(variant: Variant, criterion: Criteria, bootstrap: PoolBootstrap) -> C
         by_seed_s=tuple(float(mean_s) for mean_s in delays_s.mean(axis=1)),
         also=_also(variant.trainings, POLICY, bootstrap),
         beside=beside,
+        tail=tail,
+        findings=findings,
         verdict=verdict,
         reason=reason,
+    )
+
+
+def _tail(variant: Variant, delays_s: Floats, criterion: Criteria, bootstrap: PoolBootstrap) -> Tail:
+    worst_s = [training.also[WORST_APPROACH] for training in variant.trainings]
+    return pooled_tail(
+        delays_s,
+        variant.trainings[0].delays_s[criterion.baseline],
+        worst_s=np.stack([by_controller[POLICY] for by_controller in worst_s]),
+        worst_of_baseline_s=worst_s[0][criterion.baseline],
+        hardest_pct=criterion.hardest_pct,
+        bootstrap=bootstrap,
     )
 
 
@@ -196,17 +226,17 @@ def _delays_s(variant: Variant) -> Floats:
     return np.stack([training.delays_s[POLICY] for training in variant.trainings])
 
 
-def _verdict(reduction: Estimate, criterion: Criteria, n_seeds: int) -> tuple[Verdict, str]:
+def _verdict(
+    reduction: Estimate, criterion: Criteria, n_seeds: int, findings: tuple[Finding, ...]
+) -> tuple[Verdict, str]:
     least_pct = criterion.min_delay_reduction_pct
     required = f"required: {least_pct:.1f} % less than {criterion.baseline}"
     least = max(2, criterion.min_trainings)  # one training judges its own policy, never its algorithm
     if n_seeds < least:
         return Verdict.INCONCLUSIVE, f"{required}; {n_seeds} trainings are too few, {least} are needed"
-    if reduction.low >= least_pct:
-        return Verdict.SUPPORTED, f"{required}; the whole 95 % interval reaches it"
-    if reduction.high < least_pct:
-        return Verdict.NOT_SUPPORTED, f"{required}; the whole 95 % interval lies below it"
-    return Verdict.INCONCLUSIVE, f"{required}; it lies inside the 95 % interval"
+    of_mean = by_interval(reduction, least_pct)
+    parts = [f"{required}; {INTERVAL_WORDS[of_mean]}", *why_not(of_mean, findings)]
+    return joined(of_mean, findings), ". ".join(parts)
 
 
 def _also(trainings: Sequence[Training], controller: str, bootstrap: PoolBootstrap) -> dict[str, Estimate]:

@@ -1,4 +1,4 @@
-r"""An experiment's results as two LaTeX tables (booktabs), to be included with `\input`."""
+r"""An experiment's results as three LaTeX tables (booktabs), to be included with `\input`."""
 
 from __future__ import annotations
 
@@ -67,6 +67,34 @@ def _trained(claim: Claim, baseline: str, best: str) -> tuple[str, ...]:
     return (latex_text(claim.label), str(len(claim.seeds)), _estimate(claim.mean_s), _estimate(claim.iqm_s), *against)
 
 
+def tail_latex(pool: Pool, origin: Sequence[str]) -> str:
+    """Each variant's tail against the baseline, and the criteria of the card below it.
+
+    Args:
+        pool: Results of the experiment.
+        origin: Comment lines with the source of the numbers.
+    """
+    baseline = _baseline(pool)
+    caption = (
+        f"The tail against {_name(baseline)}: largest ratio of the delays in one scenario, reduction of the mean delay"
+        rf" in \% in the {pool.claims[0].tail.n_hardest} scenarios that are hardest for {_name(baseline)} and at the"
+        r" worst approach, and share of the scenarios with less delay; 95\,\% intervals over trainings and scenarios."
+    )
+    rows = [
+        (
+            latex_text(claim.label),
+            f"${claim.tail.largest_ratio:.2f}$",
+            _estimate(claim.tail.hardest_reduction_pct),
+            _estimate(claim.tail.worst_approach_reduction_pct),
+            _estimate(claim.tail.better_pct),
+        )
+        for claim in pool.claims
+    ]
+    head = ("Variant", "Largest ratio", r"Hardest (\%)", r"Worst approach (\%)", r"Better in (\%)")
+    notes = [f"{latex_text(finding.text)}." for claim in pool.claims for finding in claim.findings]
+    return _table(origin, caption, "tab:campaign-tail", head, rows, notes)
+
+
 def _baseline(pool: Pool) -> str:
     criteria = pool.terms["criteria"]
     return str(criteria["baseline"]) if isinstance(criteria, dict) else CLASSICAL[0]
@@ -82,13 +110,23 @@ def _estimate(estimate: Estimate, digits: int = 1) -> str:
 
 
 def _table(
-    origin: Sequence[str], caption: str, label: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]
+    origin: Sequence[str],
+    caption: str,
+    label: str,
+    head: tuple[str, ...],
+    rows: Sequence[tuple[str, ...]],
+    notes: Sequence[str] = (),
 ) -> str:
-    return "\n".join(_lines(origin, caption, label, head, rows)) + "\n"
+    return "\n".join(_lines(origin, caption, label, head, rows, notes)) + "\n"
 
 
 def _lines(
-    origin: Sequence[str], caption: str, label: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]
+    origin: Sequence[str],
+    caption: str,
+    label: str,
+    head: tuple[str, ...],
+    rows: Sequence[tuple[str, ...]],
+    notes: Sequence[str],
 ) -> Iterator[str]:
     yield from ("% " + " ".join(line.split()) for line in origin)
     yield r"\begin{table}[htbp]"
@@ -100,6 +138,9 @@ def _lines(
     yield "    " + " & ".join(head) + r" \\"
     yield r"    \midrule"
     yield from ("    " + " & ".join(row) + r" \\" for row in rows)
+    if notes:
+        yield r"    \midrule"
+        yield from (rf"    \multicolumn{{{len(head)}}}{{p{{0.95\linewidth}}}}{{{note}}} \\" for note in notes)
     yield r"    \bottomrule"
     yield r"  \end{tabular}"
     yield r"\end{table}"

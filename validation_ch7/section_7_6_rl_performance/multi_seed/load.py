@@ -23,7 +23,9 @@ from validation_ch7.traffic.model.arz import Floats
 OF_THE_POLICY = "decision_s"
 """The environment's only setting that concerns the policy alone: the classical controllers decide every second."""
 
-ALSO = ("worst_approach_s_per_veh", "stops_per_veh", "throughput")
+WORST_APPROACH = "worst_approach_s_per_veh"
+
+ALSO = (WORST_APPROACH, "stops_per_veh", "throughput")
 """Measures that are reported beside the delay."""
 
 

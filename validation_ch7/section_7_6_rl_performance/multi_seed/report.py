@@ -8,9 +8,11 @@ from typing import Any
 
 from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
 from validation_ch7.section_7_6_rl_performance.multi_seed.bootstrap import FEW
-from validation_ch7.section_7_6_rl_performance.multi_seed.claims import Beside, Pool
+from validation_ch7.section_7_6_rl_performance.multi_seed.claims import Beside, Claim, Pool
 from validation_ch7.section_7_6_rl_performance.multi_seed.load import ALSO
 from validation_ch7.section_7_6_rl_performance.multi_seed.power import MOST, POWER
+from validation_ch7.section_7_6_rl_performance.verdict.findings import change
+from validation_ch7.section_7_6_rl_performance.verdict.verdict import ACTUATED
 
 
 def pool_json(pool: Pool) -> dict[str, Any]:
@@ -18,16 +20,26 @@ def pool_json(pool: Pool) -> dict[str, Any]:
     return {
         "n_scenarios": pool.n_scenarios,
         "terms": dict(pool.terms),
-        "variants": {claim.label: {**asdict(claim), "verdict": claim.verdict.value} for claim in pool.claims},
+        "variants": {claim.label: _claim_json(claim) for claim in pool.claims},
         "others": {name: asdict(other) for name, other in pool.others.items()},
         "versus": [{"variant": one, "beside": other, **asdict(found)} for (one, other), found in pool.versus.items()],
         "trainings": [{"lineage_id": key, "variant": label, "seed": n} for key, (label, n) in pool.lineages.items()],
     }
 
 
+def _claim_json(claim: Claim) -> dict[str, Any]:
+    tail = asdict(claim.tail)
+    del tail["ratios"]  # of every training and scenario: they follow from the tables of the sessions
+    findings = [finding.to_json() for finding in claim.findings]
+    return {**asdict(claim), "tail": tail, "findings": findings, "verdict": claim.verdict.value}
+
+
 def pool_markdown(pool: Pool) -> str:
     """Delays and other measures of all controllers, comparisons, results of each seed, verdicts."""
-    parts = [_delays(pool), _also(pool), _beside(pool), _versus(pool), _needed(pool), _by_seed(pool), _verdicts(pool)]
+    parts = (
+        *(_delays(pool), _also(pool), _beside(pool), _tails(pool), _versus(pool), _needed(pool), _by_seed(pool)),
+        _verdicts(pool),
+    )
     return "\n\n".join(text for text in map("\n".join, parts) if text) + "\n"
 
 
@@ -75,6 +87,24 @@ def _beside(pool: Pool) -> Iterator[str]:
     for claim in pool.claims:
         cells = (f"{claim.beside[name].reduction_pct}; {claim.beside[name].improvement}" for name in CLASSICAL)
         yield f"| **{claim.label}** | " + " | ".join(cells) + " |"
+
+
+def _tails(pool: Pool) -> Iterator[str]:
+    baseline, n_hardest = _baseline(pool), pool.claims[0].tail.n_hardest
+    yield (
+        f"The tail against {baseline}: largest ratio of the delays in one scenario; reduction of the mean delay in the"
+        f" {n_hardest} scenarios that are hardest for {baseline}, and at the worst approach, in percent; share of the"
+        " scenarios with less delay."
+    )
+    yield ""
+    yield "| | largest ratio | hardest scenarios | worst approach | better in (%) |"
+    yield "|---|---|---|---|---|"
+    for claim in pool.claims:
+        tail = claim.tail
+        yield (
+            f"| **{claim.label}** | {tail.largest_ratio:.2f} | {tail.hardest_reduction_pct} |"
+            f" {tail.worst_approach_reduction_pct} | {tail.better_pct} |"
+        )
 
 
 def _versus(pool: Pool) -> Iterator[str]:
@@ -142,17 +172,31 @@ def statement_json(pools: Sequence[Pool]) -> dict[str, Any]:
 
 
 def _sentences(pool: Pool) -> Iterator[str]:
-    """The verdict on each variant with its trainings and intervals, one sentence each."""
-    criteria = pool.terms["criteria"]
-    baseline = str(criteria["baseline"]) if isinstance(criteria, Mapping) else ""
+    """The verdict on each variant with its trainings and intervals, in one sentence, and its criteria of the tail."""
+    baseline = _baseline(pool)
     for claim in pool.claims:
         trainings = f"{len(claim.seeds)} training" + ("s" if len(claim.seeds) > 1 else "")
         against = f"{claim.beside[baseline].reduction_pct} % less than {baseline}; " if baseline in claim.beside else ""
         yield (
             f"{claim.label}, {trainings}: {claim.verdict.value.replace('_', ' ')}. {claim.mean_s} s/veh on "
-            f"{pool.n_scenarios} unseen scenarios, {against}{claim.reason}."
+            f"{pool.n_scenarios} unseen scenarios, {against}{_against_actuated(claim, baseline)}{claim.reason}."
         )
+        yield from (f"{finding.text}." for finding in claim.findings)
+
+
+def _against_actuated(claim: Claim, baseline: str) -> str:
+    if baseline == ACTUATED or ACTUATED not in claim.beside:
+        return ""
+    return f"{change(claim.beside[ACTUATED].reduction_pct)} delay than the tuned actuated controller; "
 
 
 def _verdicts(pool: Pool) -> Iterator[str]:
-    yield from (f"* {claim.label}: **{claim.verdict.value}** ({claim.reason})." for claim in pool.claims)
+    baseline = _baseline(pool)
+    for claim in pool.claims:
+        yield f"* {claim.label}: **{claim.verdict.value}** ({_against_actuated(claim, baseline)}{claim.reason})."
+        yield from (f"  * {finding.text}." for finding in claim.findings)
+
+
+def _baseline(pool: Pool) -> str:
+    criteria = pool.terms["criteria"]
+    return str(criteria["baseline"]) if isinstance(criteria, Mapping) else ""

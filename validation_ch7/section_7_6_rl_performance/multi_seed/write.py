@@ -13,7 +13,7 @@ from orchestrator.kernel.wire import canonical_json
 from validation_ch7.figures.style import write_figure
 from validation_ch7.section_7_6_rl_performance.multi_seed.claims import Pool
 from validation_ch7.section_7_6_rl_performance.multi_seed.interval_figure import interval_figure
-from validation_ch7.section_7_6_rl_performance.multi_seed.latex import delays_latex, pairs_latex
+from validation_ch7.section_7_6_rl_performance.multi_seed.latex import delays_latex, pairs_latex, tail_latex
 from validation_ch7.section_7_6_rl_performance.multi_seed.learning_figure import learning_figure
 from validation_ch7.section_7_6_rl_performance.multi_seed.provenance import account_markdown, curves_csv
 from validation_ch7.section_7_6_rl_performance.multi_seed.report import pool_json, pool_markdown, statement_json
@@ -37,6 +37,7 @@ def write_pools(pools: Sequence[Pool], folder: Path, account: CampaignReport | N
         write_json(inside / "pool.json", {"origin": origin, **pool_json(pool)})
         write_text(inside / "delays.tex", delays_latex(pool, origin))
         write_text(inside / "pairs.tex", pairs_latex(pool, origin))
+        write_text(inside / "tail.tex", tail_latex(pool, origin))
         _write_twice(interval_figure(pool, stamp=origin[0]), inside / "delays")
         if account is not None:
             own = [trial for trial in account.trials if trial.lineage_id in pool.lineages]

@@ -11,6 +11,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import EvaluationResult, measure_names
 from validation_ch7.section_7_6_rl_performance.verdict.statistics import (
     Bootstrap,
@@ -20,7 +22,8 @@ from validation_ch7.section_7_6_rl_performance.verdict.statistics import (
     probability_of_improvement,
     reduction_pct,
 )
-from validation_ch7.section_7_6_rl_performance.verdict.verdict import Judgement
+from validation_ch7.section_7_6_rl_performance.verdict.tail import Tail
+from validation_ch7.section_7_6_rl_performance.verdict.verdict import ACTUATED, Judgement, tail_between
 
 Row = dict[str, Any]
 NO_SESSION: Mapping[str, str] = {}
@@ -43,17 +46,23 @@ def comparison_rows(
     baseline: str,
     bootstrap: Bootstrap,
     from_session: Mapping[str, str] = NO_SESSION,
+    hardest_pct: float | None = None,
 ) -> list[Row]:
     """One row per controller, in the given order; unknown values are None, never NaN.
 
     Args:
         results: Controller name -> its result.
+        hardest_pct: Share of the hardest scenarios in percent; None for the default.
         baseline: Controller that the reductions refer to; itself and results not paired with it get None.
         bootstrap: Resampling of the scenarios.
         from_session: Controller name -> the earlier session that measured it; the others are of this session.
     """
     return [
-        {**_row(name, result, results.get(baseline), bootstrap), "from_session": from_session.get(name)}
+        {
+            **_row(name, result, results.get(baseline), bootstrap, hardest_pct),
+            **_against_actuated(result, results.get(ACTUATED), bootstrap),
+            "from_session": from_session.get(name),
+        }
         for name, result in results.items()
     ]
 
@@ -89,11 +98,19 @@ def comparison_json(
         "verdict": judgement.verdict.value,
         "verdict_reasons": list(judgement.reasons),
         "delay_reduction_pct": _estimate("", judgement.reduction_pct),
+        "against_actuated_pct": _estimate("", judgement.against_actuated_pct),
+        "criteria_of_the_tail": [finding.to_json() for finding in judgement.findings],
         "controllers": {row["controller"]: dict(row) for row in rows},
     }
 
 
-def _row(name: str, result: EvaluationResult, baseline: EvaluationResult | None, bootstrap: Bootstrap) -> Row:
+def _row(
+    name: str,
+    result: EvaluationResult,
+    baseline: EvaluationResult | None,
+    bootstrap: Bootstrap,
+    hardest_pct: float | None,
+) -> Row:
     delay_s = result.delay_s_per_veh
     finite = all(math.isfinite(value) for value in delay_s) and len(delay_s) == bootstrap.n_scenarios
     row: Row = {
@@ -104,23 +121,56 @@ def _row(name: str, result: EvaluationResult, baseline: EvaluationResult | None,
         **_estimate("delay_s_per_veh", mean_estimate(delay_s, bootstrap) if finite else None),
         "delay_iqm_s_per_veh": _finite(interquartile_mean(delay_s)),
         "delay_max_s_per_veh": _finite(delay_s.max()),
-        **_against_baseline(result, baseline, bootstrap if finite else None),
+        **_against_baseline(result, baseline, bootstrap),
     }
     for measure in _MEANS:
         row[measure] = _finite(getattr(result, measure).mean())
+    row["longest_forced_s"] = _finite(result.longest_forced_s.max())
     asked = result.action_counts.sum(axis=0)
     row["share_asked_ns"] = _finite(asked[0] / max(1, asked.sum()))
-    return row
+    return row | _tail(result, baseline, bootstrap, hardest_pct)
 
 
-def _against_baseline(result: EvaluationResult, baseline: EvaluationResult | None, bootstrap: Bootstrap | None) -> Row:
+def _against_baseline(result: EvaluationResult, baseline: EvaluationResult | None, bootstrap: Bootstrap) -> Row:
     reduction, better = None, None
-    if baseline is not None and baseline is not result and bootstrap is not None and _paired(result, baseline):
+    if baseline is not None and _comparable(result, baseline, bootstrap):
         values_s, of_baseline_s = result.delay_s_per_veh, baseline.delay_s_per_veh
         better = probability_of_improvement(values_s, of_baseline_s)
         if of_baseline_s.min() > 0.0:  # false for NaN as well
             reduction = reduction_pct(values_s, of_baseline_s, bootstrap)
     return {**_estimate("delay_reduction_pct", reduction), "probability_of_improvement": better}
+
+
+def _against_actuated(result: EvaluationResult, actuated: EvaluationResult | None, bootstrap: Bootstrap) -> Row:
+    reduction = None
+    if actuated is not None and _comparable(result, actuated, bootstrap) and actuated.delay_s_per_veh.min() > 0.0:
+        reduction = reduction_pct(result.delay_s_per_veh, actuated.delay_s_per_veh, bootstrap)
+    return _estimate("delay_reduction_against_actuated_pct", reduction)
+
+
+def _tail(
+    result: EvaluationResult, baseline: EvaluationResult | None, bootstrap: Bootstrap, hardest_pct: float | None
+) -> Row:
+    tail: Tail | None = None
+    if (
+        baseline is not None
+        and _comparable(result, baseline, bootstrap)
+        and baseline.delay_s_per_veh.min() > 0.0
+        and all(np.isfinite(one.worst_approach_s_per_veh).all() for one in (result, baseline))
+    ):
+        tail = tail_between(result, baseline, hardest_pct=hardest_pct, bootstrap=bootstrap)
+    return {
+        "delay_ratio_max": None if tail is None else _finite(tail.largest_ratio),
+        **_estimate("hardest_reduction_pct", None if tail is None else tail.hardest_reduction_pct),
+        **_estimate("worst_approach_reduction_pct", None if tail is None else tail.worst_approach_reduction_pct),
+    }
+
+
+def _comparable(result: EvaluationResult, baseline: EvaluationResult, bootstrap: Bootstrap) -> bool:
+    """Whether a result is another one than the baseline's, paired with it, and finite."""
+    delay_s = result.delay_s_per_veh
+    finite = bool(np.isfinite(delay_s).all()) and len(delay_s) == bootstrap.n_scenarios
+    return baseline is not result and finite and _paired(result, baseline)
 
 
 def _paired(result: EvaluationResult, baseline: EvaluationResult) -> bool:

@@ -10,6 +10,15 @@ from orchestrator.kernel.outcome import Verdict
 from orchestrator.kernel.schema import read
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import EvaluationResult
 from validation_ch7.section_7_6_rl_performance.schema import Criteria
+from validation_ch7.section_7_6_rl_performance.verdict.findings import (
+    INTERVAL_WORDS,
+    Finding,
+    by_interval,
+    change,
+    joined,
+    tail_findings,
+    why_not,
+)
 from validation_ch7.section_7_6_rl_performance.verdict.sanity_checks import POLICY, comparison_faults
 from validation_ch7.section_7_6_rl_performance.verdict.statistics import (
     Bootstrap,
@@ -17,10 +26,11 @@ from validation_ch7.section_7_6_rl_performance.verdict.statistics import (
     mean_estimate,
     reduction_pct,
 )
+from validation_ch7.section_7_6_rl_performance.verdict.tail import FEWEST_SCENARIOS, Tail, tail_of
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 
-# With fewer scenarios an interval can be narrow by chance.
-FEWEST_SCENARIOS = 10
+ACTUATED = "actuated"
+"""The controller that traffic engineers would install: every result says where the policy stands against it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +41,15 @@ class Judgement:
         verdict: The scientific result.
         reasons: Reasons for it, one sentence each.
         reduction_pct: Reduction of the mean delay against the baseline in percent; None if the verdict is invalid.
+        against_actuated_pct: The same against the tuned actuated controller; None if it was not evaluated.
+        findings: The criteria of the tail that the card states; empty if the verdict is invalid.
     """
 
     verdict: Verdict
     reasons: tuple[str, ...]
     reduction_pct: Estimate | None = None
+    against_actuated_pct: Estimate | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 def judge(
@@ -73,15 +87,68 @@ def judge(
         return Judgement(verdict=Verdict.INVALID, reasons=(*faults, *reservations))
     policy_s, baseline_s = (results[name].delay_s_per_veh for name in (POLICY, criterion.baseline))
     reduction = reduction_pct(policy_s, baseline_s, bootstrap)
+    actuated = _against_actuated(results, bootstrap)
     numbers = (
         f"{POLICY} delays by {mean_estimate(policy_s, bootstrap)} s/veh and {criterion.baseline} by"
         f" {mean_estimate(baseline_s, bootstrap)} s/veh on the same {len(policy_s)} test scenarios:"
-        f" {_change(reduction)}."
+        f" {change(reduction)}{'' if criterion.baseline == ACTUATED else beside_actuated(actuated)}."
     )
-    verdict, why = _against(criterion, reduction, len(policy_s))
+    of_mean, why = _against(criterion, reduction, len(policy_s))
+    policy, baseline = results[POLICY], results[criterion.baseline]
+    tail = tail_between(policy, baseline, hardest_pct=criterion.hardest_pct, bootstrap=bootstrap)
+    findings = tail_findings(tail, criterion, who=POLICY, first_scenario=policy.first_index)
+    if len(policy_s) < FEWEST_SCENARIOS:  # then nothing is judged
+        verdict, changed = of_mean, list[str]()
+    else:
+        verdict, changed = joined(of_mean, findings), [f"{one}." for one in why_not(of_mean, findings)]
     best_other = _against_best_other(results, criterion.baseline, bootstrap)
-    reasons = (numbers, why, *best_other, *reservations, _scope(criterion))
-    return Judgement(verdict=verdict, reasons=reasons, reduction_pct=reduction)
+    of_tail = (f"{one.text}." for one in findings)
+    reasons = (numbers, why, *changed, *of_tail, *best_other, *reservations, _scope(criterion))
+    return Judgement(
+        verdict=verdict,
+        reasons=reasons,
+        reduction_pct=reduction,
+        against_actuated_pct=actuated,
+        findings=findings,
+    )
+
+
+def beside_actuated(reduction: Estimate | None) -> str:
+    """The second half of the headline; empty if the actuated controller was not evaluated."""
+    return "" if reduction is None else f", and {change(reduction)} delay than the tuned actuated controller"
+
+
+def _against_actuated(results: Mapping[str, EvaluationResult], bootstrap: Bootstrap) -> Estimate | None:
+    of_actuated = results.get(ACTUATED)
+    if of_actuated is None or not of_actuated.delay_s_per_veh.min() > 0.0:
+        return None
+    return reduction_pct(results[POLICY].delay_s_per_veh, of_actuated.delay_s_per_veh, bootstrap)
+
+
+def tail_between(
+    result: EvaluationResult, baseline: EvaluationResult, *, hardest_pct: float | None, bootstrap: Bootstrap
+) -> Tail:
+    """The tail of a result against a baseline on the same scenarios.
+
+    Args:
+        result: A controller's result.
+        baseline: The baseline's.
+        hardest_pct: Share of the hardest scenarios in percent; None for the default.
+        bootstrap: Resampling of the scenarios.
+
+    Raises:
+        ValueError: The baseline has no delay in some scenario, or the bootstrap is for another number of scenarios.
+    """
+    if not baseline.delay_s_per_veh.min() > 0.0:
+        raise ValueError("a ratio of delays needs a baseline above zero")
+    return tail_of(
+        result.delay_s_per_veh,
+        baseline.delay_s_per_veh,
+        worst_s=result.worst_approach_s_per_veh,
+        worst_of_baseline_s=baseline.worst_approach_s_per_veh,
+        hardest_pct=hardest_pct,
+        bootstrap=bootstrap,
+    )
 
 
 def _scope(criterion: Criteria) -> str:
@@ -97,11 +164,12 @@ def _against_best_other(results: Mapping[str, EvaluationResult], baseline: str, 
     others = {name: result.delay_s_per_veh for name, result in results.items() if name != POLICY}
     best = min(others, key=lambda name: float(others[name].mean()))
     if best != baseline:
+        named = f"The best of the other controllers is {best} with {mean_estimate(others[best], bootstrap)} s/veh"
+        if best == ACTUATED:  # the first sentence compares with it
+            yield f"{named}."
+            return
         reduction = reduction_pct(results[POLICY].delay_s_per_veh, others[best], bootstrap)
-        yield (
-            f"The best of the other controllers is {best} with {mean_estimate(others[best], bootstrap)} s/veh:"
-            f" {POLICY} delays by {_change(reduction)}."
-        )
+        yield f"{named}: {POLICY} delays by {change(reduction)}."
 
 
 def _against(criterion: Criteria, reduction: Estimate, n_scenarios: int) -> tuple[Verdict, str]:
@@ -109,11 +177,8 @@ def _against(criterion: Criteria, reduction: Estimate, n_scenarios: int) -> tupl
     required = f"The required reduction is {least_pct:.1f} %"
     if n_scenarios < FEWEST_SCENARIOS:
         return Verdict.INCONCLUSIVE, f"{required}; {n_scenarios} scenarios are too few for an interval to be trusted."
-    if reduction.low >= least_pct:
-        return Verdict.SUPPORTED, f"{required}; the whole 95 % interval reaches it."
-    if reduction.high < least_pct:
-        return Verdict.NOT_SUPPORTED, f"{required}; the whole 95 % interval lies below it."
-    return Verdict.INCONCLUSIVE, f"{required}; it lies inside the 95 % interval."
+    verdict = by_interval(reduction, least_pct)
+    return verdict, f"{required}; {INTERVAL_WORDS[verdict]}."
 
 
 def _training_faults(training: Mapping[str, object]) -> Iterator[str]:
@@ -130,10 +195,3 @@ def _training_faults(training: Mapping[str, object]) -> Iterator[str]:
         yield f"The policy has the same parameters before and after the training (digest {str(before)[:12]})."
     elif training.get("policy_digest_evaluated", after) == before:
         yield f"The evaluated policy is the untrained one (digest {str(before)[:12]})."
-
-
-def _change(reduction: Estimate) -> str:
-    """A reduction in words: `... % less`, or `... % more` if it is negative."""
-    if reduction.value >= 0.0:
-        return f"{reduction} % less"
-    return f"{Estimate(value=-reduction.value, low=-reduction.high, high=-reduction.low)} % more"

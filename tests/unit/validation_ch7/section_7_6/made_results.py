@@ -66,6 +66,7 @@ def result(name: str, mean_delay_s: float, n: int = 60) -> EvaluationResult:
         reward_sum=-delay_s * 9.0,
         n_switches=np.full(n, 30 if constant else 120),
         n_forced_switches=np.full(n, 30 if constant else 0),
+        longest_forced_s=np.full(n, 3000.0 if constant else 60.0),
         action_counts=action_counts.astype(np.int64),
     )
 

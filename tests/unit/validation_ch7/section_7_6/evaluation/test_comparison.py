@@ -49,7 +49,7 @@ def test_all_controllers_are_evaluated_on_the_same_test_scenarios(trained: tuple
     for name, hours in found.results.items():
         assert (hours.controller, hours.split, hours.first_index, hours.n_scenarios) == (name, Split.TEST, 0, 4)
     assert found.best == result.training.record.best
-    assert set(found.spent_s) == {"tune", *CONTROLLERS}
+    assert set(found.spent_s) == {"tune", "network", *CONTROLLERS}
     assert policy_digest(result.training.model.policy) == before
     so_far = read(test_bench.context.metrics_dir / "evaluations_so_far.json")
     assert list(so_far["controllers"]) == CONTROLLERS and so_far["complete"] is False

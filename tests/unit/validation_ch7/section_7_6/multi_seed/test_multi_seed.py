@@ -160,15 +160,14 @@ def test_a_campaign_report_has_curves_tables_and_origins(results: Path, tmp_path
     written = {path.name for path in folder.iterdir()}
     pictures = {f"{name}.{suffix}" for name in ("delays", "learning_curves") for suffix in ("png", "pdf")}
     assert written == {
-        "trials.json", "pool.md", "pool.json", "delays.tex", "pairs.tex", "learning_curves.csv", "statement.json",
-        *pictures,
+        "trials.json", "pool.md", "pool.json", "delays.tex", "pairs.tex", "tail.tex", "learning_curves.csv",
+        "statement.json", *pictures,
     }  # fmt: skip
     statement = statement_in(folder)  # what the page of the campaign shows first
     assert statement is not None and statement.verdict == "inconclusive"
     (sentence,) = statement.lines
-    assert (
-        sentence.startswith("main DQN, 2 trainings: inconclusive.") and "% less than fixed_time; required:" in sentence
-    )
+    assert sentence.startswith("main DQN, 2 trainings: inconclusive.") and "% less than fixed_time; " in sentence
+    assert " delay than the tuned actuated controller; required:" in sentence
     expected_text = (folder / "pool.md").read_text("utf-8")
     assert "2 of 5 trials of `small` are finished" in expected_text and "main DQN: 1 live, 2 waiting." in expected_text
     assert "| main DQN | 2 | 2 | 2 | 240 | 2, 0 | exact | 0.03 |" in expected_text

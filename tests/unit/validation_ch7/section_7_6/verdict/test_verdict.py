@@ -13,10 +13,10 @@ from orchestrator.kernel.outcome import Verdict
 from orchestrator.kernel.schema import read
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import EvaluationResult
 from validation_ch7.section_7_6_rl_performance.schema import Criteria
+from validation_ch7.section_7_6_rl_performance.verdict.findings import change as in_words
 from validation_ch7.section_7_6_rl_performance.verdict.statistics import Bootstrap, Estimate
 from validation_ch7.section_7_6_rl_performance.verdict.verdict import (
     Judgement,
-    _change,
     _scope,
     _training_faults,
     judge,
@@ -64,9 +64,36 @@ def test_the_verdict_depends_on_the_whole_interval(least_pct: float, verdict: Ve
 
 def test_the_best_other_controller_is_named_beside_a_weaker_baseline() -> None:
     words = " ".join(judged(results()).reasons)
-    assert "The best of the other controllers is actuated with 20." in words
-    assert re.search(r": rl delays by [45]\.\d\d \[.*\] % more\.", words)
+    assert re.search(r"The best of the other controllers is actuated with 20\.\d\d \[\S+ \S+\] s/veh\.", words)
+    words = " ".join(judged(results(webster=19.0)).reasons)
+    assert "The best of the other controllers is webster with 19." in words
+    assert re.search(r"s/veh: rl delays by 1\d\.\d\d \[.*\] % more\.", words)
     assert "best of the other" not in " ".join(judged(results(fixed_time=19.0)).reasons)
+
+
+@pytest.mark.parametrize(("rl", "words"), [(21.0, "% more"), (17.0, "% less")])
+def test_the_first_sentence_compares_with_the_tuned_actuated_controller(rl: float, words: str) -> None:
+    judgement = judged(results(rl=rl))
+    found = judgement.against_actuated_pct
+    assert found is not None and found.low < found.value < found.high and (found.value < 0.0) == (words == "% more")
+    numbers = f"{abs(found.value):.2f} [{min(abs(found.low), abs(found.high)):.2f}, "
+    assert judgement.reasons[0].count("tuned actuated controller") == 1
+    assert judgement.reasons[0].partition(" % less, and ")[2].startswith(numbers)
+    assert judgement.reasons[0].endswith(f"] {words} delay than the tuned actuated controller.")
+
+
+def test_without_an_actuated_controller_or_with_it_as_the_baseline_it_is_not_repeated() -> None:
+    without_it = judged({name: one for name, one in results().items() if name != "actuated"})
+    assert without_it.against_actuated_pct is None and without_it.reasons[0].endswith("% less.")
+    against_it = judge(
+        results(rl=17.0),
+        criteria={**CRITERIA, "baseline": "actuated"},
+        training=TRAINING,
+        settings=EnvironmentSettings(),
+        bootstrap=Bootstrap(n_scenarios=60, seed=0, n_resamples=1000),
+    )
+    assert against_it.against_actuated_pct == against_it.reduction_pct
+    assert against_it.reasons[0].endswith("% less.") and "tuned actuated" not in against_it.reasons[0]
 
 
 def test_a_criterion_at_a_bound_of_the_interval() -> None:
@@ -84,7 +111,8 @@ def test_a_policy_worse_than_the_baseline_is_not_supported_rather_than_invalid()
     judgement = judged(results(rl=33.0))
     assert judgement.verdict is Verdict.NOT_SUPPORTED
     assert judgement.reduction_pct is not None and judgement.reduction_pct.high < 0.0
-    assert " % more." in judgement.reasons[0] and "-" not in judgement.reasons[0]
+    assert re.search(r": 10\.\d\d \[\S+ \S+\] % more, and 6\d\.", judgement.reasons[0])
+    assert "-" not in judgement.reasons[0]
 
 
 def test_fewer_than_ten_scenarios_are_inconclusive() -> None:
@@ -144,7 +172,7 @@ def test_a_claim_about_the_algorithm_needs_the_trainings_of_the_card(trainings: 
     ],
 )
 def test_a_reduction_below_zero_is_said_as_more(value: float, words: str) -> None:
-    assert _change(Estimate(value=value, low=value - 2.0, high=value + 2.0)) == words
+    assert in_words(Estimate(value=value, low=value - 2.0, high=value + 2.0)) == words
 
 
 def measure(name: str, measure_name: str, value: float) -> Callable[[Results], Results]:
@@ -199,6 +227,11 @@ MISTAKES: dict[str, tuple[Callable[[Results], Results], str]] = {
         "never changed the phase itself",
     ),
     "only one phase": (one_phase_only, "requested only one phase"),
+    "frozen in one hour": (
+        measure("rl", "longest_forced_s", 600.0),
+        "frozen in 1 of 60 scenarios: it asks for one",
+    ),
+    "waited beyond the hour": (measure("rl", "longest_forced_s", 3601.0), "longest_forced_s of rl is within"),
     "random beats the baseline": (lambda _: results(random=29.0), "no more than fixed_time"),
     "a constant beats the baseline": (lambda _: results(constant_ew=15.0), "constant_ew delays by"),
     "no delay to reduce": (measure("fixed_time", "delay_s_per_veh", 0.0), "has no delay in some scenario"),
