@@ -56,7 +56,7 @@ def speed_factor(w_m_s: float, traffic: TrafficParameters) -> float:
     """
     length_m, vf, tau_s = 2.0 * traffic.link_length_m, traffic.vf_m_s, traffic.tau_s
     trip_s = length_m / vf
-    for _ in range(50):  # a contraction, since exp(-t / tau) (vf - w) < vf
+    for _ in range(20):  # a contraction: the factor is exp(-t / tau) (vf - w) / vf, below 0.2
         trip_s = (length_m + (vf - w_m_s) * tau_s * (1.0 - math.exp(-trip_s / tau_s))) / vf
     return length_m / trip_s / vf
 

@@ -47,4 +47,4 @@ class Drivers:
         }
 
 
-CALIBRATED = Drivers(tau_s=1.0, startup_delay_s=0.0)
+CALIBRATED = Drivers(tau_s=1.3, startup_delay_s=0.8, yellow_s=1.0)

@@ -21,7 +21,8 @@ ALL_RED = "rrrr"
 class SumoSimulation(CrossingSimulation):
     """One scenario. After each call of `advance`, `traffic` holds SUMO's vehicles as densities and speeds of cells.
 
-    So every controller of the project decides here with its own code: it reads `traffic` and `signal`.
+    So every controller of the project decides here with its own code: it reads `traffic` and `signal`. The measures of
+    `traffic` are sampled at the end of each call; with calls of one second they are close to exact.
 
     Args:
         settings: The crossing.
@@ -53,10 +54,10 @@ class SumoSimulation(CrossingSimulation):
             self.signal.advance()
         snapshot = self._roads.step(lights)
         self.steps_done += n_steps
-        self._mirror(snapshot)
+        self._mirror(snapshot, n_steps)
 
-    def _mirror(self, snapshot: Snapshot) -> None:
-        """Copy SUMO's vehicles into `traffic`."""
+    def _mirror(self, snapshot: Snapshot, n_steps: int) -> None:
+        """Copy SUMO's vehicles into `traffic`, as if they had been there for all of these steps."""
         parameters = self.traffic.parameters
         rho, w = cells_of(snapshot, parameters)
         waiting = np.array(snapshot.waiting, dtype=np.float64)
@@ -64,7 +65,9 @@ class SumoSimulation(CrossingSimulation):
         inside = rho.sum(axis=1)
         before_exit = inside[:N_APPROACHES] + inside[N_APPROACHES:]
         served = arrived - waiting - before_exit * parameters.dx_m
-        changed = {
+        before = self.traffic.get_state()
+        v = w - parameters.pressure_slope * rho
+        now = {
             "rho": rho,
             "w": w,
             "queue_veh": waiting,
@@ -72,7 +75,9 @@ class SumoSimulation(CrossingSimulation):
             "arrived_veh": arrived,
             "served_sum": served / parameters.dt_s,
         }
-        self.traffic.set_state({**self.traffic.get_state(), **changed})
+        lasting = {"queue_sum": waiting, "inside_sum": inside, "flow_sum": (rho * v).sum(axis=1)}
+        sums = {name: before[name] + n_steps * values for name, values in lasting.items()}
+        self.traffic.set_state({**before, **now, **sums})
 
 
 def shown(signal: TwoPhaseSignal) -> str:
