@@ -1,0 +1,70 @@
+"""Runs SUMO for another process: one line of JSON in, one line of JSON out. Standard library and libsumo only.
+
+Requests:
+
+* `{"start": [ARGUMENT, ...]}`: start a simulation, with the arguments of `sumo`; the answer is `{}`.
+* `{"lights": [STATE, ...]}`: set the lights and advance one step, for each of the states; null leaves the signal to its
+  own programme. The answer has `vehicles`, the position (m) and the speed (m/s) of each vehicle on each of eight lanes,
+  and `waiting`, the number of vehicles that wait to enter each of the four approaches.
+* `{"close": true}`: end the simulation, which also writes its outputs; the answer is `{}`.
+
+The order of approaches is N, S, E, W; lane `4 + i` is the exit that approach `i` leads to. This project's crossing has
+no length, so vehicles within SUMO's crossing count as just entering their exit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any, TextIO
+
+import libsumo
+
+SIGNAL = "C"
+APPROACHES = ("N_in", "S_in", "E_in", "W_in")
+EXITS = ("S_out", "N_out", "W_out", "E_out")
+_WITHIN: list[str] = []
+"""SUMO's edges within the crossing, by movement."""
+
+
+def act(request: dict[str, Any]) -> dict[str, Any]:
+    """Carry out one request and return its answer."""
+    if "start" in request:
+        libsumo.start(["sumo", *request["start"]])
+        _WITHIN[:] = [link[0][2].rpartition("_")[0] for link in libsumo.trafficlight.getControlledLinks(SIGNAL)]
+    elif "close" in request:
+        libsumo.close()
+    else:
+        for lights in request["lights"]:
+            if lights is not None:
+                libsumo.trafficlight.setRedYellowGreenState(SIGNAL, lights)
+            libsumo.simulationStep()
+        return {"vehicles": [*map(_on, APPROACHES), *map(_on_exit, range(4))], "waiting": _waiting()}
+    return {}
+
+
+def _on(edge: str) -> list[tuple[float, float]]:
+    ids = libsumo.edge.getLastStepVehicleIDs(edge)
+    return [(libsumo.vehicle.getLanePosition(one), libsumo.vehicle.getSpeed(one)) for one in ids]
+
+
+def _on_exit(movement: int) -> list[tuple[float, float]]:
+    return [(0.0, speed) for _, speed in _on(_WITHIN[movement])] + _on(EXITS[movement])
+
+
+def _waiting() -> list[int]:
+    return [len(libsumo.edge.getPendingVehicles(edge)) for edge in APPROACHES]
+
+
+def serve(requests: TextIO, answers: TextIO) -> None:
+    """Answer until the requests end."""
+    for line in requests:
+        print(json.dumps(act(json.loads(line))), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    # SUMO prints greetings and warnings to standard output; they go to standard error, so that only answers are there.
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
+        os.dup2(2, 1)
+        serve(sys.stdin, answers)
