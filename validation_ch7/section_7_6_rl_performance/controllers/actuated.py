@@ -19,7 +19,7 @@ from validation_ch7.traffic.env.detectors import oncoming_veh_s, standing_veh
 from validation_ch7.traffic.env.simulation import CrossingSimulation
 from validation_ch7.traffic.signal.two_phase import NORTH_SOUTH
 
-_ZONE_M = 30.0
+ZONE_M = 30.0
 # A continuum model has fractions of vehicles; half a standing vehicle counts as a call.
 _CALL_VEH = 0.5
 
@@ -47,7 +47,7 @@ class ActuatedController(WithoutMemory):
     def decide(self, simulation: CrossingSimulation) -> Phases:
         """Switch after a gap or the maximum green, if a vehicle waits on red."""
         north_south = simulation.signal.phase == NORTH_SOUTH
-        rate_veh_s, waiting_veh = oncoming_veh_s(simulation, _ZONE_M), standing_veh(simulation)
+        rate_veh_s, waiting_veh = oncoming_veh_s(simulation, ZONE_M), standing_veh(simulation)
         on_green = np.where(north_south, rate_veh_s[:, :2].max(axis=1), rate_veh_s[:, 2:].max(axis=1))
         on_red = np.where(north_south, waiting_veh[:, 2:].max(axis=1), waiting_veh[:, :2].max(axis=1))
         gapped_out = on_green * self.gap_s < 1.0

@@ -13,6 +13,8 @@ from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.model.arz import Floats
 from validation_ch7.traffic.model.batching import WIDEST, Blocks
 from validation_ch7.traffic.model.demand import ARRIVAL_BIN_S, Scenario
+from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES
+from validation_ch7.traffic.numba_kernel.look_ahead import mean_of_last_bins
 from validation_ch7.traffic.state_tree import branch_from, whole_number_from
 
 
@@ -83,6 +85,23 @@ class CrossingSimulation:
             pool=self._pool,
         )
         self.steps_done += n_steps
+
+    def recent_inflow(self, duration_s: float) -> tuple[Floats, Floats]:
+        """What entry detectors have counted lately; nothing that is still to come.
+
+        Args:
+            duration_s: How far back the mean goes; shorter at the start.
+
+        Returns:
+            Mean arrivals per solver step in vehicles, and mean attribute of the arriving drivers in m/s, both of shape
+            (4, batch); 0 and the free speed before the first step.
+        """
+        past = (self.steps_done, self.settings.steps_in(duration_s), self._steps_per_bin, self.batch)
+        if not self.steps_done:
+            return np.zeros((N_APPROACHES, self.batch)), np.full(
+                (N_APPROACHES, self.batch), self.settings.traffic.vf_m_s
+            )
+        return mean_of_last_bins(self._arrivals, *past), mean_of_last_bins(self._w_in, *past)
 
     def get_state(self) -> dict[str, object]:
         """Everything that the next steps depend on, except the scenarios, which follow from their addresses."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from validation_ch7.traffic.numba_kernel.compile import Floats, compiled, larger, smaller
-from validation_ch7.traffic.numba_kernel.constants import CELL_RATIO, DT, HALF_INVERSE_SLOPE, INVERSE_SLOPE, SLOPE
+from validation_ch7.traffic.numba_kernel.constants import CELL_RATIO, DT, HALF_INVERSE_SLOPE, INVERSE_SLOPE, SLOPE, ZERO
 
 
 @compiled
@@ -20,9 +20,9 @@ def enter(
     constants: Floats,
 ) -> None:
     """Entries of the approaches: waiting and arriving vehicles enter as far as the first cell has room."""
-    slope, half, dt = constants[SLOPE], constants[HALF_INVERSE_SLOPE], constants[DT]
+    slope, half, dt, zero = constants[SLOPE], constants[HALF_INVERSE_SLOPE], constants[DT], constants[ZERO]
     for lane in range(queue_veh.shape[0]):
-        v = larger(w_first[lane] - slope * rho_first[lane], 0.0)
+        v = larger(w_first[lane] - slope * rho_first[lane], zero)
         attribute = w_in[lane]
         receiving = larger((attribute - v) / slope, attribute * half)
         room = receiving * (attribute - slope * receiving)
@@ -49,8 +49,9 @@ def pass_stop_lines(
 ) -> None:
     """Stop lines: an open one is a normal interface, so a full exit blocks it; a closed one has no flow."""
     slope, inverse, half = constants[SLOPE], constants[INVERSE_SLOPE], constants[HALF_INVERSE_SLOPE]
+    zero = constants[ZERO]
     for lane in range(gate.shape[0]):
-        v = larger(w_exit[lane] - slope * rho_exit[lane], 0.0)
+        v = larger(w_exit[lane] - slope * rho_exit[lane], zero)
         attribute = w_last[lane]
         density = smaller(smaller(v * inverse, rho_last[lane]), attribute * half)
         flow = density * (attribute - density * slope) * gate[lane]

@@ -9,8 +9,9 @@ from validation_ch7.traffic.numba_kernel.constants import (
     INVERSE_SLOPE,
     RELAXATION,
     SLOPE,
-    VACUUM_VEH_M,
+    VACUUM,
     VF,
+    ZERO,
 )
 
 
@@ -27,15 +28,16 @@ def update_cell(
 ) -> None:
     """One cell of every lane: its outflow from the old states on both sides, then its new state in place."""
     slope, inverse, half = constants[SLOPE], constants[INVERSE_SLOPE], constants[HALF_INVERSE_SLOPE]
-    ratio, vf, relaxation = constants[CELL_RATIO], constants[VF], constants[RELAXATION]
+    zero = constants[ZERO]
+    ratio, vf, relaxation, vacuum = constants[CELL_RATIO], constants[VF], constants[RELAXATION], constants[VACUUM]
     for lane in range(rho.shape[0]):
         density, attribute = rho[lane], w[lane]
-        v_next = larger(w_next[lane] - slope * rho_next[lane], 0.0)
+        v_next = larger(w_next[lane] - slope * rho_next[lane], zero)
         passing = smaller(smaller(v_next * inverse, density), attribute * half)
         flow = passing * (attribute - passing * slope)
         came = inflow[lane] * ratio
         new = density - flow * ratio + came
-        share = came / larger(new, VACUUM_VEH_M)
+        share = came / larger(new, vacuum)
         mixed = (w_before[lane] - attribute) * share + attribute
         flow_sum[lane] += flow
         inflow[lane] = flow
@@ -55,12 +57,12 @@ def update_last_cell(
     constants: Floats,
 ) -> None:
     """The last cell of every lane, whose outflow is the boundary's."""
-    ratio, vf, relaxation = constants[CELL_RATIO], constants[VF], constants[RELAXATION]
+    ratio, vf, relaxation, vacuum = constants[CELL_RATIO], constants[VF], constants[RELAXATION], constants[VACUUM]
     for lane in range(rho.shape[0]):
         density, attribute = rho[lane], w[lane]
         came = inflow[lane] * ratio
         new = density - outflow[lane] * ratio + came
-        share = came / larger(new, VACUUM_VEH_M)
+        share = came / larger(new, vacuum)
         mixed = (w_before[lane] - attribute) * share + attribute
         flow_sum[lane] += outflow[lane]
         rho[lane] = new
