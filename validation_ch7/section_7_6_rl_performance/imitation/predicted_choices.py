@@ -51,6 +51,12 @@ class PredictedChoices(ReplayBuffer):
                 row = slice(place, place + 1)
                 super().add(obs[row], obs[row], action[row], reward[row], np.ones(1), [{}])
 
+    def sample(self, batch_size: int, env: VecNormalize | None = None) -> ReplayBufferSamples:
+        """Draw decisions; before the first one is kept, the empty crossing, where no choice saves anything."""
+        if self.size() == 0:
+            return self._get_samples(np.zeros(batch_size, dtype=np.int64), env)
+        return super().sample(batch_size, env)
+
     def _get_samples(self, batch_inds: np.ndarray, env: VecNormalize | None = None) -> ReplayBufferSamples:
         drawn = super()._get_samples(batch_inds, env)
         other = torch.from_numpy(np.random.randint(0, 2, size=(len(batch_inds), 1))).to(self.device)

@@ -86,6 +86,8 @@ def test_the_training_demand_is_that_of_the_card() -> None:
 def test_the_buffer_keeps_predicted_decisions_and_knows_both_actions() -> None:
     env = new_env()
     buffer = PredictedChoices(40, env.observation_space, env.action_space, n_envs=4)
+    empty = buffer.sample(3)
+    assert not empty.rewards.any() and not empty.observations.any()
     seen = np.arange(4 * 63, dtype=np.float32).reshape(4, 63)
     infos = [{SAVED: 3.0}, {}, {SAVED: -1.0}, {}]
     buffer.add(seen, seen, np.array([1, 1, 0, 0]), np.array([1.5, 0.0, 0.5, 0.0]), np.zeros(4), infos)
