@@ -300,3 +300,8 @@ def test_trial_command_omits_settings_without_effect_on_the_trial(campaigns: Pat
     for command in commands:
         again = orchestrate(campaigns, *shlex.split(command), "--json")
         assert again.code == 0 and again.json["end_reason"] == "at_target", again.err
+
+
+def test_a_wrong_setting_of_a_proof_is_refused_before_it_trains(toy: Path) -> None:
+    answer = orchestrate(toy, "prove-resume", "section_7_6", "--json", "--set", "algorithms.DQN.gama=0.98")
+    assert_refused(answer, "the card has no algorithms.DQN.gama", "Did you mean algorithms.DQN.gamma?")

@@ -6,7 +6,7 @@ The orchestrator reads this file by its path when it reads the card; the session
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Literal
 
 FREE_SPEED_M_S, LINK_LENGTH_M, ARRIVAL_BIN_S = 13.89, 300.0, 10.0
@@ -19,6 +19,76 @@ _NOT_NEGATIVE = {"json_schema": {"minimum": 0}}
 """Limits for the JSON Schema of the card; the checks below are those that count."""
 
 _VERIFY_EPISODE_S = 600.0
+
+
+Ends = tuple[float, float]
+"""Lower and upper end of a range."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingDemand:
+    """Ranges of the training demand; those that are left out are the test's. See `DemandRanges` of the model."""
+
+    base_veh_h: Ends | None = None
+    peak_veh_h: Ends | None = None
+    direction_factor: Ends | None = None
+
+    def __post_init__(self) -> None:
+        for name, ends in asdict(self).items():
+            if ends is not None and not 0.0 <= ends[0] <= ends[1] < float("inf"):
+                raise ValueError(f"{name} must be two numbers from 0 on, the smaller one first, not {list(ends)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookAheadReward:
+    """The reward: what a decision saves against the other one, predicted with the model over actuated control.
+
+    Attributes:
+        gap_s: Longest headway of actuated control in s.
+        max_green_s: Its longest green in s.
+        delays_s: Plans: the time until the change in s, from 0 on.
+        horizon_s: Length of the prediction in s.
+        memory_s: How far back the mean of the arrivals goes, in s.
+        backlog_weight: Cost of the squared vehicles left on each approach at the end, in s/veh.
+        every: Each crossing is predicted at every so many decisions; the others teach nothing.
+    """
+
+    gap_s: float = field(default=1.5, metadata=_POSITIVE)
+    max_green_s: float = field(default=60.0, metadata=_POSITIVE)
+    delays_s: tuple[float, ...] = (0.0, 3.0, 6.0, 12.0)
+    horizon_s: float = field(default=120.0, metadata=_POSITIVE)
+    memory_s: float = field(default=240.0, metadata=_POSITIVE)
+    backlog_weight: float = field(default=0.3, metadata=_NOT_NEGATIVE)
+    every: int = field(default=3, metadata={"json_schema": {"minimum": 1}})
+
+    def __post_init__(self) -> None:
+        faults = [
+            f"{name} must be above 0 and finite, not {getattr(self, name)}"
+            for name in ("gap_s", "max_green_s", "horizon_s", "memory_s", "every")
+            if not 0.0 < getattr(self, name) < float("inf")
+        ]
+        if not 0.0 <= self.backlog_weight < float("inf"):
+            faults.append(f"backlog_weight must not be negative, and must be finite, not {self.backlog_weight}")
+        if len(self.delays_s) < 2 or self.delays_s[0] != 0.0 or not all(0.0 < one < 1e6 for one in self.delays_s[1:]):
+            faults.append(f"delays_s must be 0 and at least one longer time, not {list(self.delays_s)}")
+        if faults:
+            raise ValueError("\n".join(faults))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learning:
+    """What only a policy and its training use.
+
+    Attributes:
+        observation: `detectors`: 15 numbers, and the action is the phase. `profile`: 63 numbers along the approaches,
+            the green axis first, and action 1 changes the phase.
+        demand: The training demand; default: the test's.
+        look_ahead: The reward; default: `-sqrt(delay rate) / 4`.
+    """
+
+    observation: Literal["detectors", "profile"] = "detectors"
+    demand: TrainingDemand | None = None
+    look_ahead: LookAheadReward | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,23 +105,28 @@ class Crossing:
     episode_s: float = field(metadata=_POSITIVE)
     dx_m: float = field(metadata=_POSITIVE)
     dt_s: float = field(metadata=_POSITIVE)
+    learning: Learning | None = None
 
     def __post_init__(self) -> None:
         faults = [
             f"{name} must be above 0 and finite, not {value}"
-            for name, value in asdict(self).items()
+            for name, value in self._numbers.items()
             if not ((value >= 0.0 if name in _MAY_BE_ZERO else value > 0.0) and value < float("inf"))
         ]
         faults = faults or list(self._misfits())  # the second part divides by the values
         if faults:
             raise ValueError("\n".join(faults))
 
+    @property
+    def _numbers(self) -> dict[str, float]:
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "learning"}
+
     def _misfits(self) -> Iterator[str]:
         """Values that do not fit together."""
         largest_dt_s = self.dx_m / FREE_SPEED_M_S
         if self.dt_s > largest_dt_s:
             yield f"dt_s must not exceed dx_m / {FREE_SPEED_M_S} m/s = {largest_dt_s:.4g} s (CFL), not {self.dt_s}"
-        for name, value in asdict(self).items():
+        for name, value in self._numbers.items():
             if name not in ("dx_m", "dt_s") and value > 0.0:
                 yield from _no_multiple(name, value, "dt_s", self.dt_s)
         yield from _no_multiple("episode_s", self.episode_s, "decision_s", self.decision_s)

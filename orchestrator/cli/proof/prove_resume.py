@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli.error_boundary import print_json
-from orchestrator.cli.options import AsJson, BackendName, Section
+from orchestrator.cli.options import AsJson, BackendName, Section, Set
 
 if TYPE_CHECKING:
     from orchestrator.cli.output.console import Console
@@ -38,6 +38,7 @@ def prove_resume(
     steps: _Steps = None,
     backend: BackendName = None,
     keep: _Keep = None,
+    settings: Set = None,
     as_json: AsJson = False,
 ) -> int:
     """Train in one session and in a cut chain, and compare every part of the state; exit 0 only if all are equal.
@@ -53,7 +54,7 @@ def prove_resume(
     console.begins(f"Preparing the proof of {section}")
     cut_seed = secrets.randbelow(1_000_000) if seed is None else seed
     with proof_folder(keep) as folder:
-        found = prove_algorithms(section, algo, cuts, steps, cut_seed, backend, folder, console)
+        found = prove_algorithms(section, algo, cuts, steps, cut_seed, backend, folder, console, settings)
         proofs = [proof for _, proof in found]
     equal = all(proof.finding is Finding.EQUAL for proof in proofs)
     console.say(conclusion(proofs, cut_seed))
@@ -73,6 +74,7 @@ def prove_algorithms(
     backend: str | None,
     folder: Path,
     console: Console,
+    settings: list[str] | None = None,
 ) -> list[tuple[ProofWorkspace, Proof]]:
     """Prove algorithms of a section one after another, and show each result.
 
@@ -83,7 +85,7 @@ def prove_algorithms(
     from orchestrator.cli.proof.prove_resume_steps import prove
 
     found = []
-    for workspace in _workspaces(section, algorithms, cuts, steps, cut_seed, backend, folder, console):
+    for workspace in _workspaces(section, algorithms, cuts, steps, cut_seed, backend, folder, console, settings):
         console.say(*_opening_lines(workspace))
         found.append((workspace, prove(workspace)))
         console.say(*_closing_lines(found[-1][1]))
@@ -123,16 +125,17 @@ def _workspaces(
     backend: str | None,
     folder: Path,
     console: Console,
+    settings: list[str] | None,
 ) -> list[ProofWorkspace]:
     """One workspace for each algorithm. Wrong input is refused here, before anything is trained."""
     from orchestrator.cli.output.narrators import for_proof
     from orchestrator.cli.proof.prove_resume_steps import ProofWorkspace, plan_of, proof_card
     from orchestrator.core.errors import BadInput
     from orchestrator.stores.project import find_project
-    from orchestrator.stores.section.card_yaml import choose, load_card
+    from orchestrator.stores.section.card_yaml import choose, load_card, read_settings
 
     project = find_project()
-    card = load_card(project.cards, section)
+    card = load_card(project.cards, section, read_settings(settings))
     name = backend or card.backend
     names = algorithms or card.algorithms.names or (None,)  # without an algorithm, `plan_of` refuses the section
     chosen = [choose(card, algorithm=algorithm, seed=None) for algorithm in names]

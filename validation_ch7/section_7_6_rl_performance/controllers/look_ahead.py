@@ -32,6 +32,8 @@ class LookAhead:
             of its own: actuated control decides from the start.
         horizon_s: Length of the prediction in s.
         memory_s: How far back the mean arrivals go, in s.
+        backlog_weight: Cost of the squared vehicles left on each approach at the end, in s/veh: delay beyond the
+            horizon.
 
     Raises:
         ValueError: A time is not positive, or a delay is negative.
@@ -42,6 +44,7 @@ class LookAhead:
     delays_s: tuple[float, ...] = (0.0, 3.0, 6.0, 12.0)
     horizon_s: float = 60.0
     memory_s: float = 240.0
+    backlog_weight: float = 0.0
 
     def __post_init__(self) -> None:
         if min(self.gap_s, self.max_green_s, self.horizon_s, self.memory_s) <= 0.0:
@@ -91,6 +94,7 @@ def predicted_delays_veh_s(
             look.gap_s,
             settings.steps_in(look.max_green_s),
         ),
+        backlog_weight=look.backlog_weight,
     )
     return delays_veh_s
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from validation_ch7.traffic.env.observation import observe
+from validation_ch7.traffic.env.senses import senses_of
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.env.simulation import CrossingSimulation
 from validation_ch7.traffic.model.arz import Floats
@@ -63,5 +63,5 @@ def _simulate(phase: int, settings: EnvironmentSettings) -> tuple[Floats, npt.ND
     for _ in range(decisions):
         simulation.request(np.full(_SCENARIOS, phase, dtype=np.int64))
         simulation.advance(settings.steps("decision_s"))
-        seen.append(observe(simulation))
+        seen.append(senses_of(settings).observe(simulation))
     return simulation.traffic.delay_veh_s(), np.stack(seen, axis=1)

@@ -13,9 +13,15 @@ from orchestrator.sb3.training.training_spec import Lineage
 from orchestrator.sb3.training.training_state import Evaluation, Task
 from validation_ch7.section_7_6_rl_performance.controllers.policy import PolicyController
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import evaluate
+from validation_ch7.section_7_6_rl_performance.imitation.predicted_choices import PredictedChoices
+from validation_ch7.section_7_6_rl_performance.imitation.teacher import teacher_of
+from validation_ch7.traffic.env.senses import senses_of
 from validation_ch7.traffic.env.settings import EnvironmentSettings
-from validation_ch7.traffic.env.vec_env import TrafficSignalVecEnv
+from validation_ch7.traffic.env.vec_env import SAVED, TrafficSignalVecEnv
 from validation_ch7.traffic.model.demand import Split
+
+NAMED_BY_CARDS = (PredictedChoices,)
+"""Classes that a card names by their path: only what the section imports travels to a session."""
 
 
 def traffic_world() -> Task:
@@ -40,24 +46,31 @@ def greedy_controller(
         seen = observations if normalization is None else normalization(observations)
         return as_choices(policy.predict(seen, deterministic=True)[0], policy.action_space)
 
-    return PolicyController(predict, settings.decision_s, name)
+    return PolicyController(predict, settings.decision_s, name, senses_of(settings))
 
 
 def _build_env(lineage: Lineage) -> TrafficSignalVecEnv:
     _compile_solver(lineage)
     return TrafficSignalVecEnv(
-        n_envs=lineage.hyper_parameters.n_envs, seed=lineage.seed, environment=lineage.environment
+        n_envs=lineage.hyper_parameters.n_envs,
+        seed=lineage.seed,
+        environment=lineage.environment,
+        look_ahead=teacher_of(EnvironmentSettings.from_mapping(lineage.environment)),
     )
 
 
 def _compile_solver(lineage: Lineage) -> None:
-    """Take one step in a separate environment, so that compiling is not part of the measured training time.
+    """Take steps in a separate environment, so that compiling is not part of the measured training time.
 
     The deadline reserves the longest time between two safe boundaries.
     """
-    env = TrafficSignalVecEnv(n_envs=1, seed=0, environment=lineage.environment)
+    settings = EnvironmentSettings.from_mapping(lineage.environment)
+    env = TrafficSignalVecEnv(n_envs=1, seed=0, environment=lineage.environment, look_ahead=teacher_of(settings))
     env.reset()
-    env.step(np.zeros(1, dtype=np.int64))
+    for _ in range(settings.decisions_per_episode):
+        _, _, _, infos = env.step(np.zeros(1, dtype=np.int64))
+        if settings.learning.look_ahead is None or SAVED in infos[0]:
+            break
 
 
 def _evaluate_on_tuning(model: BaseAlgorithm, lineage: Lineage) -> Evaluation:

@@ -9,7 +9,6 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 
-from validation_ch7.traffic.env.observation import N_FEATURES
 from validation_ch7.traffic.env.vec_env import TrafficSignalVecEnv
 from validation_ch7.traffic.signal.two_phase import N_PHASES
 
@@ -26,17 +25,18 @@ class TrafficSignalEnv(gymnasium.Env[Observation, np.int64]):
         seed: Stream of training scenarios; `reset(seed=...)` selects another.
 
     Attributes:
-        observation_space: Fifteen features, see `observation`.
-        action_space: The requested phase: 0 north-south, 1 east-west.
+        observation_space: The features of `senses`, by default fifteen.
+        action_space: By default the requested phase: 0 north-south, 1 east-west.
 
     Raises:
         ValueError: A key of the block is unknown, or a value is invalid.
     """
 
     def __init__(self, *, environment: Mapping[str, object], seed: int = 0) -> None:
-        self.observation_space = gymnasium.spaces.Box(0.0, np.inf, (N_FEATURES,), np.float32)
-        self.action_space = gymnasium.spaces.Discrete(N_PHASES)
         self._batch = TrafficSignalVecEnv(n_envs=1, seed=seed, environment=environment)
+        features = self._batch.observation_space.shape
+        self.observation_space = gymnasium.spaces.Box(0.0, np.inf, features, np.float32)
+        self.action_space = gymnasium.spaces.Discrete(N_PHASES)
         self._begun: Observation | None = None
 
     def reset(
@@ -61,7 +61,8 @@ class TrafficSignalEnv(gymnasium.Env[Observation, np.int64]):
         """Request a phase and simulate one decision interval.
 
         Returns:
-            Observation (15,), reward, False, whether the episode is over, info (with `delay_s_per_veh` at its end).
+            Observation (features,), reward, False, whether the episode is over, and info (with `delay_s_per_veh` at its
+            end).
 
         Raises:
             RuntimeError: The episode is over, or none has started.

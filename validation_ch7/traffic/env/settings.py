@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, make_dataclass
 from typing import TYPE_CHECKING, Any
 
+from validation_ch7.traffic.env.learning import LearningSettings
 from validation_ch7.traffic.model.demand import ARRIVAL_BIN_S
 from validation_ch7.traffic.parameter_table import number, parameter_table
 from validation_ch7.traffic.parameters import (
@@ -22,6 +23,7 @@ from validation_ch7.traffic.parameters import (
 from validation_ch7.traffic.signal.timing import SignalTimes
 from validation_ch7.traffic.signal.two_phase import TwoPhaseSignal
 
+_LEARNING = "learning"
 _TIME_KEYS = tuple(parameter_table()["signal"])
 _TRAFFIC_KEYS = {known.name for known in fields(TrafficParameters)}
 _SIGNAL_KEYS = {known.name: known.name.removesuffix("_steps") + "_s" for known in fields(SignalTimes)}
@@ -42,12 +44,14 @@ class EnvironmentSettings(_Times):  # type: ignore[misc]  # its fields are the k
 
     Attributes:
         traffic: The model.
+        learning: What only a policy and its training use.
 
     Raises:
         ValueError: A value is invalid; the message names the field.
     """
 
     traffic: TrafficParameters = field(default_factory=TrafficParameters)
+    learning: LearningSettings = field(default_factory=LearningSettings)
 
     if TYPE_CHECKING:
 
@@ -67,13 +71,14 @@ class EnvironmentSettings(_Times):  # type: ignore[misc]  # its fields are the k
         Raises:
             ValueError: A key is unknown, or a value is invalid.
         """
-        refuse_unknown_keys(block, set(_TIME_KEYS) | _TRAFFIC_KEYS)
+        refuse_unknown_keys(block, set(_TIME_KEYS) | _TRAFFIC_KEYS | {_LEARNING})
         traffic = {name: value for name, value in block.items() if name in _TRAFFIC_KEYS}
         times = {name: _checked(name, value) for name, value in block.items() if name in _TIME_KEYS}
-        return cls(traffic=TrafficParameters.from_mapping(traffic), **times)
+        learning = LearningSettings.from_mapping(block[_LEARNING]) if _LEARNING in block else LearningSettings()
+        return cls(traffic=TrafficParameters.from_mapping(traffic), learning=learning, **times)
 
     def describe(self) -> dict[str, float]:
-        """All values by the card's keys, as plain numbers."""
+        """All values of the crossing by the card's keys, as plain numbers."""
         return {name: float(getattr(self, name)) for name in _TIME_KEYS} | self.traffic.describe()
 
     def steps(self, name: str) -> int:

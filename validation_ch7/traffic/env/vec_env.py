@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -11,8 +11,8 @@ import numpy.typing as npt
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 
-from validation_ch7.traffic.env.observation import N_FEATURES, observe
 from validation_ch7.traffic.env.reward import reward_of
+from validation_ch7.traffic.env.senses import senses_of
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.env.simulation import CrossingSimulation
 from validation_ch7.traffic.model.arz import Floats
@@ -20,9 +20,16 @@ from validation_ch7.traffic.model.demand import ScenarioAddress, Split, draw_sce
 from validation_ch7.traffic.signal.two_phase import N_PHASES
 from validation_ch7.traffic.state_tree import array_from, branch_from, whole_number_from
 
+SAVED = "saved_by_change"
+"""Key of an info: what a change of the phase saves, where a look ahead predicted it."""
+
 
 class TrafficSignalVecEnv(VecEnv):
     """Training episodes with random demand; the action selects the phase, the reward penalizes delay.
+
+    With a look ahead, the reward of a decision is half of what it saves against the other one, predicted before it is
+    made; the info then holds `saved_by_change`, twice the reward of a change. Decisions that are not predicted have the
+    reward 0 and no such key.
 
     All copies start and end their episodes together. Episode `e` of copy `i` always has the demand of training scenario
     `e * n_envs + i` in the stream of the seed, so no random state has to be saved. It reads no clock and draws from no
@@ -32,6 +39,7 @@ class TrafficSignalVecEnv(VecEnv):
         n_envs: Number of crossings.
         seed: Stream of training scenarios.
         environment: The `environment` block of a section's card.
+        look_ahead: Predicts what a change of the phase saves now, shape (n_envs,); NaN where it does not.
 
     Raises:
         ValueError: A key of the block is unknown, or a value is invalid.
@@ -39,9 +47,18 @@ class TrafficSignalVecEnv(VecEnv):
 
     render_mode: str | None = None  # the base class reads it
 
-    def __init__(self, *, n_envs: int, seed: int, environment: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        *,
+        n_envs: int,
+        seed: int,
+        environment: Mapping[str, object],
+        look_ahead: Callable[[CrossingSimulation], Floats] | None = None,
+    ) -> None:
         self.settings = EnvironmentSettings.from_mapping(environment)
-        features = gymnasium.spaces.Box(0.0, np.inf, (N_FEATURES,), np.float32)
+        self._senses = senses_of(self.settings)
+        self._look_ahead = look_ahead
+        features = gymnasium.spaces.Box(0.0, np.inf, (self._senses.n_features,), np.float32)
         super().__init__(n_envs, features, gymnasium.spaces.Discrete(N_PHASES))
         self._seed = self._next_seed = seed
         self._episode = -1
@@ -54,13 +71,13 @@ class TrafficSignalVecEnv(VecEnv):
         """Start the next episode in every copy.
 
         Returns:
-            First observations, shape (n_envs, 15).
+            First observations, shape (n_envs, features).
         """
         self._episode = 0 if self._next_seed != self._seed else self._episode + 1
         self._seed = self._next_seed
         self._simulation = self._new_simulation()
         self._returns = np.zeros(self.num_envs)
-        return observe(self._simulation)
+        return self._senses.observe(self._simulation)
 
     def step_async(self, actions: npt.NDArray[Any]) -> None:
         """Store the requested phases, shape (n_envs,); `step_wait` applies them.
@@ -83,7 +100,7 @@ class TrafficSignalVecEnv(VecEnv):
         """Apply the requests, simulate one decision interval, and start a new episode if this one is over.
 
         Returns:
-            Observations (n_envs, 15), rewards (n_envs,), ends (n_envs,), infos; an info at an episode's end holds
+            Observations (n_envs, features), rewards (n_envs,), ends (n_envs,), infos; an info at an episode's end holds
             `terminal_observation`, `TimeLimit.truncated` and `episode` (its `t` is 0, since no clock is read).
 
         Raises:
@@ -91,19 +108,35 @@ class TrafficSignalVecEnv(VecEnv):
         """
         if self._episode < 0:
             raise RuntimeError("call reset() before the first step()")
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        saved = None if self._look_ahead is None else self._saved(infos)
         before_veh_s = self._simulation.traffic.delay_veh_s()
-        self._simulation.request(self._actions)
+        self._simulation.request(self._senses.phases(self._simulation, self._actions))
         self._simulation.advance(self._decision_steps)
         delay_veh_s = self._simulation.traffic.delay_veh_s() - before_veh_s
         rewards = reward_of(delay_veh_s, self.settings.decision_s)
+        if saved is not None:
+            rewards = saved
         self._returns += rewards
         over = self._decisions_made() >= self.settings.decisions_per_episode
-        observations = observe(self._simulation)
-        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        observations = self._senses.observe(self._simulation)
         if over:
-            infos = self._last_infos(observations)
+            for info, last in zip(infos, self._last_infos(observations), strict=True):
+                info.update(last)
             observations = self.reset()
         return observations, rewards.astype(np.float32), np.full(self.num_envs, over), infos
+
+    def _saved(self, infos: list[dict[str, Any]]) -> Floats:
+        """Half of what each decision saves against the other one, shape (n_envs,); fills the infos."""
+        assert self._look_ahead is not None
+        saved = self._look_ahead(self._simulation)
+        known = np.flatnonzero(~np.isnan(saved))
+        for copy in known:
+            infos[copy][SAVED] = float(saved[copy])
+        changes = self._senses.phases(self._simulation, self._actions) != self._simulation.signal.phase
+        rewards = np.zeros(self.num_envs)
+        rewards[known] = np.where(changes[known], 0.5, -0.5) * saved[known]
+        return rewards
 
     def _last_infos(self, observations: npt.NDArray[np.float32]) -> list[dict[str, Any]]:
         traffic = self._simulation.traffic
@@ -130,7 +163,9 @@ class TrafficSignalVecEnv(VecEnv):
             for copy in range(self.num_envs)
         ]
         settings = self.settings
-        scenarios = draw_scenarios(addresses, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s)
+        scenarios = draw_scenarios(
+            addresses, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s, ranges=settings.learning.demand
+        )
         return CrossingSimulation(settings, scenarios)
 
     def get_state(self) -> dict[str, object]:

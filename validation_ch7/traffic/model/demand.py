@@ -124,9 +124,11 @@ def draw_scenario(
     return Scenario(address=address, arrivals_veh=arrivals, w_in_m_s=w_in)
 
 
-def draw_scenarios(addresses: Sequence[ScenarioAddress], *, episode_s: float, vf_m_s: float) -> tuple[Scenario, ...]:
+def draw_scenarios(
+    addresses: Sequence[ScenarioAddress], *, episode_s: float, vf_m_s: float, ranges: DemandRanges | None = None
+) -> tuple[Scenario, ...]:
     """Draw the demand at each address."""
-    return tuple(draw_scenario(address, episode_s=episode_s, vf_m_s=vf_m_s) for address in addresses)
+    return tuple(draw_scenario(address, episode_s=episode_s, vf_m_s=vf_m_s, ranges=ranges) for address in addresses)
 
 
 def _approach_rates(generator: np.random.Generator, ranges: DemandRanges, bins: int) -> Floats:

@@ -168,6 +168,7 @@ def predict_delays(
     closed_steps: int,
     start_up_lost_steps: int,
     widest: int,
+    backlog_weight: float,
     delay_veh_s: Floats,
     constants: Singles,
 ) -> None:
@@ -197,6 +198,8 @@ def predict_delays(
         closed_steps: Last steps of a change, without flow.
         start_up_lost_steps: First steps of a green, without flow.
         widest: Largest number of worlds in one block; results do not depend on it.
+        backlog_weight: Added to the delay for each approach: this times the square of the vehicles that are left
+            before its stop line at the end, in s/veh.
         delay_veh_s: Output, shape (n, candidates), vehicle-seconds.
         constants: Vector of the model's constants, in single precision.
     """
@@ -274,4 +277,10 @@ def predict_delays(
             )
         sum_delay(links[1:2], links[2:3], entries[1:2], N_LINKS, delays, constants)
         for place in range(worlds):
-            delay_veh_s[(first + place) // candidates, (first + place) % candidates] = delays[place]
+            squares = 0.0
+            for approach in range(N_APPROACHES):
+                lane = approach * width + place
+                left_veh = entries[0, lane] + links[0, lane] * constants[DX]
+                squares += left_veh * left_veh
+            row, column = (first + place) // candidates, (first + place) % candidates
+            delay_veh_s[row, column] = delays[place] + backlog_weight * squares

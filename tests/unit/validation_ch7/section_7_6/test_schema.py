@@ -69,7 +69,7 @@ def test_verify_trains_with_short_episodes(project_root: Path) -> None:
 def test_every_environment_key_of_the_card_reaches_the_crossing(project_root: Path) -> None:
     block = card_of(project_root).lineage.environment
     known = EnvironmentSettings.from_mapping(block).describe()
-    assert {field.name for field in fields(Crossing)} <= set(known)
+    assert {field.name for field in fields(Crossing)} - {"learning"} <= set(known)
     assert {name: known[name] for name in block} == block
 
 
@@ -129,3 +129,32 @@ def test_the_models_constants_are_the_same_in_the_schema_and_in_the_model() -> N
     traffic = TrafficParameters()
     assert (traffic.vf_m_s, traffic.link_length_m) == (FREE_SPEED_M_S, LINK_LENGTH_M)
     assert ARRIVAL_BIN_S == demand.ARRIVAL_BIN_S
+
+
+def test_the_block_learning_can_be_left_out_and_set_key_by_key(project_root: Path) -> None:
+    folder = project_root / "configs/sections"
+    plain = load_card(folder, "section_7_6")
+    assert "learning" not in plain.lineage.environment
+    changes = {"environment.learning.observation": "profile", "environment.learning.look_ahead.horizon_s": 90.0}
+    learning = load_card(folder, "section_7_6", changes).lineage.environment["learning"]
+    assert learning["observation"] == "profile" and "demand" not in learning
+    assert learning["look_ahead"]["horizon_s"] == 90.0 and learning["look_ahead"]["gap_s"] == 1.5
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("environment.learning.observation", "profil"),
+        ("environment.learning.observe", "profile"),
+        ("environment.learning.demand.peak_veh_h", [700.0, 300.0]),
+        ("environment.learning.demand.peak_veh_h", [300.0]),
+        ("environment.learning.look_ahead.delays_s", [3.0, 6.0]),
+        ("environment.learning.look_ahead.delays_s", [0.0]),
+        ("environment.learning.look_ahead.horizon_s", 0.0),
+        ("environment.learning.look_ahead.backlog_weight", -1.0),
+        ("environment.learning.look_ahead.every", 0),
+    ],
+)
+def test_wrong_values_of_the_block_learning_are_refused(project_root: Path, key: str, value: Any) -> None:
+    with pytest.raises(BadInput, match=key.rpartition(".")[2]):
+        load_card(project_root / "configs/sections", "section_7_6", {key: value})

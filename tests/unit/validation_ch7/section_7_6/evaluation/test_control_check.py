@@ -7,6 +7,7 @@ import pytest
 
 from validation_ch7.section_7_6_rl_performance.evaluation import control_check as controllability
 from validation_ch7.section_7_6_rl_performance.evaluation.control_check import control_faults
+from validation_ch7.traffic.env.senses import Senses
 from validation_ch7.traffic.signal.two_phase import TwoPhaseSignal
 
 
@@ -27,6 +28,7 @@ def test_an_observation_without_information_is_reported(monkeypatch: pytest.Monk
         value = 1.0 if blindness == "constant" else simulation.steps_done
         return np.full((simulation.batch, 15), value, dtype=np.float32)
 
-    monkeypatch.setattr(controllability, "observe", blind)
+    senses = Senses(n_features=15, observe=blind, relative=False)
+    monkeypatch.setattr(controllability, "senses_of", lambda settings: senses)
     (fault,) = control_faults({})
     assert "observation" in fault and ("blind" in fault) == (blindness == "constant")

@@ -1,0 +1,55 @@
+"""What a change of the phase saves now, by prediction with the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from validation_ch7.section_7_6_rl_performance.controllers.actuated import ActuatedController
+from validation_ch7.section_7_6_rl_performance.controllers.look_ahead import LookAhead, predicted_delays_veh_s
+from validation_ch7.traffic.env.settings import EnvironmentSettings
+from validation_ch7.traffic.env.simulation import CrossingSimulation
+from validation_ch7.traffic.model.arz import Floats
+
+_SCALE_VEH_S = 10.0
+
+
+class Teacher:
+    """Predicts the delay of a change now and of the best plan that keeps the phase, and subtracts the two.
+
+    Args:
+        settings: The crossing; `learning.look_ahead` holds the arguments of `LookAhead` and `every`: each crossing is
+            predicted at every so many decisions, the crossings of a batch in turn.
+
+    Raises:
+        ValueError: The first delay is not 0, there is no other one, or another value is invalid.
+    """
+
+    def __init__(self, settings: EnvironmentSettings) -> None:
+        block: Mapping[str, Any] = settings.learning.look_ahead or {}
+        given = {name: tuple(value) if name == "delays_s" else value for name, value in block.items()}
+        self._every = int(given.pop("every", 1))
+        self._look = LookAhead(**given)
+        if self._every < 1 or self._look.delays_s[0] != 0.0 or not all(self._look.delays_s[1:] or (0.0,)):
+            raise ValueError(f"look_ahead needs every >= 1 and delays_s of 0 and longer times, not {dict(block)}")
+        self._base = ActuatedController(gap_s=self._look.gap_s, max_green_s=self._look.max_green_s)
+        self._decision_steps = settings.steps("decision_s")
+
+    def __call__(self, simulation: CrossingSimulation) -> Floats:
+        """Delay that a change saves now, shape (batch,), in 10 vehicle-seconds; NaN where it is not predicted."""
+        signal = simulation.signal
+        turn = simulation.steps_done // self._decision_steps + np.arange(simulation.batch)
+        where = (signal.green_steps >= signal.times.min_green_steps) & (turn % self._every == 0)
+        delays_veh_s = predicted_delays_veh_s(simulation, self._look, where)
+        base_keeps = self._base.decide(simulation) == signal.phase
+        base_veh_s = np.where(base_keeps, delays_veh_s[:, -1], np.inf)
+        kept_veh_s = np.minimum(delays_veh_s[:, 1:-1].min(axis=1), base_veh_s)
+        saved: Floats = (kept_veh_s - delays_veh_s[:, 0]) / _SCALE_VEH_S
+        return saved
+
+
+def teacher_of(settings: EnvironmentSettings) -> Teacher | None:
+    """The teacher of a card, None if it does not ask for one."""
+    return None if settings.learning.look_ahead is None else Teacher(settings)
