@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,14 +30,29 @@ CRITERIA = {"baseline": "fixed_time", "min_delay_reduction_pct": 10.0, "min_trai
 Results = dict[str, EvaluationResult]
 
 
-def judged(found: Results, *, least_pct: float = 10.0, n: int = 60, **training: Any) -> Judgement:
+def judged(
+    found: Results, *, least_pct: float = 10.0, n: int = 60, reservations: Sequence[str] = (), **training: Any
+) -> Judgement:
     return judge(
         found,
         criteria={**CRITERIA, "min_delay_reduction_pct": least_pct},
         training={**TRAINING, **training},
         settings=EnvironmentSettings(),
         bootstrap=Bootstrap(n_scenarios=n, seed=0, n_resamples=1000),
+        reservations=reservations,
     )
+
+
+def test_a_reservation_is_a_reason_beside_any_verdict_and_changes_none() -> None:
+    for least_pct, verdict in ((10.0, Verdict.SUPPORTED), (60.0, Verdict.NOT_SUPPORTED)):
+        plain, beside = (
+            judged(results(), least_pct=least_pct),
+            judged(results(), least_pct=least_pct, reservations=["Edge."]),
+        )
+        assert plain.verdict is beside.verdict is verdict
+        assert set(beside.reasons) - set(plain.reasons) == {"Edge."}
+    invalid = judged(results(), reservations=["Edge."], gradient_updates=0)
+    assert invalid.verdict is Verdict.INVALID and invalid.reasons[-1] == "Edge."
 
 
 def test_a_sound_comparison_is_supported_with_its_numbers() -> None:
