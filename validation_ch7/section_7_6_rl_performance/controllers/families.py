@@ -1,8 +1,8 @@
 """The tuned controllers: how each is built from its parameters, and which parameters are tried.
 
 Every searched family has 25 candidates, so that none has the advantage of a finer search. Rollout is not searched: it
-improves actuated control with the parameters chosen for that, and how far it looks ahead was fixed beforehand. One of
-its candidates costs about thirty times one of another family, and a search could only make it stronger.
+has the parameters that were chosen for actuated control, and a look-ahead that is the same for every card. One of its
+candidates takes thirty times as long as one of another family, and a search could only make it stronger.
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ class LookAhead:
         max_green_s: Its longest green in s.
         delays_s: Time until the switch of each candidate, in s. The last candidate, which is not listed, has no switch
             of its own: actuated control decides from the start.
-        horizon_s: Length of the prediction in s.
+        horizon_s: Length of the prediction in s. On 40 tuning scenarios 60, 90, 120 and 180 s gave 3.4, 4.1, 4.4 and
+            4.5 % less delay than actuated control; 60 s more in the four hours with most delay, 120 s less.
         memory_s: How far back the mean arrivals go, in s.
         backlog_weight: Cost of the squared vehicles left on each approach at the end, in s/veh: delay beyond the
             horizon.
@@ -42,7 +43,7 @@ class LookAhead:
     gap_s: float
     max_green_s: float
     delays_s: tuple[float, ...] = (0.0, 3.0, 6.0, 12.0)
-    horizon_s: float = 60.0
+    horizon_s: float = 120.0
     memory_s: float = 240.0
     backlog_weight: float = 0.0
 

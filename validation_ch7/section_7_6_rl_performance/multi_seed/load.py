@@ -17,6 +17,7 @@ from orchestrator.kernel.outcome import KernelEnding, Verdict
 from orchestrator.kernel.reporting.trial_report import CampaignReport, TrialReport, read_account
 from orchestrator.kernel.session.manifest import Manifest, read_manifest
 from orchestrator.kernel.wire import MANIFEST_NAME
+from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
 from validation_ch7.section_7_6_rl_performance.write_results import SCENARIOS_NAME
 from validation_ch7.traffic.model.arz import Floats
 
@@ -108,6 +109,12 @@ def read_training(folder: Path, manifest: Manifest, variant: str | None = None) 
     spec, lineage = manifest.spec, manifest.spec["lineage"]
     path = folder / spec["section_dir"] / "data" / "metrics" / SCENARIOS_NAME
     measured = _by_controller(path.read_text("utf-8"), manifest, ("delay_s_per_veh", *ALSO))
+    missing = [name for name in CLASSICAL if name not in measured["delay_s_per_veh"]]
+    if missing:
+        raise PoolRefused(
+            f"{folder.name} has no result of {', '.join(missing)}: it was made by other code. Run the training again,"
+            " or evaluate it with the code that made it."
+        )
     crossing = {name: value for name, value in lineage["environment"].items() if name != OF_THE_POLICY}
     return Training(
         variant=variant or lineage["algorithm"],

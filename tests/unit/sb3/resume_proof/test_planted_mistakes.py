@@ -228,3 +228,5 @@ def test_a_planted_mistake_ends_invalid_with_its_reason(
 def test_the_section_without_a_mistake_is_valid(sound: SectionOutcome) -> None:
     assert sound.ending is KernelEnding.FINISHED
     assert sound.verdict is not Verdict.INVALID, sound.verdict_reasons
+    # With two candidates each, every choice is at the end of its grid, and a reader of the verdict must see that.
+    assert any("the end of its grid" in text for text in sound.verdict_reasons)

@@ -18,6 +18,8 @@ MEAN_DELAY_S = {
     "actuated": 20.0,
     "max_pressure": 25.0,
     "longest_queue": 24.0,
+    "sotl": 22.0,
+    "rollout": 19.5,
     "constant_ns": 480.0,
     "constant_ew": 450.0,
     "random": 37.0,

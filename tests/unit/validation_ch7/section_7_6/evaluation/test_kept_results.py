@@ -74,14 +74,17 @@ def second(
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the controllers that are measured from here on; candidates of a tuning count as `tune`."""
     names: list[str] = []
-    for module, name in ((comparison_module, None), (tuning, "tune")):
-        evaluate = module.evaluate
+    for module, function, name in (
+        (comparison_module, "evaluate", None),
+        (tuning, "delays_side_by_side", "tune"),
+    ):
+        measure = getattr(module, function)
 
-        def noted(controller: Any, *args: Any, _evaluate: Any = evaluate, _name: Any = name, **kwargs: Any) -> Any:
+        def noted(controller: Any, *args: Any, _measure: Any = measure, _name: Any = name, **kwargs: Any) -> Any:
             names.append(_name or controller.name)
-            return _evaluate(controller, *args, **kwargs)
+            return _measure(controller, *args, **kwargs)
 
-        monkeypatch.setattr(module, "evaluate", noted)
+        monkeypatch.setattr(module, function, noted)
     return names
 
 
@@ -105,7 +108,7 @@ def test_second_session_measures_the_policy_alone(
     assert found.from_session == dict.fromkeys(BASELINE_NAMES, FIRST)
     assert {one.from_session for one in found.tuned.values()} == {FIRST}
     assert same_results(found, first[2]) and found.repeat_faults == []
-    assert any("8 baselines are from session run-1/s01" in line for line in test_bench.output)
+    assert any("10 baselines are from session run-1/s01" in line for line in test_bench.output)
 
 
 def _without_mark(value: Any) -> Any:
@@ -129,8 +132,8 @@ def test_verdict_with_kept_results_is_the_same_but_for_the_mark(
         assert latex.count("from session run-1/s01") == len(comparison.from_session)
         shutil.rmtree(tmp_path / "working")
     kept, fresh = written
-    assert [row["from_session"] for row in fresh["controllers"].values()] == [None] * 9
-    assert [row["from_session"] for row in kept["controllers"].values()] == [None, *[FIRST] * 8]
+    assert [row["from_session"] for row in fresh["controllers"].values()] == [None] * 11
+    assert [row["from_session"] for row in kept["controllers"].values()] == [None, *[FIRST] * 10]
     assert _without_mark(kept) == _without_mark(fresh)
 
 

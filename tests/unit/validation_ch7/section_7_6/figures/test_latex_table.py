@@ -37,7 +37,7 @@ def test_the_rows_have_the_numbers_of_the_results() -> None:
     compared = results()
     text, _ = table(compared)
     rows = body(text)
-    assert [row[0] for row in rows[:2]] == ["learned policy", "fixed time (tuned)"] and len(rows) == 9
+    assert [row[0] for row in rows[:2]] == ["learned policy", "fixed time (tuned)"] and len(rows) == 11
     assert rows[0][1] == f"${compared['rl'].delay_s_per_veh.mean():.1f}$" and rows[0][7:] == ["$0.70$", "$98.0$"]
     less = 100.0 * (1.0 - compared["rl"].delay_s_per_veh.mean() / compared["fixed_time"].delay_s_per_veh.mean())
     assert rows[0][4] == f"${less:.1f}$" and rows[1][4:7] == ["--", "--", "--"]

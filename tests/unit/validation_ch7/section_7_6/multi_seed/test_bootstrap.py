@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from orchestrator.kernel.outcome import Verdict
+from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
 from validation_ch7.section_7_6_rl_performance.multi_seed.bootstrap import (
     PoolBootstrap,
     pooled_improvement,
@@ -235,8 +236,7 @@ RECIPE = ("target_steps", "hyper_parameters", "decision_s")
 
 
 def training(algorithm: str, seed: int, *, share: float = 0.7, **changes: object) -> Training:
-    others = ("fixed_time", "webster", "actuated", "max_pressure", "longest_queue")
-    delays_s: dict[str, Floats] = {name: BASELINE * (1.0 - 0.05 * place) for place, name in enumerate(others)}
+    delays_s: dict[str, Floats] = {name: BASELINE * (1.0 - 0.05 * place) for place, name in enumerate(CLASSICAL)}
     own = np.random.default_rng(seed).uniform(0.98, 1.02, 20)
     terms: dict[str, object] = {
         "environment": {"dx_m": 10.0},
@@ -302,7 +302,7 @@ def test_the_report_lists_all_controllers_sorted_by_delay() -> None:
     report = pool_markdown(found)
     rows = [line for line in report.partition("\n\nDelay up to")[0].splitlines() if "[" in line and line[0] == "|"]
     means = [float(row.split("|")[3].split("[")[0]) for row in rows]
-    assert len(rows) == 7 and means == sorted(means)
+    assert len(rows) == 2 + len(CLASSICAL) and means == sorted(means)
     assert "* DQN: **supported**" in report and "| **PPO** | 30.0" in report.replace("29.9", "30.0").replace(
         "30.1", "30.0"
     )

@@ -85,7 +85,7 @@ def test_every_row_of_every_table_has_the_stamp() -> None:
 def test_the_scenario_table_has_every_value_exactly() -> None:
     found = results()
     rows = read(scenarios_csv(found, STAMP))
-    assert len(rows) == 9 * 60
+    assert len(rows) == 11 * 60
     delays = [float(row["delay_s_per_veh"]) for row in rows if row["controller"] == "fixed_time"]
     assert delays == found["fixed_time"].delay_s_per_veh.tolist()  # bit for bit
     assert [int(row["scenario"]) for row in rows[:60]] == list(range(60))

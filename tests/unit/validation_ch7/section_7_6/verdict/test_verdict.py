@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,14 +30,29 @@ CRITERIA = {"baseline": "fixed_time", "min_delay_reduction_pct": 10.0, "min_trai
 Results = dict[str, EvaluationResult]
 
 
-def judged(found: Results, *, least_pct: float = 10.0, n: int = 60, **training: Any) -> Judgement:
+def judged(
+    found: Results, *, least_pct: float = 10.0, n: int = 60, reservations: Sequence[str] = (), **training: Any
+) -> Judgement:
     return judge(
         found,
         criteria={**CRITERIA, "min_delay_reduction_pct": least_pct},
         training={**TRAINING, **training},
         settings=EnvironmentSettings(),
         bootstrap=Bootstrap(n_scenarios=n, seed=0, n_resamples=1000),
+        reservations=reservations,
     )
+
+
+def test_a_reservation_is_a_reason_beside_any_verdict_and_changes_none() -> None:
+    for least_pct, verdict in ((10.0, Verdict.SUPPORTED), (60.0, Verdict.NOT_SUPPORTED)):
+        plain, beside = (
+            judged(results(), least_pct=least_pct),
+            judged(results(), least_pct=least_pct, reservations=["Edge."]),
+        )
+        assert plain.verdict is beside.verdict is verdict
+        assert set(beside.reasons) - set(plain.reasons) == {"Edge."}
+    invalid = judged(results(), reservations=["Edge."], gradient_updates=0)
+    assert invalid.verdict is Verdict.INVALID and invalid.reasons[-1] == "Edge."
 
 
 def test_a_sound_comparison_is_supported_with_its_numbers() -> None:
@@ -64,10 +80,10 @@ def test_the_verdict_depends_on_the_whole_interval(least_pct: float, verdict: Ve
 
 def test_the_best_other_controller_is_named_beside_a_weaker_baseline() -> None:
     words = " ".join(judged(results()).reasons)
-    assert re.search(r"The best of the other controllers is actuated with 20\.\d\d \[\S+ \S+\] s/veh\.", words)
-    words = " ".join(judged(results(webster=19.0)).reasons)
-    assert "The best of the other controllers is webster with 19." in words
+    assert "The best of the other controllers is rollout with 19." in words
     assert re.search(r"s/veh: rl delays by 1\d\.\d\d \[.*\] % more\.", words)
+    words = " ".join(judged(results(rollout=21.0)).reasons)
+    assert re.search(r"The best of the other controllers is actuated with 20\.\d\d \[\S+ \S+\] s/veh\.", words)
     assert "best of the other" not in " ".join(judged(results(fixed_time=19.0)).reasons)
 
 
