@@ -51,12 +51,14 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
         if markdown:
             from orchestrator.cli.output.live_table import live_lines
             from orchestrator.wiring.campaigns import curves_so_far
+            from orchestrator.wiring.verdict_sentences import verdict_sentences
 
             curves, troubles = curves_so_far(project, trials)
             console.say(
                 f"### {campaign.title or campaign.campaign}", "", *markdown_lines(rows, forecast.standings, curves), ""
             )
             console.say(*(f"* {one}" for one in live_lines(in_flight)))
+            console.say(*(f"* {line}" for line in verdict_sentences(project, forecast.standings)))
             console.say(*troubles, *(f"* {line}" for line in failure_lines(forecast.standings, autopsies)))
         else:
             console.say(

@@ -169,11 +169,12 @@ def _claim(variant: Variant, criterion: Criteria, bootstrap: PoolBootstrap) -> C
     compared = dict.fromkeys([*CLASSICAL, criterion.baseline])
     beside = {name: _beside(delays_s, own[name], bootstrap) for name in compared}
     tail = _tail(variant, delays_s, criterion, bootstrap)
-    findings = tail_findings(tail, criterion, who=variant.label)
+    seeds = tuple(training.seed for training in variant.trainings)
+    findings = tail_findings(tail, criterion, who=variant.label, seeds=seeds)
     verdict, reason = _verdict(beside[criterion.baseline].reduction_pct, criterion, len(delays_s), findings)
     return Claim(
         label=variant.label,
-        seeds=tuple(training.seed for training in variant.trainings),
+        seeds=seeds,
         mean_s=pooled_mean(delays_s, bootstrap),
         iqm_s=pooled_iqm(delays_s, bootstrap),
         by_seed_s=tuple(float(mean_s) for mean_s in delays_s.mean(axis=1)),

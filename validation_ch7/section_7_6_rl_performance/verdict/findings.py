@@ -6,9 +6,9 @@ refutes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from orchestrator.kernel.outcome import Verdict
 from validation_ch7.section_7_6_rl_performance.schema import Criteria
@@ -63,7 +63,9 @@ class Finding:
         }
 
 
-def tail_findings(tail: Tail, criterion: Criteria, *, who: str, first_scenario: int = 0) -> tuple[Finding, ...]:
+def tail_findings(
+    tail: Tail, criterion: Criteria, *, who: str, first_scenario: int = 0, seeds: Sequence[int] = ()
+) -> tuple[Finding, ...]:
     """The criteria of the tail that the card states, each with its result.
 
     Args:
@@ -71,14 +73,17 @@ def tail_findings(tail: Tail, criterion: Criteria, *, who: str, first_scenario: 
         criterion: The criteria of the card.
         who: Name of the policy in the sentences.
         first_scenario: Index of the first scenario.
+        seeds: Seed of each training; empty for a single one.
     """
-    return tuple(_findings(tail, criterion, who, first_scenario))
+    return tuple(_findings(tail, criterion, who, first_scenario, seeds))
 
 
-def _findings(tail: Tail, criterion: Criteria, who: str, first_scenario: int) -> Iterator[Finding]:
+def _findings(
+    tail: Tail, criterion: Criteria, who: str, first_scenario: int, seeds: Sequence[int]
+) -> Iterator[Finding]:
     baseline = criterion.baseline
     if criterion.max_delay_ratio is not None:
-        yield _ratio_finding(tail, criterion.max_delay_ratio, who, baseline, first_scenario)
+        yield _ratio_finding(tail, criterion, who, first_scenario, seeds)
     intervals = (
         (
             "min_hardest_reduction_pct",
@@ -102,20 +107,22 @@ def _findings(tail: Tail, criterion: Criteria, who: str, first_scenario: int) ->
         yield _finding("min_better_pct", least, tail.better_pct, text)
 
 
-def _ratio_finding(tail: Tail, most: float, who: str, baseline: str, first_scenario: int) -> Finding:
+def _ratio_finding(tail: Tail, criterion: Criteria, who: str, first_scenario: int, seeds: Sequence[int]) -> Finding:
+    most, baseline = cast("float", criterion.max_delay_ratio), criterion.baseline
     training, scenario = tail.largest_at
-    n_trainings = len(tail.ratios)
-    of_training = f" of training {training + 1} of {n_trainings}" if n_trainings > 1 else ""
+    of_seed = f" of seed {seeds[training]}" if seeds else ""
     own_s, of_baseline_s = tail.largest_s
     verdict = Verdict.SUPPORTED if tail.largest_ratio <= most else Verdict.NOT_SUPPORTED
     text = (
         f"max_delay_ratio is {_WORDS[verdict]}: the largest ratio is {tail.largest_ratio:.2f}, in scenario"
-        f" {first_scenario + scenario}{of_training}, where {who} delays by {own_s:.2f} s/veh and {baseline} by"
+        f" {first_scenario + scenario}{of_seed}, where {who} delays by {own_s:.2f} s/veh and {baseline} by"
         f" {of_baseline_s:.2f} s/veh (allowed: {most:g}"
     )
     if verdict is Verdict.NOT_SUPPORTED:
+        n_trainings, n_scenarios = tail.ratios.shape
+        number = f"{n_trainings} x {n_scenarios}" if n_trainings > 1 else str(n_scenarios)
         above = int((tail.ratios > most).sum())
-        text += f"; exceeded by {tail.largest_ratio - most:.2f}, in {above} of {tail.ratios.size} scenarios"
+        text += f"; exceeded by {tail.largest_ratio - most:.2f}, in {above} of {number} scenarios"
     only = Estimate(value=tail.largest_ratio, low=tail.largest_ratio, high=tail.largest_ratio)
     return Finding(criterion="max_delay_ratio", required=most, measured=only, verdict=verdict, text=f"{text})")
 

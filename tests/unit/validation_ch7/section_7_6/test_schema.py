@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+import re
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ from orchestrator.core.errors import BadInput
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.session.spec import SessionSpec
-from orchestrator.kernel.schema import own_values
+from orchestrator.kernel.schema import own_values, read
 from orchestrator.stores.section.card_yaml import load_card
 from validation_ch7.section_7_6_rl_performance.schema import (
     ARRIVAL_BIN_S,
     FREE_SPEED_M_S,
     LINK_LENGTH_M,
+    Criteria,
     Crossing,
     Schema,
 )
@@ -123,6 +125,40 @@ def test_all_values_that_do_not_fit_are_named_at_once(project_root: Path) -> Non
         "min_delay_reduction_pct must lie in [0, 100), not 100.0",
     ):
         assert words in str(fault.value), words
+
+
+def test_the_criteria_of_the_tail_are_optional_and_absent_from_the_spec_if_left_out(project_root: Path) -> None:
+    """So the question of an older card, and its digest, stay what they were."""
+    card = card_of(project_root)
+    tail = {"max_delay_ratio", "min_hardest_reduction_pct", "min_worst_approach_reduction_pct", "min_better_pct"}
+    assert tail < set(card.criteria_values)  # the shipped card states them
+    older = {name: value for name, value in card.criteria_values.items() if name not in tail | {"hardest_pct"}}
+    read_again = replace(card, criteria=read(Criteria, older, place="criteria"))
+    assert read_again.criteria_values == older == spec_of(read_again)["criteria"]
+    assert set(older) == {"baseline", "min_delay_reduction_pct", "min_trainings"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"max_delay_ratio": 0.0}, "max_delay_ratio must be above 0 and finite, not 0.0"),
+        ({"max_delay_ratio": float("nan")}, "max_delay_ratio must be above 0 and finite, not nan"),
+        ({"max_delay_ratio": True}, "max_delay_ratio"),
+        ({"max_delay_ratio": "1.5"}, "max_delay_ratio"),
+        ({"min_hardest_reduction_pct": 100.0}, "min_hardest_reduction_pct must lie in [-100, 100), not 100.0"),
+        ({"min_worst_approach_reduction_pct": -101.0}, "min_worst_approach_reduction_pct must lie in [-100, 100)"),
+        ({"min_better_pct": 100.5}, "min_better_pct must lie in [0, 100], not 100.5"),
+        ({"min_better_pct": [95.0]}, "min_better_pct"),
+        ({"hardest_pct": 0.0, "min_hardest_reduction_pct": 0.0}, "hardest_pct must lie in (0, 100], not 0.0"),
+        ({"hardest_pct": 5.0}, "hardest_pct has no effect without min_hardest_reduction_pct"),
+        ({"max_ratio": 1.5}, "unknown key criteria.max_ratio"),
+    ],
+    ids=str,
+)
+def test_wrong_criteria_of_the_tail_are_refused(changes: dict[str, Any], message: str) -> None:
+    block = {"baseline": "actuated", "min_delay_reduction_pct": 3.0, "min_trainings": 10, **changes}
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read(Criteria, block, place="criteria")
 
 
 def test_the_models_constants_are_the_same_in_the_schema_and_in_the_model() -> None:

@@ -71,6 +71,22 @@ def test_an_invalid_comparison_is_marked_in_the_printed_table() -> None:
     assert "Invalid" not in table(results())[0]
 
 
+def test_the_table_says_where_actuated_control_stands_and_which_criterion_is_missed() -> None:
+    tail = {"max_delay_ratio": 0.5, "min_better_pct": 95.0}
+    compared = results()
+    judgement = judge(
+        compared, criteria={**CRITERIA, **tail}, training=TRAINING, settings=EnvironmentSettings(), bootstrap=BOOTSTRAP
+    )
+    rows = comparison_rows(compared, baseline="fixed_time", bootstrap=BOOTSTRAP)
+    text = comparison_latex(rows, baseline="fixed_time", judgement=judgement, stamp=STAMP)
+    notes = [line for line in text.splitlines() if r"\multicolumn{9}{p{" in line]
+    assert len(notes) == 3 and judgement.verdict is Verdict.NOT_SUPPORTED
+    assert r"\% more delay than the tuned actuated controller." in notes[0]
+    assert r"max\_delay\_ratio is missed: " in notes[1] and "exceeded by 0." in notes[1]
+    assert r"min\_better\_pct is met: " in notes[2]
+    assert text.index(notes[2]) < text.index(r"\bottomrule") and text.count("{") == text.count("}")
+
+
 def test_special_characters_are_escaped() -> None:
     assert latex_text("a_b 5 % & {x} ~^\\$#") == (
         r"a\_b 5 \% \& \{x\} \textasciitilde{}\textasciicircum{}\textbackslash{}\$\#"

@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tiny_world import SECTION_DIR
 
 from orchestrator.kernel.files.digests import sha256_file
+from orchestrator.kernel.outcome import Verdict
 from orchestrator.kernel.reporting.trial_report import (
     CampaignReport,
     CurvePoint,
@@ -24,8 +26,13 @@ from orchestrator.kernel.wire import EVENTS_NAME, MANIFEST_NAME
 from orchestrator.stores.reporting.section_report import statement_in
 from tests.unit.validation_ch7.section_7_6.test_entry import crossing_spec, through_the_boot
 from validation_ch7.section_7_6_rl_performance.multi_seed.__main__ import main
+from validation_ch7.section_7_6_rl_performance.multi_seed.bootstrap import PoolBootstrap
+from validation_ch7.section_7_6_rl_performance.multi_seed.claims import pool_experiment
+from validation_ch7.section_7_6_rl_performance.multi_seed.grouping import experiments_of
+from validation_ch7.section_7_6_rl_performance.multi_seed.latex import tail_latex
 from validation_ch7.section_7_6_rl_performance.multi_seed.load import PoolRefused, finished_trainings
 from validation_ch7.section_7_6_rl_performance.multi_seed.provenance import account_markdown
+from validation_ch7.section_7_6_rl_performance.multi_seed.report import pool_json, pool_markdown, statement_json
 
 
 def spec_of_seed(seed: int) -> dict[str, Any]:
@@ -183,6 +190,33 @@ def test_a_campaign_report_has_curves_tables_and_origins(results: Path, tmp_path
     assert (folder / "delays.pdf").read_bytes().startswith(b"%PDF") and b"CreationDate" not in (
         folder / "delays.pdf"
     ).read_bytes()
+
+
+def test_a_missed_criterion_of_the_tail_is_in_every_file_of_a_report(sessions: Path) -> None:
+    """With ten trainings; the files are written as for a campaign."""
+    first, _ = finished_trainings(sessions, profile="quick")
+    of_baseline = first.delays_s["fixed_time"]
+    delays = dict(first.delays_s) | {"rl": 0.5 * of_baseline * np.linspace(0.98, 1.02, of_baseline.size)}
+    bad = delays | {"rl": np.where(np.arange(of_baseline.size) == 7, 2.0, 0.5) * of_baseline}
+    criteria = {**first.terms["criteria"], "max_delay_ratio": 1.5, "min_better_pct": 50.0}
+    trainings = [
+        replace(first, seed=seed, delays_s=bad if seed == 3 else delays, terms={**first.terms, "criteria": criteria})
+        for seed in range(10)
+    ]
+    (experiment,) = experiments_of(trainings)
+    pool = pool_experiment(experiment, PoolBootstrap(seed=0, n_resamples=200))
+    (claim,) = pool.claims
+    assert claim.verdict is Verdict.NOT_SUPPORTED
+    assert claim.reason.endswith("reaches it. The claim is not supported for its tail: max_delay_ratio is missed")
+    sentence = "max_delay_ratio is missed: the largest ratio is 2.00, in scenario 7 of seed 3, where DQN delays by "
+    markdown, plain, said = pool_markdown(pool), pool_json(pool), statement_json([pool])
+    assert f"  * {sentence}" in markdown and "| **DQN** | 2.00 | " in markdown
+    assert said["verdict"] == "not_supported" and said["lines"][1].startswith(sentence)
+    missed, met = plain["variants"]["DQN"]["findings"]
+    assert missed["missed_by"] == pytest.approx(0.5) and (met["verdict"], met["missed_by"]) == ("supported", 0.0)
+    assert json.loads(json.dumps(plain))["variants"]["DQN"]["tail"]["largest_at"] == [3, 7]
+    latex = tail_latex(pool, ["origin"])
+    assert r"max\_delay\_ratio is missed: the largest ratio is 2.00" in latex and latex.count("{") == latex.count("}")
 
 
 def test_a_differing_repeated_evaluation_is_reported_despite_an_exact_grade(results: Path, tmp_path: Path) -> None:

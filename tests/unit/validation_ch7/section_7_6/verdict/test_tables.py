@@ -73,6 +73,29 @@ def test_table_and_verdict_have_the_same_reduction() -> None:
     assert report["controllers"]["constant_ns"]["delay_reduction_pct"] < -1000.0
 
 
+def test_the_table_has_the_tail_and_actuated_control_of_every_controller() -> None:
+    found, rows = results(), {row["controller"]: row for row in rows_of(results())}
+    own, of_baseline = (found[name].delay_s_per_veh for name in ("rl", "fixed_time"))
+    assert rows["rl"]["delay_ratio_max"] == (own / of_baseline).max()
+    assert rows["rl"]["hardest_reduction_pct_ci95_low"] < 30.0 < rows["rl"]["hardest_reduction_pct_ci95_high"]
+    assert rows["rl"]["worst_approach_reduction_pct"] == pytest.approx(30.0, abs=1.0)
+    assert rows["rl"]["delay_reduction_against_actuated_pct"] == pytest.approx(-5.0, abs=1.0)
+    assert rows["rl"]["longest_forced_s"] == 60.0 and rows["constant_ns"]["longest_forced_s"] == 3000.0
+    assert rows["fixed_time"]["delay_ratio_max"] is None and rows["fixed_time"]["hardest_reduction_pct"] is None
+    assert rows["actuated"]["delay_reduction_against_actuated_pct"] is None
+    report = report_of(found)
+    assert report["against_actuated_pct"]["value"] == rows["rl"]["delay_reduction_against_actuated_pct"]
+    assert report["criteria_of_the_tail"] == []
+
+
+def test_a_worst_approach_that_is_not_a_number_leaves_the_tail_empty() -> None:
+    sound = results()
+    bad = spoilt(sound, "rl", worst_approach_s_per_veh=with_value(sound["rl"].worst_approach_s_per_veh, math.nan))
+    row = json.loads(json.dumps(report_of(bad), allow_nan=False))["controllers"]["rl"]
+    assert row["delay_ratio_max"] is None and row["worst_approach_reduction_pct"] is None
+    assert row["delay_reduction_pct"] > 25.0
+
+
 def test_every_row_of_every_table_has_the_stamp() -> None:
     found = results()
     stamp = {**STAMP, "checkpoint_digest": None}
