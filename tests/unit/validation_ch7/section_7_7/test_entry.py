@@ -97,7 +97,7 @@ def test_without_a_policy_the_classical_controllers_are_evaluated(tmp_path: Path
     metrics = tmp_path / "a" / tiny_world.SECTION_DIR / "data/metrics"
     content = json.loads((metrics / "robustness.json").read_text(encoding="utf-8"))
     assert [(row["family"], row["controller"]) for row in content["rows"]] == [
-        (family, name) for family in CONDITIONS for name in ("actuated", "fixed_time")
+        (family, name) for family in CONDITIONS for name in ("fixed_time", "actuated")
     ]
     assert content["tuned"]["actuated"]["n_tuning_scenarios"] == 1 and content["policies"] == {}
     for path in metrics.iterdir():
