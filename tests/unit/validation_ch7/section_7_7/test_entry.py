@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import tiny_world
 import yaml
-from made_study import CARD, environment, make_best_model
+from made_study import CARD, environment
 
 from orchestrator.kernel.files.atomic import write_json
 from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, Verdict
 from orchestrator.kernel.session.context import SessionContext
+from tests.doubles.best_models import make_best_model
 from validation_ch7.section_7_7_robustness import entry
 from validation_ch7.section_7_7_robustness.collect import collect
 from validation_ch7.section_7_7_robustness.evaluation import study
