@@ -43,15 +43,22 @@ def run(context: SessionContext) -> SectionOutcome:
     say(f"Policies: {', '.join(policy.name for policy in setting.policies)}" if setting.policies else WITHOUT_POLICY)
     say(f"{len(setting.conditions)} conditions of {setting.n_hours} hours; severity 0 is nominal")
     with session(context=context) as training:
-        kept = KeptEvaluations(training)
-        try:
-            study = conduct(setting, kept, _session(context, training))
-        except LeftStudy:
-            say(f"{kept.n_measured} evaluations more are kept; the next session continues")
-            return _left(context, training)
-        if kept.n_found:
-            say(f"{kept.n_found} evaluations are from earlier sessions")
-        return _concluded(context, training, study, own)
+        outcome = _evaluate(context, training, setting, own)
+    if outcome.verdict is not None:
+        say(f"Verdict: {outcome.verdict.value}. {outcome.verdict_reasons[0]}")
+    return outcome
+
+
+def _evaluate(context: SessionContext, training: Run, setting: Setting, own: Schema) -> SectionOutcome:
+    kept = KeptEvaluations(training)
+    try:
+        study = conduct(setting, kept, _session(context, training))
+    except LeftStudy:
+        context.reporter.say(f"{kept.n_measured} evaluations more are kept; the next session continues")
+        return _left(context, training)
+    if kept.n_found:
+        context.reporter.say(f"{kept.n_found} evaluations are from earlier sessions")
+    return _concluded(context, training, study, own)
 
 
 def setting_of(spec: Mapping[str, Any], own: Schema, policies: Path) -> Setting:
@@ -106,6 +113,5 @@ def _concluded(context: SessionContext, training: Run, study: Study, own: Schema
     judgement, summary = conclude(context, study, own.criteria)
     training.finish()
     training.end()
-    context.reporter.say(f"Verdict: {judgement.verdict.value}. {judgement.reasons[0]}")
     outcome = training.outcome(verdict=judgement.verdict, verdict_reasons=judgement.reasons, summary=summary)
     return replace(outcome, ending=KernelEnding.FINISHED)

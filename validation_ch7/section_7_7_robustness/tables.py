@@ -131,12 +131,16 @@ def _cells(row: Row, *, first: bool) -> tuple[str, ...]:
         latex_text(row.condition.name.replace("_", " ")) if first else "",
         f"${row.condition.severity:g}$" if first and row.condition.family else "",
         latex_text(label_of(row.controller)),
-        _number(row.delay_s and row.delay_s.value, 1),
+        _value(row.delay_s, 1),
         _interval(row.delay_s, 1),
-        _number(row.ratio and row.ratio.value, 3),
+        _value(row.ratio, 3),
         _interval(row.ratio, 3),
         _number(row.better, 2),
     )
+
+
+def _value(estimate: Estimate | None, digits: int) -> str:
+    return _number(None if estimate is None else estimate.value, digits)
 
 
 def _interval(estimate: Estimate | None, digits: int) -> str:

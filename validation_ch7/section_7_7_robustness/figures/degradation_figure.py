@@ -144,8 +144,15 @@ def _label(drawn: Figure, panels: list[tuple[Axes, Family]], text: str) -> None:
     engine: Any = drawn.get_layout_engine()
     left, bottom, width, height = engine.get()["rect"]
     engine.set(rect=(left, bottom + strip, width, height - strip))
-    place = {"loc": "lower center", "bbox_to_anchor": (0.5, bottom)}
-    drawn.legend(handles, labels, **place, ncols=columns, frameon=False, fontsize=8.5)
+    drawn.legend(
+        handles,
+        labels,
+        loc="lower center",
+        bbox_to_anchor=(0.5, bottom),
+        ncols=columns,
+        frameon=False,
+        fontsize=8.5,
+    )
 
 
 def _hours(rows: Sequence[Row]) -> int:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,6 +14,10 @@ from validation_ch7.traffic.model.arz import Floats
 from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES
 
 Flags = npt.NDArray[np.bool_]
+
+MEASURING = ("count_vehicles", "count_along")
+"""Methods of `Intersection` that measure densities and speeds, as far as it has them. All others that read `rho` and
+`w` simulate ahead."""
 
 
 class SensedTraffic(Intersection):
@@ -32,6 +40,9 @@ class SensedTraffic(Intersection):
         self._true = traffic
         self._arrived = np.array(traffic._fields["arrived_veh"])
         self._readings = {name: np.array(self._fields[name]) for name in ("rho", "w")}
+        for name in MEASURING:
+            if hasattr(Intersection, name):
+                setattr(self, name, partial(self._measured, getattr(Intersection, name)))
 
     def look(self, factor: Floats, stuck: Flags) -> None:
         """Read all detectors now.
@@ -61,11 +72,11 @@ class SensedTraffic(Intersection):
         for name in self._fields.keys() - new.keys() - readings.keys():
             self._fields[name] = np.array(true[name])
 
-    def count_vehicles(self, near_m: float) -> Floats:
-        """The counts of `Intersection.count_vehicles` as the detectors show them, shape (3, 4, batch)."""
+    def _measured(self, measure: Callable[..., Floats], *arguments: Any, **named: Any) -> Floats:
+        """The result of a measuring method of `Intersection` for what the detectors show."""
         possible = self._fields
         self._fields = {**possible, **self._readings}
         try:
-            return super().count_vehicles(near_m)
+            return measure(self, *arguments, **named)
         finally:
             self._fields = possible

@@ -114,16 +114,14 @@ def advance_blocks(
     gate = np.empty(queue_veh.shape[1])
     carried = np.empty((3, rho.shape[2]))
     room = np.empty((2, queue_veh.shape[1]))
-    lanes = queue_veh.shape[1]
-    crossings = lanes // N_APPROACHES
+    crossings = queue_veh.shape[1] // N_APPROACHES
     for block in range(first_block, end_block):
         first = block * crossings
         for step in range(first_step, first_step + n_steps):
             row = step // steps_per_bin
             set_gates(phase, green_steps, change_steps_left, closed_steps, start_up_lost_steps, first, gate)
             if limited:
-                last, exits = (rho[block, -1], w[block, -1]), (rho[block, 0, lanes:], w[block, 0, lanes:])
-                limit_stop_lines(*last, *exits, limit_veh_s[row, block], gate, constants)
+                limit_stop_lines(rho[block], w[block], limit_veh_s[row, block], gate, constants)
             if counts_stops:
                 remember_traffic(rho[block], w[block], rho_before, v_before, constants)
             advance_block(

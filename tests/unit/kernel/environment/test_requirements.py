@@ -19,6 +19,7 @@ PACKAGE_OF = {"PIL": "pillow", "yaml": "pyyaml"}  # import name -> package name,
 OPTIONAL = {"tensorboard"}  # without it there are no curves, and none are read back
 ENTRY = "validation_ch7.section_7_6_rl_performance.entry"
 SECTIONS = ("section_7_3", "section_7_6", "section_7_7")
+LOADS_POLICIES = {"section_7_7"}  # of every algorithm, by the name in their cards
 FOLDER = code_folder({"entry_point": ENTRY})
 
 
@@ -77,7 +78,7 @@ def test_a_section_requires_exactly_the_packages_that_it_imports(section: str, p
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
                 imported.add(node.module.split(".")[0])
-    if card.algorithms.names:
+    if card.algorithms.names or section in LOADS_POLICIES:
         imported |= {algorithm.library.split(".")[0] for algorithm in REGISTRY.values()}  # imported by its name
     imported = {PACKAGE_OF.get(name, name) for name in imported} - OPTIONAL
     foreign = imported - sys.stdlib_module_names - {"validation_ch7", "orchestrator"}

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import tiny_world
 import yaml
-from made_study import CARD, environment, make_best_model
+from made_study import CARD, environment
 
 from orchestrator.kernel.files.atomic import write_json
 from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, Verdict
 from orchestrator.kernel.session.context import SessionContext
+from tests.doubles.best_models import make_best_model
 from validation_ch7.section_7_7_robustness import entry
 from validation_ch7.section_7_7_robustness.collect import collect
 from validation_ch7.section_7_7_robustness.evaluation import study
@@ -97,7 +98,7 @@ def test_without_a_policy_the_classical_controllers_are_evaluated(tmp_path: Path
     metrics = tmp_path / "a" / tiny_world.SECTION_DIR / "data/metrics"
     content = json.loads((metrics / "robustness.json").read_text(encoding="utf-8"))
     assert [(row["family"], row["controller"]) for row in content["rows"]] == [
-        (family, name) for family in CONDITIONS for name in ("actuated", "fixed_time")
+        (family, name) for family in CONDITIONS for name in ("fixed_time", "actuated")
     ]
     assert content["tuned"]["actuated"]["n_tuning_scenarios"] == 1 and content["policies"] == {}
     for path in metrics.iterdir():

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
-from made_study import POLICY_CARD, environment, make_best_model
+from made_study import environment
 from stable_baselines3 import A2C
 
 from orchestrator.sb3.algorithms.normalization import load_normalization
+from tests.doubles.best_models import card_environment, make_best_model
 from validation_ch7.section_7_6_rl_performance.controllers.policy import PolicyController
 from validation_ch7.section_7_7_robustness.collect import collect, main
 from validation_ch7.section_7_7_robustness.conditions.family import Condition
@@ -71,9 +71,8 @@ def test_a_normalized_policy_acts_as_the_plain_library_lets_it(tmp_path: Path) -
     collect([tmp_path], tmp_path / "policies")
     (policy,) = load_policies(tmp_path / "policies", SHORT)
     model = A2C.load(tmp_path / "best_model/best_model.zip", device="cpu")
-    crossing = yaml.safe_load(POLICY_CARD.read_text(encoding="utf-8"))["environment"]
     env = load_normalization(
-        tmp_path / "best_model/best_model.zip", TrafficSignalVecEnv(n_envs=4, seed=0, environment=crossing)
+        tmp_path / "best_model/best_model.zip", TrafficSignalVecEnv(n_envs=4, seed=0, environment=card_environment())
     )
     plain = PolicyController(
         lambda seen: model.predict(env.normalize_obs(seen), deterministic=True)[0], policy.controller.resolution_s

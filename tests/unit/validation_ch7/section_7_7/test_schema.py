@@ -6,9 +6,9 @@ import dataclasses
 from typing import Any
 
 import pytest
-import yaml
-from made_study import POLICY_CARD, environment, own_keys
+from made_study import environment, own_keys
 
+from tests.doubles.best_models import card_environment
 from validation_ch7.section_7_7_robustness import schema
 from validation_ch7.section_7_7_robustness.schema import Criteria, Crossing, Schema, Study
 from validation_ch7.traffic.model.demand import ARRIVAL_BIN_S, DemandRanges
@@ -24,7 +24,7 @@ def test_the_constants_are_the_models() -> None:
 
 
 def test_the_crossing_of_the_card_is_that_of_section_7_6() -> None:
-    trained = yaml.safe_load(POLICY_CARD.read_text(encoding="utf-8"))["environment"]
+    trained = card_environment()
     assert environment() == {name: trained[name] for name in environment()}
 
 

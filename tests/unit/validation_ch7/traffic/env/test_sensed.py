@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from validation_ch7.traffic.crossing.intersection import Intersection
+from validation_ch7.traffic.crossing.sensing import MEASURING
 from validation_ch7.traffic.env.detectors import exit_veh, near_veh, oncoming_veh_s, standing_veh, upstream_veh
 from validation_ch7.traffic.env.observation import observe
 from validation_ch7.traffic.env.sensed import DetectorFaults, SensedSimulation
@@ -117,3 +119,13 @@ def test_the_arrivals_that_a_dead_entry_detector_counts_are_none() -> None:
     assert during.min() > 0.0
     assert counted[98] == pytest.approx(before, rel=0.2) and counted[198] == pytest.approx(counted[102], rel=1e-12)
     assert sensed.shown.traffic.arrived_veh[BATCH:] == pytest.approx(true.traffic.arrived_veh[BATCH:], rel=1e-12)
+
+
+def test_every_public_method_is_known_as_measuring_or_not() -> None:
+    """A new method that measures must be read through the faults too."""
+    simulating = {"advance", "advance_under", "predict_delays", "get_state", "set_state"}
+    true = {"delay_veh_s", "approach_delay_veh_s"}
+    sums = {name for name in vars(Intersection) if name.startswith("total_") or name == "stored_veh"}
+    methods = {name for name, value in vars(Intersection).items() if callable(value) and not name.startswith("_")}
+    assert methods <= simulating | true | sums | set(MEASURING)
+    assert "count_vehicles" in methods
