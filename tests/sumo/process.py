@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,8 +31,13 @@ class Snapshot:
 class Roads(Protocol):
     """A running simulation of the crossing by another simulator."""
 
-    def step(self, lights: Sequence[str | None]) -> Snapshot:
-        """Advance one step under each of these lights; None leaves the signal to its own programme."""
+    def step(self, lights: Sequence[str | None], every: int) -> list[Snapshot]:
+        """Advance one step under each of these lights, with a snapshot after each `every` steps.
+
+        Args:
+            lights: One letter per movement; None leaves the signal to its own programme.
+            every: Number of steps; it divides the number of lights.
+        """
         ...
 
 
@@ -77,11 +82,9 @@ class SumoProcess:
         """Start a simulation with arguments of the program `sumo`."""
         self._ask({"start": list(arguments)})
 
-    def step(self, lights: Sequence[str | None]) -> Snapshot:
-        """Advance one step under each of these lights; None leaves the signal to its own programme."""
-        answer = self._ask({"lights": list(lights)})
-        lanes = tuple(tuple((position, speed) for position, speed in lane) for lane in answer["vehicles"])
-        return Snapshot(vehicles=lanes, waiting=tuple(answer["waiting"]))
+    def step(self, lights: Sequence[str | None], every: int) -> list[Snapshot]:
+        """Advance one step under each of these lights, with a snapshot after each `every` steps."""
+        return [_snapshot(one) for one in self._ask({"lights": list(lights), "every": every})["snapshots"]]
 
     def close(self) -> None:
         """End the simulation; afterwards its outputs are complete."""
@@ -102,3 +105,8 @@ class SumoProcess:
             raise SumoFailed("SUMO ended with an error: " + " ".join(last))
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+
+def _snapshot(answer: Mapping[str, Any]) -> Snapshot:
+    lanes = tuple(tuple((position, speed) for position, speed in lane) for lane in answer["vehicles"])
+    return Snapshot(vehicles=lanes, waiting=tuple(answer["waiting"]))
