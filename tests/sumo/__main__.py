@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 
 from tests.sumo.calibration import measure_discharge, saturated
-from tests.sumo.comparison import SUMO_PROGRAMME, InSumo, evaluate_here, test_scenarios, tuned_controllers
-from tests.sumo.drivers import DRIVERS
+from tests.sumo.comparison import SUMO_PROGRAMME, InSumo, evaluate_here, scenarios_at, tuned_controllers
+from tests.sumo.drivers import vehicle_type
 from tests.sumo.hour import SumoCrossing, build_crossing
 from tests.sumo.open_road import measure_open_road
 from tests.sumo.policy import load_policy
@@ -39,12 +39,11 @@ def say(line: str) -> None:
 
 
 def main() -> int:
-    """Measure, print, write: 0 whatever the result is, 2 if there is no SUMO or no policy."""
+    """Measure, print, write: 0 if the simulators agree, 1 if they do not, 2 without SUMO or a fitting policy."""
     parser = argparse.ArgumentParser(prog="python -m tests.sumo", description=__doc__)
     parser.add_argument("--scenarios", type=int, default=20, help="number of test scenarios (hours)")
     parser.add_argument("--first", type=int, default=20, help="index of the first test scenario")
     parser.add_argument("--models", type=Path, nargs="+", default=[MODELS], help="folders data/models of trainings")
-    parser.add_argument("--drivers", choices=tuple(DRIVERS), nargs="+", default=list(DRIVERS))
     parser.add_argument("--out", type=Path, default=ROOT / "build/sumo")
     chosen = parser.parse_args()
     environment = yaml.safe_load(CARD.read_text(encoding="utf-8"))["environment"]
@@ -52,13 +51,12 @@ def main() -> int:
     try:
         lineup = Lineup.of(environment, chosen.models)
         with SumoProcess() as sumo, tempfile.TemporaryDirectory() as scratch:
-            for name in chosen.drivers:
-                crossing = build_crossing(lineup.settings, DRIVERS[name], Path(scratch) / name, sumo)
-                _write(chosen.out, name, *_measure(crossing, lineup, hours))
-    except (SumoFailed, FileNotFoundError) as fault:
+            lines, found = _measure(build_crossing(lineup.settings, Path(scratch), sumo), lineup, hours)
+    except (SumoFailed, FileNotFoundError, ValueError) as fault:
         say(str(fault))
         return 2
-    return 0
+    _write(chosen.out, lines, found)
+    return 1 if found["disagreements"] else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +102,7 @@ def _measure(crossing: SumoCrossing, lineup: Lineup, hours: range) -> tuple[list
     with replace(crossing, settings=short).running(queues) as simulation:
         sumo = measure_discharge(simulation)
     say(f"queue discharge: {ours} here, {sumo} in SUMO")
-    scenarios = test_scenarios(lineup.settings, hours)
+    scenarios = scenarios_at(lineup.settings, hours)
     inside = InSumo(crossing=crossing, scenarios=scenarios, say=say)
     rows = [measure_open_road(crossing, scenarios), Row(name=SUMO_PROGRAMME, sumo=inside.evaluate(None))]
     for controller, block, _ in lineup.controllers:
@@ -112,7 +110,7 @@ def _measure(crossing: SumoCrossing, lineup: Lineup, hours: range) -> tuple[list
         rows.append(Row(name=controller.name, ours=here, sumo=inside.evaluate(controller)))
     wrong = disagreements(rows)
     lines = [
-        *discharge_table(ours, {crossing.drivers.model: sumo}),
+        *discharge_table(ours, sumo),
         *("", *delay_table(rows), "", *cause_table(rows)),
         *("", *policy_table(rows, [row for row in rows if row.name in lineup.policies]), ""),
         *(f"* {controller.name}: {text}" for controller, _, text in lineup.controllers),
@@ -121,7 +119,7 @@ def _measure(crossing: SumoCrossing, lineup: Lineup, hours: range) -> tuple[list
     ]
     found = {
         "hours": list(hours),
-        "drivers": crossing.drivers.attributes(lineup.settings),
+        "drivers": vehicle_type(lineup.settings),
         "discharge": {"ours": asdict(ours), "sumo": asdict(sumo)},
         "delays": {row.name: {"ours": plain(row.ours), "sumo": plain(row.sumo)} for row in rows},
         "disagreements": wrong,
@@ -129,12 +127,12 @@ def _measure(crossing: SumoCrossing, lineup: Lineup, hours: range) -> tuple[list
     return lines, found
 
 
-def _write(folder: Path, name: str, lines: Sequence[str], found: Mapping[str, Any]) -> None:
-    text = "\n".join([f"### SUMO's drivers: {name}", "", *lines])
-    print(text, flush=True)
+def _write(folder: Path, lines: Sequence[str], found: Mapping[str, Any]) -> None:
+    text = "\n".join(lines)
+    print(text)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.md").write_text(text + "\n", encoding="utf-8")
-    (folder / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (folder / "sumo.md").write_text(text + "\n", encoding="utf-8")
+    (folder / "sumo.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

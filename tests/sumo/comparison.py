@@ -34,7 +34,7 @@ def tuned_controllers(environment: Mapping[str, float], n_tuning: int) -> list[t
     return found
 
 
-def test_scenarios(settings: EnvironmentSettings, hours: range) -> tuple[Scenario, ...]:
+def scenarios_at(settings: EnvironmentSettings, hours: range) -> tuple[Scenario, ...]:
     """Test scenarios of the section by their indices."""
     addresses = [ScenarioAddress(split=Split.TEST, index=index) for index in hours]
     return draw_scenarios(addresses, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from tests.sumo.calibration import Discharge
 from tests.sumo.open_road import OPEN_ROAD
@@ -12,15 +12,15 @@ from validation_ch7.section_7_6_rl_performance.verdict.statistics import Estimat
 NOTHING = "-"
 
 
-def discharge_table(ours: Discharge, sumo: Mapping[str, Discharge]) -> list[str]:
-    """The measured queue discharge of this project's model and of each kind of SUMO's drivers."""
-    lines = [_line("queue discharge", "ours", *sumo), _line(*["---"] * (2 + len(sumo)))]
+def discharge_table(ours: Discharge, sumo: Discharge) -> list[str]:
+    """The measured queue discharge in both simulators."""
+    lines = [_line("queue discharge", "ours", "SUMO"), _line(*["---"] * 3)]
     for text, name, digits in (
         ("saturation flow (veh/h per lane)", "saturation_veh_h", 0),
         ("start-up lost time (s)", "start_up_lost_s", 2),
         ("used part of the yellow (s)", "yellow_used_s", 2),
     ):
-        numbers = [getattr(one, name) for one in (ours, *sumo.values())]
+        numbers = [getattr(one, name) for one in (ours, sumo)]
         lines.append(_line(text, *(f"{number:.{digits}f}" for number in numbers)))
     return lines
 
