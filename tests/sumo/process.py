@@ -42,7 +42,7 @@ class Roads(Protocol):
 
 
 class SumoFailed(RuntimeError):
-    """SUMO ended with an error; the text has its last lines."""
+    """SUMO ended with an error; the text has SUMO's own lines about it and the last one."""
 
 
 class SumoProcess:
@@ -101,8 +101,9 @@ class SumoProcess:
         if not line:
             self._process.wait(timeout=30)
             self._errors.seek(0)
-            last = self._errors.read().decode("utf-8", "replace").strip().splitlines()[-3:]
-            raise SumoFailed("SUMO ended with an error: " + " ".join(last))
+            lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
+            stated = [line for line in lines[:-1] if line.startswith("Error")]
+            raise SumoFailed("SUMO ended with an error. " + " ".join([*stated, *lines[-1:]]))
         answer: dict[str, Any] = json.loads(line)
         return answer
 
