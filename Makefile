@@ -9,14 +9,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .PHONY: run test lint types floors unit verify prove prove-tests prove-algorithms prove-kills prove-fuzz prove-soak prove-slurm \
-        prove-mutants prove-campaign bench bench-peers bench-campaign bench-checkpoints bench-saves bench-resume \
+        prove-mutants prove-campaign prove-sumo bench bench-peers bench-campaign bench-checkpoints bench-saves bench-resume \
         bench-environments bench-page report-local screenshots clean help
 
 help:
 	@echo "make run     train the quick section 7.6 on this computer (no account, no network after set-up)"
 	@echo "make test    lint, types, floors and all tests"
 	@echo "make verify  save, restore and resume a tiny real checkpoint"
-	@echo "make prove   all proofs below but prove-mutants and prove-campaign, and section 7.6 cut and uncut (an hour or two)"
+	@echo "make prove   all proofs below but prove-mutants, prove-sumo and prove-campaign, and section 7.6 cut and uncut (an hour or two)"
 	@echo "make prove-algorithms   train without a cut and in cut sessions, and compare: thirteen algorithms and 26 environments; one: ALGORITHM=PPO (minutes)"
 	@echo "make prove-tests        long tests of exact resume for every algorithm (minutes)"
 	@echo "make prove-kills        kill and cut the power at every point of every scenario; one: KILL=restore (minutes)"
@@ -24,6 +24,7 @@ help:
 	@echo "make prove-fuzz         feed hostile bytes to every reader; one: KIND=events EACH=60 (minutes)"
 	@echo "make prove-soak         a campaign of 72 virtual hours under random faults: nothing is lost, nothing grows (minutes)"
 	@echo "make prove-slurm        section 7.6 on Slurm's daemons here, its controller killed meanwhile, equals the local one (minutes)"
+	@echo "make prove-sumo         the controllers of section 7.6 and a trained policy in SUMO, installed in an environment of its own, 800 MB (minutes)"
 	@echo "make prove-mutants      change the code on which safety stands and see that a test fails (minutes); one: ROOM=judgement"
 	@echo "make bench              measure environment, solver and learning on one core, beside the installed peers"
 	@echo "make bench-peers        install the peers (SUMO, sumo-rl, UXsim, RL Zoo, TorchRL), 4 GB, in environments of their own"
@@ -71,11 +72,19 @@ bench-resume: $(VENV)/.ready-run
 	-$(MAKE) --keep-going $(PEERS)/rl_zoo3/.ready $(PEERS)/torchrl/.ready
 	$(BIN)/python -m tests.bench.resume
 
+$(PEERS)/sumo/.ready: tests/bench/peers/libsumo.txt
+
 $(PEERS)/%/.ready: tests/bench/peers/%.txt
 	@mkdir -p $(PEERS)
 	$(call new_environment,$(PEERS)/$*)
 	$(PEERS)/$*/bin/python -m pip --disable-pip-version-check install --quiet -r $<
 	@touch $@
+
+# The policy is that of `make run`; others: make prove-sumo SUMO="--models FOLDER". Linux and macOS.
+SECTION_7_6 := validation_ch7/section_7_6_rl_performance
+prove-sumo: $(VENV)/.ready-run $(PEERS)/libsumo/.ready
+	test -e $(SECTION_7_6)/data/models/best_model/best_model.zip || $(MAKE) run
+	$(BIN)/python -m tests.sumo $(SUMO)
 
 bench-campaign: $(VENV)/.ready-test
 	$(BIN)/python -m tests.bench.campaigns

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tests.sumo.hour import SumoCrossing
-from tests.sumo.rows import COMPARED, Delays, Row
+from tests.sumo.rows import COMPARED, Delays
 from tests.sumo.simulation import SumoSimulation
 from tests.sumo.trips import read_trips
 from validation_ch7.section_7_6_rl_performance.controllers.families import TUNED_FAMILIES
@@ -19,48 +19,53 @@ from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.model.demand import Scenario, ScenarioAddress, Split, draw_scenarios
 
 SUMO_PROGRAMME = "sumo_actuated"
-_SAMPLED_S = 1.0
+_PART_STEPS = 200
 
 
-def tuned_controllers(environment: Mapping[str, float], n_tuning: int) -> dict[str, tuple[Controller, str]]:
+def tuned_controllers(environment: Mapping[str, float], n_tuning: int) -> list[tuple[Controller, str]]:
     """The compared controllers, tuned in this project's model on tuning scenarios, each with its parameters as text."""
     settings = EnvironmentSettings.from_mapping(environment)
-    found = {}
+    found = []
     for family in TUNED_FAMILIES:
         if family.name in COMPARED:
             tuning = tune(family, environment=environment, n_scenarios=n_tuning)
             text = ", ".join(f"{name} {value:g}" for name, value in tuning.chosen.items())
-            found[family.name] = (tuning.controller(settings), text)
+            found.append((tuning.controller(settings), text))
     return found
 
 
-def evaluate_here(controller: Controller, environment: Mapping[str, float], n_scenarios: int) -> Delays:
-    """Delays on the first test scenarios in this project's model."""
-    result = evaluate(controller, environment=environment, split=Split.TEST, n_scenarios=n_scenarios)
+def scenarios_at(settings: EnvironmentSettings, hours: range) -> tuple[Scenario, ...]:
+    """Test scenarios of the section by their indices."""
+    addresses = [ScenarioAddress(split=Split.TEST, index=index) for index in hours]
+    return draw_scenarios(addresses, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s)
+
+
+def evaluate_here(controller: Controller, environment: Mapping[str, float], hours: range) -> Delays:
+    """Delays on test scenarios in this project's model."""
+    result = evaluate(
+        controller, environment=environment, split=Split.TEST, n_scenarios=len(hours), first_index=hours.start
+    )
     before_s = result.mean_queue_veh * result.crossing["episode_s"] / np.maximum(result.arrived_veh, 1.0)
     return Delays(total_s=result.delay_s_per_veh, before_s=before_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InSumo:
-    """Runs controllers on the first test scenarios in SUMO.
+    """Runs controllers on the same scenarios in SUMO.
 
     Attributes:
         crossing: The crossing.
-        n_scenarios: Number of scenarios.
+        scenarios: The scenarios.
         say: Called with one line for each scenario.
     """
 
     crossing: SumoCrossing
-    n_scenarios: int
+    scenarios: Sequence[Scenario]
     say: Callable[[str], None]
 
     def evaluate(self, controller: Controller | None) -> Delays:
         """Delays of a controller; None is SUMO's own actuated programme."""
-        settings = self.crossing.settings
-        addresses = [ScenarioAddress(split=Split.TEST, index=index) for index in range(self.n_scenarios)]
-        scenarios = draw_scenarios(addresses, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s)
-        total, before, loss = np.array([self._hour(scenario, controller) for scenario in scenarios]).T
+        total, before, loss = np.array([self._hour(scenario, controller) for scenario in self.scenarios]).T
         return Delays(total_s=total, before_s=before, time_loss_s=loss)
 
     def _hour(self, scenario: Scenario, controller: Controller | None) -> tuple[float, float, float]:
@@ -78,11 +83,18 @@ class InSumo:
 def drive(simulation: SumoSimulation, controller: Controller | None) -> None:
     """Control a crossing from its start to the end of its scenario; None leaves it to SUMO's own programme."""
     settings = simulation.settings
-    sampled = settings.steps_in(_SAMPLED_S)
-    every = sampled if controller is None else settings.steps_in(controller.resolution_s)
-    if controller is not None:
-        controller.begin(simulation.addresses)
-    for step in range(0, settings.steps("episode_s"), sampled):
-        if controller is not None and step % every == 0:
-            simulation.request(controller.decide(simulation))
-        simulation.advance(sampled)
+    whole = settings.steps("episode_s")
+    if controller is None:
+        advance_in_parts(simulation, whole)
+        return
+    controller.begin(simulation.addresses)
+    every = settings.steps_in(controller.resolution_s)
+    for _ in range(whole // every):
+        simulation.request(controller.decide(simulation))
+        simulation.advance(every)
+
+
+def advance_in_parts(simulation: SumoSimulation, n_steps: int) -> None:
+    """Simulate many steps without decisions; answers of SUMO about a whole hour would be large."""
+    for done in range(0, n_steps, _PART_STEPS):
+        simulation.advance(min(_PART_STEPS, n_steps - done))

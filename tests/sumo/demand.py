@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from tests.bench.peers.sumo_crossing import THROUGH, write_xml
-from tests.sumo.drivers import Drivers
+from tests.sumo.drivers import vehicle_type
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.model.demand import ARRIVAL_BIN_S, Scenario
 from validation_ch7.traffic.parameters import TrafficParameters
@@ -61,9 +61,9 @@ def speed_factor(w_m_s: float, traffic: TrafficParameters) -> float:
     return length_m / trip_s / vf
 
 
-def write_routes(path: Path, scenario: Scenario, settings: EnvironmentSettings, drivers: Drivers) -> str:
+def write_routes(path: Path, scenario: Scenario, settings: EnvironmentSettings) -> str:
     """Write SUMO's route file of a scenario and return its path."""
-    words = " ".join(f"{name}={quoteattr(value)}" for name, value in drivers.attributes(settings).items())
+    words = " ".join(f"{name}={quoteattr(value)}" for name, value in vehicle_type(settings).items())
     lines = [f'<vType id="driver" {words}/>']
     lines += [f'<route id="{a}" edges="{a}_in {b}_out"/>' for a, b in THROUGH]
     for number, one in enumerate(departures(scenario, settings)):

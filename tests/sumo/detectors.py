@@ -1,4 +1,4 @@
-"""SUMO's vehicles as the state of this project's crossing, so that its detectors and controllers read them unchanged."""
+"""SUMO's vehicles as the state of this project's crossing, which its detectors and controllers read."""
 
 from __future__ import annotations
 

@@ -1,50 +1,37 @@
 """SUMO's drivers: the parameters of its car-following model, and where each value comes from.
 
-Two of them are calibrated, `tau` and `startupDelay`, so that a queue discharges as in this project's model: its
-saturation flow and its start-up lost time. `calibration.py` measures both in both simulators, on a queue that never
-ends and without any delay; `make prove-sumo` measures them again before it compares delays.
+Every value is SUMO's default, follows from this project's model, or is calibrated on how a queue that never ends
+discharges. `calibration.py` measures that in both simulators, without any delay; every run measures it again.
 
 Source: https://sumo.dlr.de/docs/Definition_of_Vehicles%2C_Vehicle_Types%2C_and_Routes.html (attributes of a vType).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 
+CALIBRATED: Mapping[str, float] = {"tau": 1.3, "startupDelay": 0.8, "jmDriveAfterYellowTime": 1.0}
+"""All in s. `tau` is the headway that a driver keeps, calibrated on the saturation flow. `startupDelay` is the delay of
+a driver who starts after a stop, calibrated on the start-up lost time. `jmDriveAfterYellowTime` is the time in which a
+driver does not brake for a yellow, calibrated on the used part of the yellow."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drivers:
-    """Parameters of the type of all vehicles; everything else is SUMO's default for its Krauss model.
+_MIN_GAP_M = 2.5
+"""SUMO's default."""
 
-    Attributes:
-        tau_s: Time headway that a driver keeps, in s.
-        startup_delay_s: Delay of a driver who has stopped before starting again, in s.
-        min_gap_m: Gap to the vehicle in front in a standing queue, in m.
+
+def vehicle_type(settings: EnvironmentSettings) -> dict[str, str]:
+    """Attributes of the vType of all vehicles; everything else is the default of SUMO's Krauss model.
+
+    A standing vehicle and its gap take `1 / rho_jam`. The driver attribute `w` is given to each vehicle as its own
+    `speedFactor`, so the type has no deviation of it.
     """
-
-    tau_s: float
-    startup_delay_s: float
-    min_gap_m: float = 2.5
-    yellow_s: float | None = None
-
-    def attributes(self, settings: EnvironmentSettings) -> dict[str, str]:
-        """Attributes of the vType.
-
-        A standing vehicle and its gap take `1 / rho_jam`. Vehicles pass in the first `yellow_used_s` of a yellow. The
-        driver attribute `w` is given to each vehicle as its own `speedFactor`, so the type has no deviation of it.
-        """
-        return {
-            "carFollowModel": "Krauss",
-            "tau": f"{self.tau_s}",
-            "startupDelay": f"{self.startup_delay_s}",
-            "minGap": f"{self.min_gap_m}",
-            "length": f"{1.0 / settings.traffic.rho_jam_veh_m - self.min_gap_m:.4f}",
-            **({} if self.yellow_s is None else {"jmDriveAfterYellowTime": f"{self.yellow_s}"}),
-            "speedFactor": "1",
-            "speedDev": "0",
-        }
-
-
-CALIBRATED = Drivers(tau_s=1.3, startup_delay_s=0.8, yellow_s=1.0)
+    numbers = {
+        "minGap": _MIN_GAP_M,
+        "length": 1.0 / settings.traffic.rho_jam_veh_m - _MIN_GAP_M,
+        "speedFactor": 1.0,
+        "speedDev": 0.0,
+        **CALIBRATED,
+    }
+    return {"carFollowModel": "Krauss"} | {name: f"{value:.4g}" for name, value in numbers.items()}

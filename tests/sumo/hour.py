@@ -9,7 +9,6 @@ from pathlib import Path
 
 from tests.bench.peers.sumo_crossing import CHANGE, GREEN, build_network
 from tests.sumo.demand import write_routes
-from tests.sumo.drivers import Drivers
 from tests.sumo.process import ENVIRONMENT, SumoProcess
 from tests.sumo.simulation import ALL_RED, SumoSimulation
 from validation_ch7.traffic.env.settings import EnvironmentSettings
@@ -22,14 +21,12 @@ class SumoCrossing:
 
     Attributes:
         settings: The same crossing in this project's model.
-        drivers: SUMO's drivers.
         network: Path of the network.
         folder: Folder for the files of each scenario.
         sumo: The process that simulates.
     """
 
     settings: EnvironmentSettings
-    drivers: Drivers
     network: str
     folder: Path
     sumo: SumoProcess
@@ -42,7 +39,7 @@ class SumoCrossing:
     @contextmanager
     def running(self, scenario: Scenario, *, own_programme: bool = False) -> Iterator[SumoSimulation]:
         """Simulate a scenario; its index is SUMO's seed. Afterwards `trips` is complete."""
-        routes = write_routes(self.folder / "routes.xml", scenario, self.settings, self.drivers)
+        routes = write_routes(self.folder / "routes.xml", scenario, self.settings)
         self.sumo.start(
             [
                 *("--net-file", self.network, "--route-files", routes, "--seed", str(scenario.address.index)),
@@ -56,7 +53,7 @@ class SumoCrossing:
 
 
 def build_crossing(
-    settings: EnvironmentSettings, drivers: Drivers, folder: Path, sumo: SumoProcess, environment: Path = ENVIRONMENT
+    settings: EnvironmentSettings, folder: Path, sumo: SumoProcess, environment: Path = ENVIRONMENT
 ) -> SumoCrossing:
     """Build the crossing's network in a folder."""
     traffic = settings.traffic
@@ -67,7 +64,7 @@ def build_crossing(
         programme=actuated_programme(settings),
         netconvert=environment / "bin" / "netconvert",
     )
-    return SumoCrossing(settings=settings, drivers=drivers, network=network, folder=folder, sumo=sumo)
+    return SumoCrossing(settings=settings, network=network, folder=folder, sumo=sumo)
 
 
 def actuated_programme(settings: EnvironmentSettings) -> str:

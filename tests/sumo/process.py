@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,13 +31,18 @@ class Snapshot:
 class Roads(Protocol):
     """A running simulation of the crossing by another simulator."""
 
-    def step(self, lights: Sequence[str | None]) -> Snapshot:
-        """Advance one step under each of these lights; None leaves the signal to its own programme."""
+    def step(self, lights: Sequence[str | None], every: int) -> list[Snapshot]:
+        """Advance one step under each of these lights, with a snapshot after each `every` steps.
+
+        Args:
+            lights: One letter per movement; None leaves the signal to its own programme.
+            every: Number of steps; it divides the number of lights.
+        """
         ...
 
 
 class SumoFailed(RuntimeError):
-    """SUMO ended with an error; the text has its last lines."""
+    """SUMO ended with an error; the text has SUMO's own lines about it and the last one."""
 
 
 class SumoProcess:
@@ -77,11 +82,9 @@ class SumoProcess:
         """Start a simulation with arguments of the program `sumo`."""
         self._ask({"start": list(arguments)})
 
-    def step(self, lights: Sequence[str | None]) -> Snapshot:
-        """Advance one step under each of these lights; None leaves the signal to its own programme."""
-        answer = self._ask({"lights": list(lights)})
-        lanes = tuple(tuple((position, speed) for position, speed in lane) for lane in answer["vehicles"])
-        return Snapshot(vehicles=lanes, waiting=tuple(answer["waiting"]))
+    def step(self, lights: Sequence[str | None], every: int) -> list[Snapshot]:
+        """Advance one step under each of these lights, with a snapshot after each `every` steps."""
+        return [_snapshot(one) for one in self._ask({"lights": list(lights), "every": every})["snapshots"]]
 
     def close(self) -> None:
         """End the simulation; afterwards its outputs are complete."""
@@ -98,7 +101,13 @@ class SumoProcess:
         if not line:
             self._process.wait(timeout=30)
             self._errors.seek(0)
-            last = self._errors.read().decode("utf-8", "replace").strip().splitlines()[-3:]
-            raise SumoFailed("SUMO ended with an error: " + " ".join(last))
+            lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
+            stated = [line for line in lines[:-1] if line.startswith("Error")]
+            raise SumoFailed("SUMO ended with an error. " + " ".join([*stated, *lines[-1:]]))
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+
+def _snapshot(answer: Mapping[str, Any]) -> Snapshot:
+    lanes = tuple(tuple((position, speed) for position, speed in lane) for lane in answer["vehicles"])
+    return Snapshot(vehicles=lanes, waiting=tuple(answer["waiting"]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tests.bench.peers.sumo_crossing import CHANGE, GREEN
@@ -16,13 +18,14 @@ from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES
 from validation_ch7.traffic.signal.two_phase import TwoPhaseSignal
 
 ALL_RED = "rrrr"
+_SAMPLED_S = 1.0
 
 
 class SumoSimulation(CrossingSimulation):
     """One scenario. After each call of `advance`, `traffic` holds SUMO's vehicles as densities and speeds of cells.
 
     So every controller of the project decides here with its own code: it reads `traffic` and `signal`. The measures of
-    `traffic` are sampled at the end of each call; with calls of one second they are close to exact.
+    `traffic` are sums of samples, one a second.
 
     Args:
         settings: The crossing.
@@ -52,9 +55,10 @@ class SumoSimulation(CrossingSimulation):
         for _ in range(n_steps):
             lights.append(None if self._own_programme else shown(self.signal))
             self.signal.advance()
-        snapshot = self._roads.step(lights)
-        self.steps_done += n_steps
-        self._mirror(snapshot, n_steps)
+        every = math.gcd(n_steps, self.settings.steps_in(_SAMPLED_S))
+        for snapshot in self._roads.step(lights, every):
+            self.steps_done += every
+            self._mirror(snapshot, every)
 
     def _mirror(self, snapshot: Snapshot, n_steps: int) -> None:
         """Copy SUMO's vehicles into `traffic`, as if they had been there for all of these steps."""

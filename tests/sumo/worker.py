@@ -3,9 +3,10 @@
 Requests:
 
 * `{"start": [ARGUMENT, ...]}`: start a simulation, with the arguments of `sumo`; the answer is `{}`.
-* `{"lights": [STATE, ...]}`: set the lights and advance one step, for each of the states; null leaves the signal to its
-  own programme. The answer has `vehicles`, the position (m) and the speed (m/s) of each vehicle on each of eight lanes,
-  and `waiting`, the number of vehicles that wait to enter each of the four approaches.
+* `{"lights": [STATE, ...], "every": N}`: set the lights and advance one step, for each of the states; null leaves the
+  signal to its own programme. The answer has a list `snapshots`, one after each N steps. Each has `vehicles`, the
+  position (m) and the speed (m/s) of each vehicle on each of eight lanes, and `waiting`, the number of vehicles that
+  wait to enter each of the four approaches.
 * `{"close": true}`: end the simulation, which also writes its outputs; the answer is `{}`.
 
 The order of approaches is N, S, E, W; lane `4 + i` is the exit that approach `i` leads to. This project's crossing has
@@ -17,6 +18,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 import libsumo
@@ -36,12 +38,17 @@ def act(request: dict[str, Any]) -> dict[str, Any]:
     elif "close" in request:
         libsumo.close()
     else:
-        for lights in request["lights"]:
-            if lights is not None:
-                libsumo.trafficlight.setRedYellowGreenState(SIGNAL, lights)
-            libsumo.simulationStep()
-        return {"vehicles": [*map(_on, APPROACHES), *map(_on_exit, range(4))], "waiting": _waiting()}
+        return {"snapshots": list(_snapshots(request["lights"], request["every"]))}
     return {}
+
+
+def _snapshots(states: list[str | None], every: int) -> Iterator[dict[str, Any]]:
+    for number, lights in enumerate(states, 1):
+        if lights is not None:
+            libsumo.trafficlight.setRedYellowGreenState(SIGNAL, lights)
+        libsumo.simulationStep()
+        if number % every == 0:
+            yield {"vehicles": [*map(_on, APPROACHES), *map(_on_exit, range(4))], "waiting": _waiting()}
 
 
 def _on(edge: str) -> list[tuple[float, float]]:
