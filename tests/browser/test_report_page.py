@@ -69,6 +69,8 @@ def test_no_width_makes_the_page_scroll_sideways(tabs: dict[str, Tab], name: str
     tab.resize(width, 900)
     fits = "document.documentElement.scrollWidth <= innerWidth"
     tab.wait(f"{DRAWN} && {fits}", within_s=5)
+    page, window = tab.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert page <= window == width
     tab.resize(1200, 900)
     tab.wait(DRAWN, within_s=5)
 
