@@ -155,7 +155,7 @@ def _as_typed(option: str, value: Any) -> str:
 
 
 def _without_steps(context: typer.Context, own: SectionCard) -> Iterator[str]:
-    from orchestrator.core.section.size_limits import counts_steps
+    from orchestrator.core.section.overrides import counts_steps
 
     if from_variable(context, "target_steps") and not counts_steps(own):
         steps = context.params["target_steps"]

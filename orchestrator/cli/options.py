@@ -121,7 +121,7 @@ class RunOptions(TrainingOptions):
         """
         from orchestrator.cli.option_effects import from_variable, require_size_settings
         from orchestrator.core.run.request import RunRequest
-        from orchestrator.core.section.size_limits import counts_steps, require_steps
+        from orchestrator.core.section.overrides import counts_steps, require_steps
         from orchestrator.stores.section.card_yaml import load_card, read_settings
 
         profile, values = "quick" if self.quick else "full", read_settings(self.settings)

@@ -22,7 +22,7 @@ _Steps = Annotated[int, typer.Argument(help="Steps of the checkpoint; `checkpoin
 
 def list_checkpoints(options: TrainingOptions, as_json: AsJson = False) -> int:
     """List every checkpoint on this computer: in place, in the archive and in the results. Changes nothing."""
-    from orchestrator.core.section.size_limits import counts_steps
+    from orchestrator.core.section.overrides import counts_steps
     from orchestrator.pipeline.control.checkpoints import find_checkpoints
 
     with _training(options, as_json, only_look=True) as (run_context, card, console):

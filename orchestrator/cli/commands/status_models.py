@@ -45,7 +45,7 @@ def _row(
     project: Project, card: SectionCard, trial: str | None, code_digest: Callable[[SectionCard], str]
 ) -> dict[str, Any]:
     from orchestrator.core.errors import OrchestratorError
-    from orchestrator.core.section.size_limits import counts_steps
+    from orchestrator.core.section.overrides import counts_steps
     from orchestrator.stores.checkpoint.models_dir import ModelsDirectory
     from orchestrator.stores.proof.records import proof_of_code, section_records
 

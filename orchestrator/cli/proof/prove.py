@@ -81,7 +81,7 @@ def _project(section: str) -> Project:
         BadInput: There is no project here, it has no such section, or the section saves no checkpoint.
     """
     from orchestrator.core.errors import BadInput
-    from orchestrator.core.section.size_limits import counts_steps
+    from orchestrator.core.section.overrides import counts_steps
     from orchestrator.stores.project import find_project
     from orchestrator.stores.section.card_yaml import load_card
 

@@ -13,7 +13,7 @@ from orchestrator.core.messages import Message
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.summary import RunSummary
 from orchestrator.core.section.card import Profile, SectionCard
-from orchestrator.core.section.size_limits import counts_steps
+from orchestrator.core.section.overrides import counts_steps
 from orchestrator.kernel.algorithms.hyperparameters import HyperParameters
 from orchestrator.kernel.algorithms.registry import Learns
 from orchestrator.kernel.checkpoint.card import CheckpointCard

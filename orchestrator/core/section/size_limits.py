@@ -9,13 +9,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeGuard
-
-from orchestrator.core.errors import BadInput
-
-if TYPE_CHECKING:
-    from orchestrator.core.section.card import SectionCard
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeGuard
 
 MOST_WHOLE = 2**53
 """Integers up to here are exact in JSON, in a float and in the ledger."""
@@ -177,31 +172,3 @@ def include_fault(pattern: str) -> str | None:
     if any("**" in part and part != "**" for part in parts):
         return f"** must be a whole part of a path of include, as in assets/**/*.npz, not {pattern!r}"
     return None
-
-
-def counts_steps(card: SectionCard) -> bool:
-    """Whether a section trains step by step; else it computes its results in one go and saves no checkpoint.
-
-    A script may train without naming its steps in the card; an entry point names them in a profile.
-    """
-    sizes = (getattr(profile, name) for profile in card.profiles.values() for name in STEP_SIZES)
-    return card.script is not None or card.algorithm is not None or any(size is not None for size in sizes)
-
-
-def require_steps(card: SectionCard, options: Iterable[str]) -> None:
-    """Refuse options and settings about steps for a section that counts none.
-
-    Args:
-        card: As in its file.
-        options: Options with a value, and keys of settings.
-
-    Raises:
-        BadInput: One of them would have no effect.
-    """
-    keys = {f"profiles.{name}.{size}" for name in card.profiles for size in STEP_SIZES}
-    asked = sorted(set(options) & {"--target-steps", "--add-steps", *keys})
-    if asked and not counts_steps(card):
-        raise BadInput(
-            f"{asked[0]} has no effect on {card.section}: it counts no steps and runs to its end",
-            remedy="Leave it out. If the section does train step by step, give its profiles target_steps in the card.",
-        )

@@ -11,8 +11,8 @@ from typing import Any
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import SectionCard
-from orchestrator.core.section.overrides import NEVER_SET, Setting, Settings
-from orchestrator.core.section.size_limits import require_steps, size_faults
+from orchestrator.core.section.overrides import NEVER_SET, Setting, Settings, require_steps
+from orchestrator.core.section.size_limits import size_faults
 from orchestrator.core.zoo.card_block import STEPS
 from orchestrator.kernel.schema import SETTINGS
 from orchestrator.stores.project import are_shipped
