@@ -4,7 +4,8 @@ const GRADE_ORDER = ["exact", "statistical", "weights-only", "refuse"];
 
 /** The sentence after the word of the verdict, which it does not repeat. */
 const answerText = (text, word) => {
-  const rest = clean(text).replace(/^Verdict: [a-z ]+, (?=at )/, "");
+  const rest = clean(text).replace(/^Verdict: [a-z ]+(, (?=at )|\.$)/, "");
+  if (rest === `${word}.`) return "";
   return rest.startsWith(`${word}: `) ? rest.slice(word.length + 2) : rest;
 };
 

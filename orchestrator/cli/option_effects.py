@@ -95,6 +95,7 @@ def without_effect(
     """
     return [
         *ignored_variables(context, settings, request.profile),
+        *_without_steps(context, own),
         *_own_values(context, own, settings),
         *_other_backend(settings, backend),
         *_beyond_limit(request.deadline_s, limits, backend),
@@ -151,6 +152,14 @@ def _as_typed(option: str, value: Any) -> str:
     if isinstance(value, bool):
         return "--quick" if value else "--full"
     return f"--{option.replace('_', '-')} {value}"
+
+
+def _without_steps(context: typer.Context, own: SectionCard) -> Iterator[str]:
+    from orchestrator.core.section.overrides import counts_steps
+
+    if from_variable(context, "target_steps") and not counts_steps(own):
+        steps = context.params["target_steps"]
+        yield f"ORCHESTRATOR_TARGET_STEPS={steps} has no effect: {own.section} counts no steps and runs to its end"
 
 
 def _own_values(context: typer.Context, own: SectionCard, settings: Settings) -> Iterator[str]:

@@ -121,16 +121,21 @@ class RunOptions(TrainingOptions):
         """
         from orchestrator.cli.option_effects import from_variable, require_size_settings
         from orchestrator.core.run.request import RunRequest
-        from orchestrator.stores.section.card_yaml import read_settings
+        from orchestrator.core.section.overrides import counts_steps, require_steps
+        from orchestrator.stores.section.card_yaml import load_card, read_settings
 
         profile, values = "quick" if self.quick else "full", read_settings(self.settings)
         target_steps, deadline_s = self.target_steps, self.deadline_s
+        own = load_card(project.cards, self.section)
+        if not counts_steps(own) and from_variable(self.context, "target_steps"):
+            target_steps = None
         replaced = self.add_steps is not None or f"profiles.{profile}.target_steps" in values
         if replaced and from_variable(self.context, "target_steps"):
             target_steps = None
         if f"profiles.{profile}.deadline_s" in values and from_variable(self.context, "deadline_s"):
             deadline_s = None
         sizes = {"--target-steps": target_steps, "--add-steps": self.add_steps, "--deadline-s": deadline_s}
+        require_steps(own, [option for option, value in sizes.items() if value is not None])
         require_size_settings(values, profile, sizes)
         return RunRequest(
             card=self.card(project),

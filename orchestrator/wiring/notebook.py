@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html as markup
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,7 @@ class NotebookPage:
             self._publish()
 
     def _publish(self) -> None:
-        from IPython.display import display
-
-        display({"text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)
+        import_module("IPython.display").display({"text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)
 
     def save(self, path: str | Path) -> Path:
         """Write the page into a file.

@@ -153,6 +153,8 @@ def test_the_page_goes_on_after_the_server_was_started_again(browser: Browser, s
         tab.wait("document.querySelector('[data-part=live]').dataset.live === 'updated'")
         source.train(150_000)
         tab.wait("document.querySelector('#trainings tbody').innerText.includes('150,000')")
+        assert tab.data("live")["live"] == "updated"
+        assert tab.data("trainings")["rows"] == str(len(FIRST.trainings))
     tab.close()
 
 

@@ -79,6 +79,9 @@ def test_an_update_changes_the_data_and_keeps_what_the_reader_chose(live: Tab) -
 def test_a_closed_connection_is_opened_again(live: Tab) -> None:
     live.evaluate("window.first = source; source.readyState = 2; source.dispatchEvent(new Event('error'))")
     live.wait("source !== first && source.readyState === 1", within_s=8)
+    assert live.evaluate("[source.address, first.readyState]") == ["events", 2]
+    _send(live, _with_more_steps(FIRST))
+    assert live.text("[data-part=live]").startswith("Live, updated ")
 
 
 def test_a_lost_connection_and_a_damaged_update_are_shown(live: Tab) -> None:

@@ -23,7 +23,10 @@ from tests.conftest import PROJECT_ROOT
 from tests.fuzz.kind import Kind
 from tests.fuzz.kinds import KINDS
 from tests.fuzz.mutation import mutated
-from tests.fuzz.trying import KEPT, Tally, try_input
+from tests.fuzz.trying import HANGS_S, KEPT, Tally, try_input
+
+_START_S = 120.0
+"""For the imports of the process, which are instrumented, on a machine with other work."""
 
 _OFTEN = settings(
     max_examples=500, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
@@ -63,7 +66,11 @@ def _row(tally: Tally) -> str:
 
 def _guided(kind: Kind, seconds: float, seed: int) -> Tally:
     command = [sys.executable, "-m", "tests.fuzz.coverage", kind.name, str(seconds), str(seed)]
-    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    try:
+        limit_s = seconds + _START_S + HANGS_S
+        done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False, timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        return Tally(kind.name, crashes={"process": f"the process hangs: no end after {limit_s:.0f} s"})
     lines = done.stdout.strip().splitlines()
     if done.returncode != 0 or not lines:
         log = KEPT / f"{kind.name.replace(' ', '-')}.log"

@@ -6,6 +6,7 @@ import hashlib
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from tests.conftest import PROJECT_ROOT
 from tests.fuzz.kind import Kind
 
 SLOW_S = 5.0
-"""An input that takes longer counts as a crash."""
+"""CPU seconds of this process; an input that takes more counts as a crash. Other work on the machine does not count."""
+HANGS_S = 60.0
+"""Wall seconds; an input that takes longer counts as a crash although it computes little: it waits for something."""
 KEPT = PROJECT_ROOT / ".fuzz"
 _MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """On Linux a disk in memory, where a save is not waited for."""
@@ -38,18 +41,31 @@ class Tally:
         return {"kind": self.kind, "inputs": self.inputs, "refused": self.refused, "crashes": self.crashes}
 
 
-def try_input(kind: Kind, content: bytes, tally: Tally) -> None:
-    """Read one input."""
+def try_input(
+    kind: Kind,
+    content: bytes,
+    tally: Tally,
+    cpu: Callable[[], float] = time.process_time,
+    wall: Callable[[], float] = time.monotonic,
+) -> None:
+    """Read one input.
+
+    Args:
+        cpu: CPU seconds of this process.
+        wall: Seconds of a clock.
+    """
     tally.inputs += 1
-    began_s = time.monotonic()
+    began_cpu_s, began_s = cpu(), wall()
     try:
         with tempfile.TemporaryDirectory(prefix="fuzz-", dir=_MEMORY, ignore_cleanup_errors=True) as scratch:
             tally.refused += not kind.read(content, Path(scratch))
     except Exception as fault:
         _keep(kind, content, f"{_place(fault)} {type(fault).__name__}: {str(fault)[:120]!r}", tally)
     else:
-        if (took_s := time.monotonic() - began_s) > SLOW_S:
-            _keep(kind, content, f"took more than {SLOW_S:.0f} s ({took_s:.0f} s)", tally)
+        if (took_s := cpu() - began_cpu_s) > SLOW_S:
+            _keep(kind, content, f"took more than {SLOW_S:.0f} s of CPU ({took_s:.0f} s)", tally)
+        elif (took_s := wall() - began_s) > HANGS_S:
+            _keep(kind, content, f"took more than {HANGS_S:.0f} s ({took_s:.0f} s)", tally)
 
 
 def _place(fault: BaseException) -> str:

@@ -148,7 +148,9 @@ def _lines(row: dict[str, Any], live: LiveProgress | None, examined: Autopsy | N
     value = "" if row["objective"] is None else f", objective {row['objective']:.6g}"
     state = f"{row['state']}{_why(row)}"
     end = "no claim" if row["no_claim"] else f"verdict {row['verdict'] or '-'}"
-    yield f"  {row['lineage']}  {row['trial']}: {state}, {steps}, {end}{value}"
+    counted = live or row["steps_done"] or row["target_steps"] is not None or row["state"] != "done"
+    steps = f"{steps}, " if counted else ""  # a section without steps
+    yield f"  {row['lineage']}  {row['trial']}: {state}, {steps}{end}{value}"
     if examined is not None:
         yield f"            {examined.line}"
 

@@ -22,13 +22,15 @@ _Steps = Annotated[int, typer.Argument(help="Steps of the checkpoint; `checkpoin
 
 def list_checkpoints(options: TrainingOptions, as_json: AsJson = False) -> int:
     """List every checkpoint on this computer: in place, in the archive and in the results. Changes nothing."""
+    from orchestrator.core.section.overrides import counts_steps
     from orchestrator.pipeline.control.checkpoints import find_checkpoints
 
     with _training(options, as_json, only_look=True) as (run_context, card, console):
         rows = [one.to_json() for one in find_checkpoints(run_context, card)]
     console.say(*(line for row in rows for line in _lines(row)))
     if not rows:
-        console.say(f"No checkpoint of {card.section}: a run starts from step 0", *_alone_lines(card))
+        where = "a run starts from step 0" if counts_steps(card) else "it counts no steps and saves none"
+        console.say(f"No checkpoint of {card.section}: {where}", *_alone_lines(card))
     if as_json:
         print_json({"section": card.section, "checkpoints": rows})
     return 0

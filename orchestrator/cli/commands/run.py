@@ -111,7 +111,7 @@ def _show_plan(run_context: RunContext, request: RunRequest, console: Console, a
 
     console.say("Dry run: nothing is sent, nothing is changed")
     first, start, push = preview(run_context, request)
-    console.say(*_first_lines(first))
+    console.say(*_first_lines(first, push.ticket.spec["target_steps"]))
     console.say(*unneeded(request, start.comparison.grade.word if start.comparison else None))
     if request.detach:
         console.say("--detach has no effect on a dry run")
@@ -135,8 +135,12 @@ def _gpu_advice(run_context: RunContext, request: RunRequest) -> list[str]:
     return [advice, CPU_REMEDY] if advice else []
 
 
-def _first_lines(first: Action) -> list[str]:
-    """What `run` would do before it starts the session that is shown."""
+def _first_lines(first: Action, target_steps: int | None) -> list[str]:
+    """What `run` would do before it starts the session that is shown.
+
+    Args:
+        target_steps: Of that session, None if its section decides.
+    """
     from orchestrator.core.run.actions import Adopt, Collect, Finish, Start, Wait
     from orchestrator.core.run.summary import GOOD_ENDS
 
@@ -144,7 +148,8 @@ def _first_lines(first: Action) -> list[str]:
         case Adopt():
             return ["First: continue with sessions that the ledger lacks. After them, the next session could be:"]
         case Finish(end=end) if end in GOOD_ENDS:
-            return ["Already at the target, and evaluated: `run` would send nothing. The next session would be:"]
+            already = "Already finished" if target_steps is None else "Already at the target, and evaluated"
+            return [f"{already}: `run` would send nothing. The next session would be:"]
         case Finish(in_flight=None, end=end):
             return [f"First: the run ends ({end}). The next session would be:"]
         case Wait(record=record) if record.handle is None:
@@ -176,7 +181,8 @@ def _closing_lines(summary: RunSummary, root: Path, examined: Autopsy | None) ->
         lines += [f"Why: {examined.sentence}", f"{examined.advice} Evidence: `{examined.why}`"]
     if summary.sessions:
         grade = f", resume grade {summary.resume_grade}" if summary.resume_grade else ""
-        lines.append(f"From {summary.steps_start} steps, {summary.sessions} session(s){grade}")
+        begin = "" if _without_steps(summary) else f"From {summary.steps_start} steps, "
+        lines.append(f"{begin}{summary.sessions} session(s){grade}")
         lines += [f"  - {reason}" for reason in summary.resume_reasons]
     if summary.adopted is not None:
         lines.append(f"Lineage: {adopted_line(summary.adopted)}")
@@ -197,10 +203,15 @@ def _end_line(summary: RunSummary) -> str:
         if already:
             return f"Already at the target: {done} steps done, target {target}"
         return f"Target reached: {done} steps, target {target}"
-    if target is None and not done:  # a section without steps
+    if _without_steps(summary):
         return "Already finished; --fresh runs it again" if already else "Finished"
     below = "" if target is None else f", below the target of {target}"  # its section has declared it finished
     return f"Already finished: {done} steps done{below}" if already else f"Finished: {done} steps{below}"
+
+
+def _without_steps(summary: RunSummary) -> bool:
+    """Whether the run was finished and its section counted no steps."""
+    return summary.end_reason in ("at_target", "finished") and summary.target_steps is None and not summary.steps_done
 
 
 def _verdict_lines(summary: RunSummary) -> list[str]:
@@ -208,8 +219,9 @@ def _verdict_lines(summary: RunSummary) -> list[str]:
         return ["Finished, no claim: this section trains and reports no verdict"]
     lines = [f"Verdict: {summary.verdict or 'none'}"]
     if summary.lacks_verdict:
+        ended = "ran to its end" if _without_steps(summary) else "reached its target"
         lines += [
-            f"Problem: {summary.section} has criteria, reached its target and reported no verdict (exit code 1)",
+            f"Problem: {summary.section} has criteria, {ended} and reported no verdict (exit code 1)",
             "If it draws no conclusion, remove the criteria from its card, or return SectionOutcome(..., claim=False).",
         ]
     return lines

@@ -173,6 +173,8 @@ def _run_lines(
         end = run.end_reason or _open_run(sessions, run)
         of = "" if run.target_steps is None else f" of {run.target_steps}"
         steps = f"{run.steps_start} -> {_steps_now(run, sessions, live)}{of}"
+        if run.end_reason is not None and run.target_steps is None and not run.steps_done:
+            steps = "no steps"
         verdict = shown_verdict(run.verdict, run.no_claim) or "-"
         lines.append(f"  {run.run_id}  {run.backend} {run.profile}  {steps}  {end}  {verdict}")
         for session in sessions:

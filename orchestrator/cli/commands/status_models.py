@@ -45,6 +45,7 @@ def _row(
     project: Project, card: SectionCard, trial: str | None, code_digest: Callable[[SectionCard], str]
 ) -> dict[str, Any]:
     from orchestrator.core.errors import OrchestratorError
+    from orchestrator.core.section.overrides import counts_steps
     from orchestrator.stores.checkpoint.models_dir import ModelsDirectory
     from orchestrator.stores.proof.records import proof_of_code, section_records
 
@@ -74,6 +75,7 @@ def _row(
         "own_files": list(view.own),
         "archived": list(view.archived),
         "models_dir": view.root.as_posix(),
+        "counts_steps": counts_steps(card),
         "profiles": {name: profile.target_steps for name, profile in card.profiles.items()},
     }
 
@@ -123,7 +125,10 @@ def _lines(row: dict[str, Any]) -> Iterator[str]:
         trial += " (nothing saved yet)" if row["seed"] is None else f" ({algorithm}seed {row['seed']})"
     targets = ", ".join(f"{name} {target}" for name, target in row["profiles"].items() if target is not None)
     shown = f"targets: {targets}" if targets else "no target"
-    yield f"{row['section']}{trial}: {row['steps']} steps in place ({shown})"
+    if row["counts_steps"] or row["steps"]:
+        yield f"{row['section']}{trial}: {row['steps']} steps in place ({shown})"
+    else:
+        yield f"{row['section']}{trial}: no steps and no checkpoints, one session runs to its end"
     yield from (f"  ✓ {stem}{' (normalized)' * (stem in row['normalized'])}" for stem in row["checkpoints"])
     yield from (f"  ✗ {shown_name(stem)}: {shown_name(fault)}" for stem, fault in row["faults"].items())
     if row.get("adopted"):

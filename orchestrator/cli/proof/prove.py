@@ -78,13 +78,19 @@ def _project(section: str) -> Project:
     """The project, if it has this section.
 
     Raises:
-        BadInput: There is no project here, or it has no such section.
+        BadInput: There is no project here, it has no such section, or the section saves no checkpoint.
     """
+    from orchestrator.core.errors import BadInput
+    from orchestrator.core.section.overrides import counts_steps
     from orchestrator.stores.project import find_project
     from orchestrator.stores.section.card_yaml import load_card
 
     project = find_project()
-    load_card(project.cards, section)
+    if not counts_steps(load_card(project.cards, section)):
+        raise BadInput(
+            f"{section} counts no steps and saves no checkpoint: there is no resume to prove",
+            remedy="Give its profiles target_steps in the card if it does train step by step.",
+        )
     return project
 
 

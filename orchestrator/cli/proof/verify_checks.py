@@ -13,6 +13,7 @@ from orchestrator.core.messages import Message
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.summary import RunSummary
 from orchestrator.core.section.card import Profile, SectionCard
+from orchestrator.core.section.overrides import counts_steps
 from orchestrator.kernel.algorithms.hyperparameters import HyperParameters
 from orchestrator.kernel.algorithms.registry import Learns
 from orchestrator.kernel.checkpoint.card import CheckpointCard
@@ -72,6 +73,9 @@ def check_section(project: Project, section: str) -> Iterator[Check]:
         yield Check(name="project", passed=False, detail=str(fault))
         return
     yield _models_check(project, card)
+    if not counts_steps(card):
+        yield Check(name="round trip", passed=True, detail="not needed: it counts no steps and saves no checkpoint")
+        return
     yield from _round_trip(project, card)
 
 

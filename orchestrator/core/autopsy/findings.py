@@ -31,12 +31,14 @@ class Found:
         quotes: What it rests on.
         detail: What is known beyond the verdict's meaning; empty for nothing.
         advice: What the user does next, and the command; None for those of the verdict.
+        words: The verdict for people, where its own words do not fit; else empty.
     """
 
     verdict: V
     quotes: tuple[Quote, ...]
     detail: str = ""
     advice: tuple[str, str] | None = None
+    words: str = ""
 
 
 Rule = Callable[[Evidence], Found | None]
@@ -107,6 +109,23 @@ def error_quotes(evidence: Evidence) -> tuple[Quote, ...]:
     """The final message of that text, without its frames."""
     text, source = error_text(evidence)
     return tuple(Quote(source=source, text=message) for message in list(failures(text))[:1])
+
+
+def finished(steps_done: int, target_steps: int | None) -> Found:
+    """A good end: at the target, or where the section itself decided to end.
+
+    Args:
+        target_steps: None if the section decides.
+    """
+    if target_steps is None and not steps_done:
+        return Found(verdict=V.TARGET_REACHED, quotes=(), words="finished", detail="it ran to its end", advice=_DONE)
+    if target_steps is None or steps_done < target_steps:
+        detail = "its section declared the training finished"
+        return Found(verdict=V.TARGET_REACHED, quotes=(), words="finished", detail=detail)
+    return Found(verdict=V.TARGET_REACHED, quotes=())
+
+
+_DONE = ("Nothing is left to run; `run --fresh` repeats it.", "python -m orchestrator report {section}")
 
 
 def invalid_result(evidence: Evidence, verdict: str | None) -> str:

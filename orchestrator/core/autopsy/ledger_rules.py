@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from orchestrator.core.autopsy.evidence import Evidence
-from orchestrator.core.autopsy.findings import Found, decided, endings, invalid_result, refusal
+from orchestrator.core.autopsy.findings import Found, decided, endings, finished, invalid_result, refusal
 from orchestrator.core.autopsy.verdicts import AutopsyVerdict as V
 from orchestrator.core.autopsy.verdicts import Quote
 from orchestrator.core.ledger.records import GONE, Stage
@@ -50,12 +51,11 @@ def run_reached_target(evidence: Evidence) -> Found | None:
         return None
     target = "" if run.target_steps is None else f" of {run.target_steps}"
     invalid = invalid_result(evidence, run.verdict)
-    return Found(
-        verdict=V.TARGET_REACHED,
-        quotes=(evidence.of_run("end_reason", f"{run.end_reason} at {run.steps_done}{target} steps"),),
-        detail=invalid,
-        advice=(FRESH, "{again}") if invalid else None,
-    )
+    at = f"{run.end_reason} at {run.steps_done}{target} steps" if target or run.steps_done else str(run.end_reason)
+    quotes = (evidence.of_run("end_reason", at),)
+    if invalid:
+        return Found(verdict=V.TARGET_REACHED, quotes=quotes, detail=invalid, advice=(FRESH, "{again}"))
+    return replace(finished(run.steps_done, run.target_steps), quotes=quotes)
 
 
 _OF_RUN: Mapping[str, str] = {

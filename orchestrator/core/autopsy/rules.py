@@ -53,7 +53,7 @@ def autopsy(evidence: Evidence, mask: Callable[[str], str] = str) -> Autopsy:
     if uncollected := ledger_rules.is_uncollected(evidence):
         advice = f"{_UNCOLLECTED} {advice}" if command == "{again}" else _UNCOLLECTED
         command = "{again}"
-    elif found.verdict is AutopsyVerdict.TARGET_REACHED and not found.advice and _is_open(evidence):
+    elif found.verdict is AutopsyVerdict.TARGET_REACHED and (found.words or not found.advice) and _is_open(evidence):
         advice, command = _UNRECORDED, "{again}"
     if found.verdict is AutopsyVerdict.PAUSED and evidence.run is not None and evidence.run.end_reason == "stuck":
         advice = _LONGER
@@ -66,6 +66,7 @@ def autopsy(evidence: Evidence, mask: Callable[[str], str] = str) -> Autopsy:
         verdict=found.verdict,
         rule=name,
         detail=shown(found.detail, mask),
+        words=found.words,
         evidence=tuple(Quote(source=one.source, text=shown(one.text, mask)) for one in quotes[:_MOST_QUOTES]),
         advice=advice,
         command=command.format(again=again, section=evidence.section, name=evidence.name),

@@ -18,6 +18,7 @@ from orchestrator.core.autopsy.findings import (
     decided,
     error_quotes,
     error_text,
+    finished,
     invalid_result,
     last_line,
     named,
@@ -84,6 +85,8 @@ def kernel_ending(evidence: Evidence) -> Found | None:
     if reason in ENDINGS:
         verdict = evidence.manifest.outcome.verdict if evidence.manifest is not None else None
         invalid = invalid_result(evidence, verdict) if reason is EndReason.FINISHED else ""
+        if reason is EndReason.FINISHED and not invalid:
+            return replace(_good_end(evidence), quotes=(quote,))
         return Found(
             verdict=ENDINGS[reason],
             quotes=(quote, *(error_quotes(evidence) if reason in _WITH_ERROR else ())),
@@ -99,6 +102,14 @@ def kernel_ending(evidence: Evidence) -> Found | None:
     if reason is EndReason.REFUSED:
         return replace(refusal(text, quote), quotes=quotes)
     return _section_failed(evidence, quote)
+
+
+def _good_end(evidence: Evidence) -> Found:
+    record, manifest = evidence.session, evidence.manifest
+    steps_done = manifest.outcome.steps_done if manifest is not None else record.steps_done if record else None
+    if record is None or steps_done is None:
+        return Found(verdict=V.TARGET_REACHED, quotes=())
+    return finished(steps_done, record.target_steps)
 
 
 def _section_failed(evidence: Evidence, ending: Quote) -> Found:

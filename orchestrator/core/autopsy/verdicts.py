@@ -151,6 +151,7 @@ class Autopsy:
         command: The next command.
         why: The command that shows this autopsy again.
         unread: What could not be read, a sentence each.
+        words: The verdict for people, where its own words do not fit; else empty.
     """
 
     subject: str
@@ -162,11 +163,12 @@ class Autopsy:
     command: str = ""
     why: str = ""
     unread: tuple[str, ...] = ()
+    words: str = ""
 
     @property
     def sentence(self) -> str:
         """The verdict and what it means, on one line."""
-        return f"{self.verdict.words}: {self.detail or MEANINGS[self.verdict]}"
+        return f"{self.words or self.verdict.words}: {self.detail or MEANINGS[self.verdict]}"
 
     @property
     def line(self) -> str:

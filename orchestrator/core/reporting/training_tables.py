@@ -122,6 +122,8 @@ def _so_far(one: Training, unfinished: Mapping[str, str]) -> str:
     """Result and steps of a training."""
     if one.result == UNFINISHED and one.lineage_id in unfinished:
         return f"{one.result}, {unfinished[one.lineage_id]}"
+    if one.result != UNFINISHED and one.target_steps is None and not one.steps:
+        return one.result  # its section counts no steps
     return f"{one.result}, {one.steps or 0} steps"
 
 

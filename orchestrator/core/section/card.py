@@ -18,6 +18,7 @@ from orchestrator.core.section.size_limits import (
     SCENARIO,
     SCRIPT,
     SECTION,
+    STEP_SIZES,
     NoLayers,
     include_fault,
     name_faults,
@@ -37,8 +38,7 @@ BackendName = Literal["local", "kaggle", "slurm"]
 SEEDS_END = 2**32
 """Seeds are below this: the limit of `numpy.random.seed`, which stable-baselines3's `set_random_seed` calls."""
 
-_STEP_FIELDS = ("target_steps", "checkpoint_every_steps", "evaluate_every_steps")
-LEARNING_FIELDS = (*_STEP_FIELDS, "evaluation_scenarios")
+LEARNING_FIELDS = (*STEP_SIZES, "evaluation_scenarios")
 """Keys that each profile of a section with an `algorithm` needs, for the training loop of stable-baselines3."""
 
 MOST_STEPS = 2**53  # integers up to here are exact in JSON and fit into the ledger's columns
@@ -69,7 +69,7 @@ class Profile:
 
     def __post_init__(self) -> None:
         faults = []
-        for name in ("evaluation_scenarios", "deadline_s", *_STEP_FIELDS):
+        for name in ("evaluation_scenarios", "deadline_s", *STEP_SIZES):
             value = getattr(self, name)
             if value is None:
                 continue

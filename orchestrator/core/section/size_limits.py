@@ -18,6 +18,9 @@ MOST_WHOLE = 2**53
 MOST_ITEMS, MOST_LAYERS, MOST_UNITS, MOST_WEIGHTS = 10_000, 64, 65_536, 1_000_000_000
 MOST_ROLLOUT = 100_000_000
 
+STEP_SIZES = ("target_steps", "checkpoint_every_steps", "evaluate_every_steps")
+"""Sizes of a profile in steps."""
+
 MOST_PACKED = 16
 """More trainings in one kernel than any machine here has cores for."""
 

@@ -74,14 +74,15 @@ def curve_of(results: ResultsStore, sessions: Sequence[SessionRecord]) -> Stitch
 def since_beginning(sessions: Sequence[SessionRecord], last: SessionRecord) -> tuple[SessionRecord, ...]:
     """Sessions of a lineage from its latest start, from step 0 or from an adopted model, to `last`, oldest first.
 
-    Such a start is a session that began there although another checkpoint was in place before: the user started over.
+    Such a start is a session that began there although another checkpoint was in place before, or although the training
+    was finished: the user started over.
     A session that began there because the earlier ones had left no checkpoint continues the same training.
     """
     found: list[SessionRecord] = []
     for record in reversed([one for one in sessions[: sessions.index(last) + 1] if one.steps_begun is not None]):
         begun = found[0].steps_begun if found else None
         starts = begun == 0 or bool(found and adopted_line_in(found[0].resume_reasons))
-        if starts and (record.models_steps or begun) != begun:
+        if starts and (record.evaluated or (record.models_steps or begun) != begun):
             break
         found.insert(0, record)
     return tuple(found)

@@ -11,10 +11,12 @@ from orchestrator.core.checkpoint.start import StartMode
 from orchestrator.core.errors import NameTaken, NotYet, RunFailed
 from orchestrator.core.ledger.events import EventKind
 from orchestrator.core.ledger.records import AskedBy
-from orchestrator.core.run.actions import Start
+from orchestrator.core.run.actions import Finish, Start
+from orchestrator.core.run.next_action import when_idle
 from orchestrator.core.run.open_run import OpenRun
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.run.snapshot import Snapshot, missing_steps
+from orchestrator.core.run.summary import GOOD_ENDS
 from orchestrator.core.session.backend_types import Handle, Push
 from orchestrator.core.session.end_reason import EFFECTS, Effect
 from orchestrator.core.session.slug import Place
@@ -78,7 +80,7 @@ def begin_run(context: RunContext, request: RunRequest, snapshot: Snapshot, run:
     context.warn("checkpoint_gone", *gone_lines(inventory, backend=snapshot.backend, steps=missing_steps(snapshot)))
     if mode in (StartMode.ARCHIVE_FRESH, StartMode.ARCHIVE_LEFTOVERS):
         inventory = _archive(context, inventory, mode)
-    elif request.fresh and not snapshot.done.released and context.waits:
+    elif request.fresh and not snapshot.done.released and context.waits and _starts_anyway(snapshot, request):
         context.info("no_effect", "--fresh has no effect: the models directory is empty, the run starts from step 0")
     context.detail("own_files", *own_files(inventory.own, inventory.root.as_posix()))
     if inventory.latest is not None:
@@ -89,6 +91,12 @@ def begin_run(context: RunContext, request: RunRequest, snapshot: Snapshot, run:
     if not run.started:
         _record_start(context, request, snapshot, run, inventory.steps)
     return Opened(run=replace(run, started=True), inventory=inventory)
+
+
+def _starts_anyway(snapshot: Snapshot, request: RunRequest) -> bool:
+    """Whether the run would start without `--fresh` too: a training that is finished would not."""
+    plain = when_idle(snapshot, replace(request, fresh=False))
+    return not (isinstance(plain, Finish) and plain.end in GOOD_ENDS)
 
 
 def start_session(

@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import SectionCard
-from orchestrator.core.section.overrides import NEVER_SET, Setting, Settings
+from orchestrator.core.section.overrides import NEVER_SET, Setting, Settings, require_steps
 from orchestrator.core.section.size_limits import size_faults
 from orchestrator.core.zoo.card_block import STEPS
 from orchestrator.kernel.schema import SETTINGS
@@ -88,6 +88,7 @@ def set_in_card(card: SectionCard, plain: Any, settings: Settings) -> SectionCar
     Raises:
         BadInput: The card has no such key, or the value is not valid for it.
     """
+    require_steps(card, settings)
     changed = translated(Document(plain=copy.deepcopy(plain), lines={}, faults=())).plain
     if any(key.startswith("profiles.") for key in settings):
         changed.setdefault("profiles", {"quick": {}, "full": {}})  # the profiles of a card that names none

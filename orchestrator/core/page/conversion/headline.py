@@ -106,10 +106,11 @@ def _unfinished(chains: Sequence[Chain], begun: Sequence[Chain]) -> Headline:
 
 
 def _sentence(chain: Chain, verdict: str) -> str:
-    at = steps_of(steps_done_of(chain), chain.target_steps)
+    steps = steps_done_of(chain)
+    at = steps_of(steps, chain.target_steps) if steps or chain.target_steps is not None else ""
     if verdict == NO_CLAIM:
-        return f"Finished, no claim: {at}."
-    return f"Verdict: {verdict.replace('_', ' ')}, at {at}."
+        return f"Finished, no claim: {at}." if at else "Finished, no claim."
+    return f"Verdict: {verdict.replace('_', ' ')}, at {at}." if at else f"Verdict: {verdict.replace('_', ' ')}."
 
 
 def _of_several(chains: Sequence[Chain], finished: Sequence[Chain], newest: Chain, verdict: str) -> str:

@@ -419,3 +419,22 @@ def test_a_run_whose_end_is_not_recorded_is_not_said_to_be_over() -> None:
     reached = {"session": record(end_reason="finished"), "whole": True}
     assert autopsy(found(run=run(), **reached)).command == found().again
     assert autopsy(found(run=run(end_reason="finished"), **reached)).command.endswith("report toy")
+
+
+@pytest.mark.parametrize(
+    ("steps", "target", "sentence"),
+    [
+        (40, 40, "target reached: the training reached its target"),
+        (48, 40, "target reached: the training reached its target"),
+        (30, 40, "finished: its section declared the training finished"),
+        (30, None, "finished: its section declared the training finished"),
+        (0, None, "finished: it ran to its end"),
+    ],
+)
+def test_a_good_end_names_a_target_only_if_there_is_one_and_it_was_reached(
+    steps: int, target: int | None, sentence: str
+) -> None:
+    of_run = autopsy(found(run=run(end_reason="finished", steps_done=steps, target_steps=target), whole=True))
+    assert (of_run.verdict, of_run.sentence) == (V.TARGET_REACHED, sentence)
+    (quote,) = of_run.evidence
+    assert ("steps" in quote.text) is (steps > 0)

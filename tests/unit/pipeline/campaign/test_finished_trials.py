@@ -87,6 +87,16 @@ def test_sessions_before_a_restart_from_step_0_do_not_count() -> None:
     assert since_beginning([first, second, last, restarted], last) == (first, second, last)
 
 
+def test_a_repeated_run_of_a_section_that_saves_no_checkpoint_counts_alone() -> None:
+    computer = completed_computer()
+    *_, last = computer.ledger.sessions(computer.context.trials[0].lineage_id)
+    first = replace(last, steps_start=0, steps_done=0, models_steps=0, key="r/s01a1")
+    again = replace(first, key="r/s02a1")
+    assert first.evaluated and since_beginning([first, again], again) == (again,)
+    paused = replace(first, verdict=None)
+    assert not paused.evaluated and since_beginning([paused, again], again) == (paused, again)
+
+
 def test_a_crashed_session_without_a_save_counts_and_an_unsubmitted_one_does_not() -> None:
     computer = completed_computer()
     first, second, last = computer.ledger.sessions(computer.context.trials[0].lineage_id)

@@ -242,7 +242,9 @@ def test_a_usable_directory_is_one_that_is_there_or_absent(models: Path, tmp_pat
     require_usable(models)
     require_usable(tmp_path / "absent/models")
     (models.parent / "archive").mkdir()
+    before = sorted(tmp_path.rglob("*"))
     require_usable(models)
+    assert sorted(tmp_path.rglob("*")) == before, "the check writes nothing"
 
 
 def test_a_file_in_the_place_of_an_archive_is_refused(models: Path, tmp_path: Path) -> None:

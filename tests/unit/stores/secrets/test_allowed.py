@@ -46,8 +46,10 @@ def test_a_finding_is_allowed_by_file_and_id_and_reported_once(tmp_path: Path) -
 def test_another_file_and_another_token_stay_refused(tmp_path: Path) -> None:
     gate = Gate(lambda: (), tmp_path / ALLOWED)
     allow(tmp_path, "a/own.json", finding_in(refused(gate, {"a/own.json": TEXT})))
-    refused(gate, {"b/own.json": TEXT})
-    refused(gate, {"a/own.json": TEXT + b"hf_" + b"Z" * 34})
+    assert "b/own.json, line 2" in str(refused(gate, {"b/own.json": TEXT}))
+    other = refused(gate, {"a/own.json": TEXT + b"hf_" + b"Z" * 34})
+    assert "a/own.json, line 3" in str(other) and "a/own.json, line 2" not in str(other)
+    assert TOKEN not in str(other)
 
 
 def test_the_file_is_read_once_however_many_findings_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
