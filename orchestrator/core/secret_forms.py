@@ -23,7 +23,7 @@ _GROUP, _LOOKED_AT = 8, 512
 _LONGEST_NUMBER = 1024
 """Bytes of a value that may be written as one number; Python converts at most 4300 digits."""
 _LOWERED = bytes(range(256)).lower()
-_SIGNS = bytes(sign for sign in range(128) if not chr(sign).isalnum())
+SIGNS = bytes(sign for sign in range(128) if not chr(sign).isalnum())
 _BASE32 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _CROCKFORD = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _BASE85 = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~"
@@ -40,7 +40,7 @@ _WHOLE, _FLOATS = ("<{}h", ">{}h", "<{}i", ">{}i", "<{}q", ">{}q"), ("<{}e", ">{
 
 def compact(content: bytes) -> bytes:
     """A content without signs and in lower case; line ends are removed too."""
-    return content.translate(_LOWERED, _SIGNS)
+    return content.translate(_LOWERED, SIGNS)
 
 
 def is_random(value: str) -> bool:

@@ -13,6 +13,7 @@ from orchestrator.core.secret_forms import (
     SHORTEST,
     SHORTEST_COMPACT,
     SHORTEST_CORE,
+    SIGNS,
     compact,
     encoded_forms,
     groups_in,
@@ -166,8 +167,7 @@ class ValueMask:
     def __init__(self, values: Iterable[SecretValue]) -> None:
         given = list(values)
         forms = [(form.lower(), value.name) for value in given for form in _texts(value.value)]
-        # The longest first: a webhook's address holds its secret part.
-        self._forms = sorted(dict(forms).items(), key=_shortest_last)
+        self._forms = sorted(dict(forms).items(), key=_shortest_last)  # a webhook's address holds its secret part
         random = [one for one in given if is_random(one.value)]  # the words of a phrase may stand apart by chance
         spread = {compact(form.encode()): one.name for one in random for form in _texts(one.value) if form.isascii()}
         self._spread = sorted((pair for pair in spread.items() if len(pair[0]) >= SHORTEST_COMPACT), key=_shortest_last)
@@ -183,7 +183,7 @@ class ValueMask:
         return self._without_spread(text)
 
     def _without_spread(self, text: str) -> str:
-        searched = compact(text.encode("utf-8", "surrogatepass"))
+        searched = text.encode("utf-8", "surrogatepass").translate(_FOLDED, SIGNS)
         for form, name in self._spread:
             if form in searched:
                 signed, hidden = _SIGN.join(form.decode("ascii")), f"[value of {name}]"

@@ -13,8 +13,8 @@ from typing import Any
 from orchestrator.core.session.backend_types import Push
 from orchestrator.core.session.spec import read_ticket
 from orchestrator.kernel.checkpoint.survey import survey_checkpoints
-from orchestrator.kernel.files.atomic import make_folder, write_json, write_text
-from orchestrator.kernel.files.outputs import remove_tree, walk
+from orchestrator.kernel.files.atomic import make_folder, walk, write_json, write_text
+from orchestrator.kernel.files.outputs import remove_tree
 from orchestrator.kernel.pack.record import exit_code_in_pack
 from orchestrator.kernel.reading.json_text import Unreadable, read_object
 from orchestrator.kernel.reading.shapes import fields, optional, require, text, whole

@@ -102,14 +102,14 @@ BARE: Sequence[Sign] = (
         _BY_KERNEL,
     ),
     _sign(V.OUT_OF_MEMORY, r"^(?:terminate called .*|.*what\(\): *)std::bad_alloc|^std::bad_alloc$"),
-    _sign(V.DISK_FULL, rf"^(?:[\w./-]+: )+.*(?:{_FULL_DISK})|^The disk is full\b|^No room on the disk\b"),
-    _sign(V.OUT_OF_MEMORY, rf"^(?:[\w./-]+: )+.*(?:{_MEMORY})", _HOST_MEMORY),
+    _sign(V.DISK_FULL, rf"^[\w./-]+: .*(?:{_FULL_DISK})|^The disk is full\b|^No room on the disk\b"),
+    _sign(V.OUT_OF_MEMORY, rf"^[\w./-]+: .*(?:{_MEMORY})", _HOST_MEMORY),
     _sign(
         V.DEPENDENCY_MISSING,
         r"^(?:[\w./-]+ ?: )*(?:(?:line|ligne) \d+ ?: )?(?P<name>[\w./-]+) ?: (?:command not found|commande introu)",
     ),
     _sign(V.DEPENDENCY_MISSING, r"^(?:[\w./-]+: )+error while loading shared libraries: (?P<name>[\w.+-]+)"),
-    _sign(V.GPU_UNUSABLE, rf"^(?:[\w./-]+: )+.*(?:{_GPU})|^terminate called .*CUDA error"),
+    _sign(V.GPU_UNUSABLE, rf"^[\w./-]+: .*(?:{_GPU})|^terminate called .*CUDA error"),
 )
 """How the messages of other programs and of the system look in a log."""
 
@@ -143,11 +143,15 @@ REFUSALS: Sequence[Sign] = (
 )
 """The reasons of our own kernel, of this computer and of the service for not starting a session."""
 
+_MOST_CHARS = 4_000
+"""Far above any message. The time of some forms grows with the square of the length, and a session may print megabytes
+without a line end."""
+
 
 def first_sign(text: str, signs: Sequence[Sign]) -> tuple[Sign, str] | None:
-    """The first sign that a text shows, with what is known in detail."""
+    """The first sign that the beginning of a text shows, with what is known in detail."""
     for sign in signs:
-        if (match := sign.form.search(text)) is not None:
+        if (match := sign.form.search(text, 0, _MOST_CHARS)) is not None:
             return sign, sign.detail.format(**match.groupdict()) if sign.detail else ""
     return None
 

@@ -6,11 +6,12 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
-from orchestrator.kernel.files.outputs import is_regular, walk
+MOST_FOLDERS = 100
+"""Folders within folders; `os.walk` and `shutil.rmtree` recurse, and hold a file open for each level."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -93,6 +94,31 @@ def make_folder(folder: Path) -> None:
         make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
     sync_folder(folder.parent)
+
+
+def walk(
+    root: Path, refused: Callable[[OSError], object] = lambda fault: None, *, follow: bool = False
+) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As `os.walk`, from the top, without folders that are nested too deep.
+
+    Args:
+        refused: Receives the fault of each folder that is left out.
+        follow: Whether to follow links to folders.
+    """
+    for folder, folders, names in os.walk(root, onerror=refused, followlinks=follow):
+        if len(Path(folder).parts) - len(root.parts) >= MOST_FOLDERS:
+            for name in folders:
+                refused(OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), str(Path(folder, name))))
+            folders.clear()
+        yield folder, folders, names
+
+
+def is_regular(path: Path) -> bool:
+    """Whether it is a file, or a link to one; False for a path that is too long, where `Path.is_file` raises."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def sync_tree(folder: Path) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import IO, Any
 
+from orchestrator.kernel.files.atomic import MOST_FOLDERS, walk
 from orchestrator.kernel.reading.json_text import read_lines
 
 LOG_NAME = "kernel.log"
@@ -24,8 +25,6 @@ _RECENT_BYTES = 65_536
 """Some hundred progress reports: minutes to hours of a session."""
 MOST_LINE_BYTES = 1 << 20
 """A longer line is read in parts of this size."""
-MOST_FOLDERS = 100
-"""Folders within folders; `os.walk` and `shutil.rmtree` recurse, and hold a file open for each level."""
 _LONGEST_PATH = 2000
 """Half of the longest path that Linux accepts; a folder can be deeper than any path of it."""
 
@@ -112,23 +111,6 @@ def copy_log(log: Path, into: Path) -> bool:
     return True
 
 
-def walk(
-    root: Path, refused: Callable[[OSError], object] = lambda fault: None, *, follow: bool = False
-) -> Iterator[tuple[str, list[str], list[str]]]:
-    """As `os.walk`, from the top, without folders that are nested too deep.
-
-    Args:
-        refused: Receives the fault of each folder that is left out.
-        follow: Whether to follow links to folders.
-    """
-    for folder, folders, names in os.walk(root, onerror=refused, followlinks=follow):
-        if len(Path(folder).parts) - len(root.parts) >= MOST_FOLDERS:
-            for name in folders:
-                refused(OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), str(Path(folder, name))))
-            folders.clear()
-        yield folder, folders, names
-
-
 def remove_tree(root: Path, *, ignore_errors: bool = False) -> None:
     """As `shutil.rmtree`, for folders that are nested at any depth.
 
@@ -152,14 +134,6 @@ def _flatten(root: Path) -> None:
                 waiting.append(root / f".deep-{count}")
                 os.replace(Path(folder, name), waiting[-1])
             folders.clear()
-
-
-def is_regular(path: Path) -> bool:
-    """Whether it is a file, or a link to one; False for a path that is too long, where `Path.is_file` raises."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
 
 
 def copy_tree(outputs: Path, into: Path) -> Iterator[tuple[PurePath, str]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.kernel.files.outputs import walk
+from orchestrator.kernel.files.atomic import walk
 
 MAX_FILES = 50_000
 """Limit on listed files, so that a large dataset mounted beside the checkpoints does not use up the session."""

@@ -14,6 +14,8 @@ from orchestrator.kernel.reading.json_text import Unreadable, read_object, shown
 
 MOST_WHOLE = 2**53
 """Largest count: larger JSON numbers are not exact in every reader (RFC 8259, section 6)."""
+UNKNOWN = "is unknown to this version"
+"""What is wrong with a key that a newer version of this program may have written."""
 MOST_CHARS = 1 << 20
 """Longest text."""
 _MOST_PATH_CHARS, _MOST_NAME_CHARS = 4096, 255
@@ -168,7 +170,7 @@ def fields(
                 for key, why in known[name](inner):
                     yield f".{name}{key}", why
             elif not others:
-                yield f".{shown(name)[1:-1]}", "is unknown to this version"
+                yield f".{shown(name)[1:-1]}", UNKNOWN
 
     return check
 

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.kernel.files.atomic import sync_tree, write_json
+from orchestrator.kernel.files.atomic import is_regular, sync_tree, walk, write_json
 from orchestrator.kernel.files.digests import file_entry
-from orchestrator.kernel.files.outputs import is_regular, walk
 from orchestrator.kernel.outcome import EXIT_CODES, KernelEnding, SectionOutcome, Verdict
 from orchestrator.kernel.reading.json_text import Unreadable, read_object, shown
 from orchestrator.kernel.reading.shapes import (

@@ -8,10 +8,16 @@ from pathlib import Path
 from orchestrator.core.diagnostics.storage import storage_fault
 from orchestrator.core.errors import BadInput, OrchestratorError, RunFailed
 from orchestrator.kernel.files.storage import free_text, storage_trouble
+from orchestrator.kernel.reading.shapes import UNKNOWN
 
 
 def unreadable(path: Path, why: str) -> BadInput:
-    """The file is damaged or not a ledger."""
+    """The file is damaged or not a ledger, or a newer version of this program wrote it."""
+    if why.endswith(UNKNOWN):
+        return BadInput(
+            f"{path} is not a readable ledger: {why}",
+            remedy="A newer version of this program wrote it: use that version for this project.",
+        )
     return BadInput(
         f"{path} is not a readable ledger: {why}",
         remedy="Move that file away; checkpoints and results do not depend on it. A campaign then needs "

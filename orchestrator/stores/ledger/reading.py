@@ -44,10 +44,10 @@ def _opened(path: Path, held: ExitStack) -> SqliteLedger:
     try:
         return _ReadOnly(path)
     except EarlierVersion:
-        return SqliteLedger(_copied(path, held))
+        return _Copy(path, _copied(path, held))
     except StorageFault as fault:
         try:
-            return SqliteLedger(_copied(path, held))
+            return _Copy(path, _copied(path, held))
         except OSError:  # nothing can be written, not even a temporary folder
             return _in_memory(path, fault)
 
@@ -81,6 +81,22 @@ class _ReadOnly(SqliteLedger):
             if beside.stat().st_size == 0:
                 with closing(_connection(self._path, "rw")) as last:
                     last.execute("SELECT count(*) FROM sqlite_master")
+
+
+class _Copy(SqliteLedger):
+    """A copy that may be changed. Errors name the ledger itself: the copy is gone when the user reads them.
+
+    Args:
+        path: The ledger.
+        copy: Its copy.
+    """
+
+    def __init__(self, path: Path, copy: Path) -> None:
+        self._copy = copy
+        super().__init__(path)
+
+    def _connected(self, path: Path) -> sqlite3.Connection:
+        return super()._connected(self._copy)
 
 
 def _connection(path: Path, mode: str) -> sqlite3.Connection:

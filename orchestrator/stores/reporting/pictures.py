@@ -10,7 +10,7 @@ from pathlib import Path
 from orchestrator.core.cache import Cache
 from orchestrator.core.page.page import Picture
 from orchestrator.core.page.source import Source
-from orchestrator.kernel.files.outputs import walk
+from orchestrator.kernel.files.atomic import walk
 from orchestrator.stores.reporting.picture_content import without_metadata
 
 MEDIA_TYPES = {".png": "image/png", ".gif": "image/gif", ".svg": "image/svg+xml"}

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from orchestrator.backends.kaggle.client.api import KaggleApi
 from orchestrator.backends.kaggle.client.errors import ServiceFault
+from orchestrator.kernel.files.atomic import MOST_FOLDERS
 from orchestrator.kernel.files.digests import sha256_file
-from orchestrator.kernel.files.outputs import MOST_FOLDERS
 from orchestrator.kernel.wire import FileEntry
 
 PARTIAL_SUFFIX = ".orchestrator-partial"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
-from orchestrator.core.autopsy.error_text import BARE, EXCEPTIONS, REFUSALS, failures, first_sign
+from orchestrator.core.autopsy.error_text import BARE, EXCEPTIONS, REFUSALS, STATES, failures, first_sign
 from orchestrator.core.autopsy.evidence import shown
 from orchestrator.core.autopsy.verdicts import AutopsyVerdict as V
 from orchestrator.kernel.environment.device import probe_device
@@ -169,3 +170,11 @@ def test_a_quote_is_one_short_line_without_terminal_sequences_or_secrets() -> No
 def test_a_secret_is_masked_before_the_line_is_cut() -> None:
     text = shown("a" * 230 + " s3cret-token", lambda plain: plain.replace("s3cret-token", "[hidden]"))
     assert "s3c" not in text
+
+
+@pytest.mark.parametrize("word", ["step: ", "exceeded ", "quota ", "a.", "ValueError: ", "no checkpoint in ", "sh: "])
+def test_a_line_of_any_length_is_examined_quickly(word: str) -> None:
+    began_s = time.process_time()
+    for signs in (EXCEPTIONS, BARE, STATES, REFUSALS):
+        first_sign(word * 4_000, signs)
+    assert time.process_time() - began_s < 5

@@ -10,8 +10,8 @@ import pytest
 
 from orchestrator.backends.kaggle.session.download import confined
 from orchestrator.core.page.source import Source
-from orchestrator.kernel.files.atomic import sync_tree
-from orchestrator.kernel.files.outputs import MOST_FOLDERS, copy_outputs, remove_tree, walk
+from orchestrator.kernel.files.atomic import MOST_FOLDERS, sync_tree, walk
+from orchestrator.kernel.files.outputs import copy_outputs, remove_tree
 from orchestrator.kernel.files.scan import survey_mounts
 from orchestrator.kernel.outcome import KernelEnding, SectionOutcome
 from orchestrator.kernel.session.manifest import write_manifest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
 import subprocess
 import sys
 from contextlib import closing
@@ -133,6 +134,27 @@ def test_a_ledger_that_lacks_a_table_or_an_index_is_read_from_a_copy(tmp_path: P
     with ledger_for_reading(path) as read:
         assert len(read.sessions()) == 1 and read.open_sessions() == []
     assert path.read_bytes() == before and [found.name for found in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_damaged_ledger_that_is_read_from_a_copy_is_named_itself(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    _whole(path)
+    with closing(sqlite3.connect(path)) as damaged:
+        damaged.execute("DROP TABLE events")
+    with pytest.raises(BadInput) as found, ledger_for_reading(path) as ledger:
+        ledger.sessions()
+    assert str(found.value).startswith(f"{path} is not a readable ledger: ")
+
+
+def test_a_ledger_of_a_newer_version_is_not_to_be_moved_away(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    _whole(path)
+    with closing(sqlite3.connect(path)) as newer:
+        newer.execute("UPDATE sessions SET row = json_set(row, '$.later', 1)")
+        newer.commit()
+    with pytest.raises(BadInput, match="later is unknown") as found, ledger_for_reading(path) as ledger:
+        ledger.sessions()
+    assert found.value.remedy == "A newer version of this program wrote it: use that version for this project."
 
 
 @pytest.mark.parametrize("version", [None, *EARLIER])
