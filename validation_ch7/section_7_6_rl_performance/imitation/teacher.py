@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,12 +27,13 @@ class Teacher:
     """
 
     def __init__(self, settings: EnvironmentSettings) -> None:
-        block: Mapping[str, Any] = settings.learning.look_ahead or {}
-        given = {name: tuple(value) if name == "delays_s" else value for name, value in block.items()}
+        given: dict[str, Any] = dict(settings.learning.look_ahead or {})
+        if "delays_s" in given:
+            given["delays_s"] = tuple(given["delays_s"])
         self._every = int(given.pop("every", 1))
         self._look = LookAhead(**given)
         if self._every < 1 or self._look.delays_s[0] != 0.0 or not all(self._look.delays_s[1:] or (0.0,)):
-            raise ValueError(f"look_ahead needs every >= 1 and delays_s of 0 and longer times, not {dict(block)}")
+            raise ValueError(f"look_ahead needs every >= 1 and delays_s of 0 and longer times, not {self._look}")
         self._base = ActuatedController(gap_s=self._look.gap_s, max_green_s=self._look.max_green_s)
         self._decision_steps = settings.steps("decision_s")
 

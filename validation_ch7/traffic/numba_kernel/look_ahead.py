@@ -7,6 +7,8 @@ neither on the other worlds nor on the place in a block.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -170,7 +172,7 @@ def predict_delays(
     widest: int,
     backlog_weight: float,
     delay_veh_s: Floats,
-    constants: Singles,
+    constants: Any,
 ) -> None:
     """Simulate every chosen crossing under every candidate plan.
 
