@@ -8,6 +8,7 @@ are still to come: it continues the mean of the last minutes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,7 +61,11 @@ class LookAhead:
 
 
 def predicted_delays_veh_s(
-    simulation: CrossingSimulation, look: LookAhead, where: npt.NDArray[np.bool_] | None = None
+    simulation: CrossingSimulation,
+    look: LookAhead,
+    where: npt.NDArray[np.bool_] | None = None,
+    *,
+    pool: ThreadPoolExecutor | None = None,
 ) -> Floats:
     """Predict the delay within the horizon of every candidate, from the present state; the simulation is not changed.
 
@@ -70,6 +75,7 @@ def predicted_delays_veh_s(
         simulation: The crossings now.
         look: What is predicted.
         where: Crossings to predict, shape (batch,); None for all.
+        pool: Threads; results do not depend on it.
 
     Returns:
         Vehicle-seconds, shape (batch, candidates): a column for each of `look.delays_s`, then actuated control. Rows of
@@ -96,6 +102,7 @@ def predicted_delays_veh_s(
             settings.steps_in(look.max_green_s),
         ),
         backlog_weight=look.backlog_weight,
+        pool=pool,
     )
     return delays_veh_s
 

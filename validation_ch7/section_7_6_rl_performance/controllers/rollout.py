@@ -8,6 +8,8 @@ has: the model, and its full present state. It does not know the arrivals that a
 from __future__ import annotations
 
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -41,6 +43,7 @@ class RolloutController(WithoutMemory):
         self._look_steps = settings.steps_in(look_every_s)
         # The decision interval of the card need not be a multiple of the time between two looks.
         self.resolution_s = math.gcd(self._look_steps, settings.steps("decision_s")) * settings.traffic.dt_s
+        self._pool = ThreadPoolExecutor(max_workers=os.cpu_count())  # its threads start when they are first needed
         self._base = ActuatedController(gap_s=look.gap_s, max_green_s=look.max_green_s)
 
     def decide(self, simulation: CrossingSimulation) -> Phases:
@@ -51,7 +54,7 @@ class RolloutController(WithoutMemory):
         ns_veh, ew_veh = by_axis(upstream_veh(simulation))
         on_red = np.where(signal.phase == NORTH_SOUTH, ew_veh, ns_veh)
         open_choice = (signal.green_steps >= signal.times.min_green_steps) & (on_red > _WAITING_VEH)
-        delays_veh_s = predicted_delays_veh_s(simulation, self.look, open_choice)
+        delays_veh_s = predicted_delays_veh_s(simulation, self.look, open_choice, pool=self._pool)
         delays_veh_s[~open_choice] = 0.0
         base_wants = self._base.decide(simulation) != signal.phase
         base_is_best = delays_veh_s[:, -1] <= delays_veh_s[:, :-1].min(axis=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,17 @@ from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import dela
 from validation_ch7.section_7_6_rl_performance.evaluation.kept_results import KeptResults
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.model.demand import Split
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _End:
+    """A chosen value at one end of an axis, and whether a natural limit is there."""
+
+    axis: str
+    value: float
+    low: float
+    high: float
+    is_limit: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,33 +63,27 @@ class Tuning:
 
     @property
     def at_limit(self) -> tuple[str, ...]:
-        """Parameters whose chosen value is the end of its axis, where a natural limit ends the search."""
-        return tuple(name for name in self._at_end() if self._is_limit(name))
+        """Axes whose chosen value is the end of the grid, where a natural limit ends the search."""
+        return tuple(end.axis for end in self._ends() if end.is_limit)
 
     def edge_faults(self) -> tuple[str, ...]:
-        """One sentence for each chosen value at the end of its axis without a natural limit; empty if there is none."""
+        """One sentence for each chosen value at the end of the grid without a natural limit; empty if there is none."""
         return tuple(
-            f"The tuned {self.family.name} has {name} = {self.chosen[name]:g}, the end of its grid"
-            f" ({low:g} to {high:g}): a value beyond it may be better, so its delay here may be too long."
-            for name, (low, high) in self._at_end().items()
-            if not self._is_limit(name)
+            f"The tuned {self.family.name} has {end.axis} = {end.value:g}, the end of its grid"
+            f" ({end.low:g} to {end.high:g}): a value beyond it may be better, so its delay here may be too long."
+            for end in self._ends()
+            if not end.is_limit
         )
 
-    def _at_end(self) -> dict[str, tuple[float, float]]:
-        """Parameter -> ends of its axis, where the chosen value is one of them."""
-        axes = {name: [tried[name] for tried, _ in self.table] for name in self.chosen}
-        ends = {name: (min(values), max(values)) for name, values in axes.items()}
-        return {
-            name: (low, high) for name, (low, high) in ends.items() if low < high and self.chosen[name] in (low, high)
-        }
-
-    def _is_limit(self, name: str) -> bool:
-        least, most = self.limits.get(name, (None, None))
-        low, high = self._at_end()[name]
-        value = self.chosen[name]
-        return (value == low and least is not None and value <= least) or (
-            value == high and most is not None and value >= most
-        )
+    def _ends(self) -> Iterator[_End]:
+        places = [self.family.axes(tried) for tried, _ in self.table]
+        for axis, value in places[self.best].items():
+            low, high = min(place[axis] for place in places), max(place[axis] for place in places)
+            least, most = self.limits.get(axis, (None, None))
+            if low < high and value in (low, high):
+                natural = value <= least if value == low and least is not None else False
+                natural |= value >= most if value == high and most is not None else False
+                yield _End(axis=axis, value=value, low=low, high=high, is_limit=natural)
 
     def in_short(self) -> dict[str, Any]:
         """Plain JSON: the chosen parameters, and all that were tried."""

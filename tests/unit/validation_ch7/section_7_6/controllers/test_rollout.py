@@ -1,6 +1,7 @@
 """Rollout: its predictions are those of the model, know nothing of the future, and do not depend on the batch."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -114,6 +115,8 @@ def test_a_prediction_does_not_depend_on_the_batch_the_blocks_or_the_other_cross
     some = predicted_delays_veh_s(together, LOOK, where)
     assert np.isnan(some[~where]).all() and some[where].tobytes() == expected[where].tobytes()
     monkeypatch.setattr(intersection, "_WIDEST_PREDICTION", 7)
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        assert predicted_delays_veh_s(together, LOOK, pool=pool).tobytes() == expected.tobytes()
     assert predicted_delays_veh_s(together, LOOK).tobytes() == expected.tobytes()
 
 
@@ -159,7 +162,7 @@ def test_rollout_follows_actuated_control_where_no_plan_is_better(monkeypatch: p
     """With equal predictions, every request is that of actuated control where a choice is open."""
     monkeypatch.setattr(
         "validation_ch7.section_7_6_rl_performance.controllers.rollout.predicted_delays_veh_s",
-        lambda simulation, look, where: np.ones((simulation.batch, look.n_candidates)),
+        lambda simulation, look, where, pool: np.ones((simulation.batch, look.n_candidates)),
     )
     controller, batch = RolloutController(SETTINGS, LOOK), simulated(scenarios(20), 302)
     while not (BASE.decide(batch) != batch.signal.phase)[batch.signal.green_steps >= 12].any():

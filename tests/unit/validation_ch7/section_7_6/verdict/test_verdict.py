@@ -1,9 +1,8 @@
 """Every known mistake of the past, planted: each must make the comparison invalid and be named."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
