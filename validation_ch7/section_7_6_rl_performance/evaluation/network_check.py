@@ -1,6 +1,6 @@
 """Finds a network that is blind in heavy traffic: the units of a layer keep their values whatever the policy sees.
 
-Units beyond saturation (tanh) or dead units (ReLU) cause this. The signal then freezes just when the queues are long.
+Units beyond saturation (tanh) or dead units (ReLU) cause this. The signal then freezes when the queues are long.
 """
 
 from __future__ import annotations

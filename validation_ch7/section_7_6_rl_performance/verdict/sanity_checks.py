@@ -20,8 +20,8 @@ _DISTINCTIVE = ("delay_s_per_veh", "mean_queue_veh", "mean_speed_m_s")
 # Tolerance for rounding in sums of millions of terms.
 _ROUNDING = 1e-9
 _MOST_THROUGHPUT = 1.001
-# At the card's crossing every candidate of every classical controller stays at or below 260 s, and trained policies at
-# or below 130 s, except in hours in which they are frozen: then 1,400 s and more.
+# At the card's crossing no candidate of a classical controller exceeds 260 s, and no trained policy 130 s, except where
+# it is frozen: there it is 1,400 s and more (docs/SCIENCE.md).
 _LONGEST_FORCED_S = 600.0
 # Reward and delay weigh the minutes of an hour differently, so they may rank some pairs of controllers differently.
 _LEAST_CONCORDANCE = 0.75
