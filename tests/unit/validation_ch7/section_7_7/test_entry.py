@@ -60,9 +60,15 @@ def spec(**changes: Any) -> dict[str, Any]:
 
 
 def session(
-    root: Path, *, number: int = 1, leave_after: int | None = None, draws: bool = False, **changes: Any
+    root: Path,
+    *,
+    number: int = 1,
+    leave_after: int | None = None,
+    leave_after_tuned: int | None = None,
+    draws: bool = False,
+    **changes: Any,
 ) -> SectionOutcome:
-    """One session; it is asked to stop after some evaluations."""
+    """One session; it is asked to stop after some evaluations or tunings."""
     plain = spec(**changes)
     made = tiny_world.bench(root, tiny_world.tiny_spec())
     context: SessionContext = replace(made.context, ticket=tiny_world.ticket(plain, session=number))
@@ -76,8 +82,18 @@ def session(
             made.stop.request()
         return evaluated(*words, **named)
 
+    tuned, n_tuned = study.tuned, 0
+
+    def counted_tuning(*words: Any, **named: Any) -> Any:
+        nonlocal n_tuned
+        n_tuned += 1
+        if n_tuned == leave_after_tuned:
+            made.stop.request()
+        return tuned(*words, **named)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(study, "evaluated", counted)
+        patch.setattr(study, "tuned", counted_tuning)
         if not draws:
             patch.setattr(write_results, "draw", lambda *words, **named: None)
         try:
@@ -101,7 +117,7 @@ def test_without_a_policy_the_classical_controllers_are_evaluated(tmp_path: Path
     outcome = session(tmp_path / "a", draws=True)
     assert (outcome.ending, outcome.verdict) == (KernelEnding.FINISHED, Verdict.INCONCLUSIVE)
     assert "python -m validation_ch7.section_7_7_robustness.collect" in outcome.verdict_reasons[0]
-    assert outcome.steps_done == len(CONDITIONS) * 2
+    assert outcome.steps_done == len(CONDITIONS) * 2 + 2, "six evaluations, and two controllers tuned"
     metrics = tmp_path / "a" / tiny_world.SECTION_DIR / "data/metrics"
     content = json.loads((metrics / "robustness.json").read_text(encoding="utf-8"))
     assert [(row["family"], row["controller"]) for row in content["rows"]] == [
@@ -120,14 +136,25 @@ def test_a_session_that_is_cut_continues_and_ends_with_the_same_numbers(tmp_path
     collect([tmp_path / "models"], policies)
     straight = session(tmp_path / "straight")
     cut = session(tmp_path / "cut", leave_after=4)
-    assert (cut.ending, cut.verdict, cut.steps_done) == (KernelEnding.STOPPED, None, 4)
+    assert (cut.ending, cut.verdict, cut.steps_done) == (KernelEnding.STOPPED, None, 2 + 4)
     assert not list((tmp_path / "cut").rglob("robustness.json"))
     end = session(tmp_path / "cut", number=2)
-    assert (end.ending, end.steps_start, end.steps_done) == (KernelEnding.FINISHED, 4, 9)
+    assert (end.ending, end.steps_start, end.steps_done) == (KernelEnding.FINISHED, 2 + 4, 2 + 9)
     assert n_evaluated(tmp_path / "cut") == 9 - 4 + 3, "five that were missing, and three measured again"
     assert rows(tmp_path / "cut") == rows(tmp_path / "straight")
     assert end.verdict is straight.verdict and end.verdict_reasons == straight.verdict_reasons
     assert end.summary["policies"] == [digest]
+
+
+def test_a_session_that_is_cut_while_it_tunes_keeps_what_is_tuned(tmp_path: Path, policies: Path) -> None:
+    """A deadline that is shorter than all tunings together must not repeat them for ever."""
+    cut = session(tmp_path / "a", leave_after_tuned=1)
+    assert (cut.ending, cut.steps_done) == (KernelEnding.STOPPED, 1)
+    end = session(tmp_path / "a", number=2)
+    assert (end.ending, end.steps_start, end.steps_done) == (KernelEnding.FINISHED, 1, 2 + 6)
+    metrics = tmp_path / "a" / tiny_world.SECTION_DIR / "data/metrics"
+    tuned = json.loads((metrics / "robustness.json").read_text(encoding="utf-8"))["tuned"]
+    assert tuned["fixed_time"]["from_session"] == "run-1/s01" and "from_session" not in tuned["actuated"]
 
 
 def test_a_policy_that_comes_later_is_evaluated_alone_and_a_cut_then_is_no_end(tmp_path: Path, policies: Path) -> None:
