@@ -118,7 +118,7 @@ def test_the_shipped_quick_profile_ends_and_its_figures_are_there(tmp_path: Path
 def test_sessions_that_are_cut_by_the_deadline_continue(tmp_path: Path) -> None:
     root, whole = make_project(tmp_path / "project", small=False), make_project(tmp_path / "whole", small=False)
     path = root / "configs/sections/section_7_7.yaml"
-    path.write_text(path.read_text(encoding="utf-8").replace("deadline_s: 600.0", "deadline_s: 25.0"), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace("deadline_s: 600.0", "deadline_s: 40.0"), encoding="utf-8")
     answer = orchestrate(root, *RUN, timeout_s=900.0)
     assert (answer.json["end_reason"], answer.json["verdict"]) == ("finished", "inconclusive"), answer.err
     assert answer.json["sessions"] > 1

@@ -32,7 +32,7 @@ class KeptEvaluations:
     """Evaluations by the digest of everything that they depend on.
 
     Args:
-        run: The section's run; a step of it is one evaluation.
+        run: The section's run; a step of it is one evaluation, or the tuning of one controller.
 
     Attributes:
         tunings: Tuning results, as section 7.6 keeps them.
@@ -57,9 +57,13 @@ class KeptEvaluations:
         return Hours.from_array(np.asarray(found))
 
     def add(self, what: Mapping[str, Any], hours: Hours) -> None:
-        """Keep an evaluation of this session; saves if the last save was long ago."""
+        """Keep an evaluation of this session, and count it."""
         self._evaluations[_key(what)] = hours.to_array()
         self.n_measured += 1
+        self.count()
+
+    def count(self) -> None:
+        """Count a step, which is an evaluation or a tuning; saves if the last save was long ago."""
         self._step += 1
         self._run.step = self._step
         if self._run.save_is_due:

@@ -141,6 +141,9 @@ def _candidates(study: Study, kept: KeptEvaluations, session: Session) -> list[_
         tunings.keep_for_later(complete=False)
         study.tuned[name] = tuning
         study.spent_s[name] = session.monotonic() - started_s
+        if tuning.from_session is None:
+            session.measured(study.spent_s[name])
+            kept.count()
         depends_on = {"controller": name, "parameters": dict(tuning.chosen)}
         found.append(
             _Candidate(

@@ -7,6 +7,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,8 +19,10 @@ from orchestrator.kernel.files.atomic import write_json
 from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, Verdict
 from orchestrator.kernel.session.context import SessionContext
 from tests.doubles.best_models import make_best_model
-from validation_ch7.section_7_7_robustness import entry
+from validation_ch7.section_7_6_rl_performance.controllers.actuated import ActuatedController
+from validation_ch7.section_7_7_robustness import entry, write_results
 from validation_ch7.section_7_7_robustness.collect import collect
+from validation_ch7.section_7_7_robustness.conditions.family import Condition
 from validation_ch7.section_7_7_robustness.evaluation import study
 
 FAMILIES = {"detector_noise": [0.4], "lane_blocked": [0.75]}
@@ -56,8 +59,16 @@ def spec(**changes: Any) -> dict[str, Any]:
     return json.loads(json.dumps({**found, **changes}))  # type: ignore[no-any-return]  # through JSON, as in a session
 
 
-def session(root: Path, *, number: int = 1, leave_after: int | None = None, **changes: Any) -> SectionOutcome:
-    """One session; it is asked to stop after some evaluations."""
+def session(
+    root: Path,
+    *,
+    number: int = 1,
+    leave_after: int | None = None,
+    leave_after_tuned: int | None = None,
+    draws: bool = False,
+    **changes: Any,
+) -> SectionOutcome:
+    """One session; it is asked to stop after some evaluations or tunings."""
     plain = spec(**changes)
     made = tiny_world.bench(root, tiny_world.tiny_spec())
     context: SessionContext = replace(made.context, ticket=tiny_world.ticket(plain, session=number))
@@ -71,8 +82,20 @@ def session(root: Path, *, number: int = 1, leave_after: int | None = None, **ch
             made.stop.request()
         return evaluated(*words, **named)
 
+    tuned, n_tuned = study.tuned, 0
+
+    def counted_tuning(*words: Any, **named: Any) -> Any:
+        nonlocal n_tuned
+        n_tuned += 1
+        if n_tuned == leave_after_tuned:
+            made.stop.request()
+        return tuned(*words, **named)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(study, "evaluated", counted)
+        patch.setattr(study, "tuned", counted_tuning)
+        if not draws:
+            patch.setattr(write_results, "draw", lambda *words, **named: None)
         try:
             outcome = entry.run(context)
         finally:
@@ -91,10 +114,10 @@ def n_evaluated(root: Path) -> int:
 
 
 def test_without_a_policy_the_classical_controllers_are_evaluated(tmp_path: Path, policies: Path) -> None:
-    outcome = session(tmp_path / "a")
+    outcome = session(tmp_path / "a", draws=True)
     assert (outcome.ending, outcome.verdict) == (KernelEnding.FINISHED, Verdict.INCONCLUSIVE)
     assert "python -m validation_ch7.section_7_7_robustness.collect" in outcome.verdict_reasons[0]
-    assert outcome.steps_done == len(CONDITIONS) * 2
+    assert outcome.steps_done == len(CONDITIONS) * 2 + 2, "six evaluations, and two controllers tuned"
     metrics = tmp_path / "a" / tiny_world.SECTION_DIR / "data/metrics"
     content = json.loads((metrics / "robustness.json").read_text(encoding="utf-8"))
     assert [(row["family"], row["controller"]) for row in content["rows"]] == [
@@ -113,34 +136,39 @@ def test_a_session_that_is_cut_continues_and_ends_with_the_same_numbers(tmp_path
     collect([tmp_path / "models"], policies)
     straight = session(tmp_path / "straight")
     cut = session(tmp_path / "cut", leave_after=4)
-    assert (cut.ending, cut.verdict, cut.steps_done) == (KernelEnding.STOPPED, None, 4)
+    assert (cut.ending, cut.verdict, cut.steps_done) == (KernelEnding.STOPPED, None, 2 + 4)
     assert not list((tmp_path / "cut").rglob("robustness.json"))
     end = session(tmp_path / "cut", number=2)
-    assert (end.ending, end.steps_start, end.steps_done) == (KernelEnding.FINISHED, 4, 9)
+    assert (end.ending, end.steps_start, end.steps_done) == (KernelEnding.FINISHED, 2 + 4, 2 + 9)
     assert n_evaluated(tmp_path / "cut") == 9 - 4 + 3, "five that were missing, and three measured again"
     assert rows(tmp_path / "cut") == rows(tmp_path / "straight")
     assert end.verdict is straight.verdict and end.verdict_reasons == straight.verdict_reasons
     assert end.summary["policies"] == [digest]
 
 
-def test_a_policy_that_comes_later_is_evaluated_alone(tmp_path: Path, policies: Path) -> None:
+def test_a_session_that_is_cut_while_it_tunes_keeps_what_is_tuned(tmp_path: Path, policies: Path) -> None:
+    """A deadline that is shorter than all tunings together must not repeat them for ever."""
+    cut = session(tmp_path / "a", leave_after_tuned=1)
+    assert (cut.ending, cut.steps_done) == (KernelEnding.STOPPED, 1)
+    end = session(tmp_path / "a", number=2)
+    assert (end.ending, end.steps_start, end.steps_done) == (KernelEnding.FINISHED, 1, 2 + 6)
+    metrics = tmp_path / "a" / tiny_world.SECTION_DIR / "data/metrics"
+    tuned = json.loads((metrics / "robustness.json").read_text(encoding="utf-8"))["tuned"]
+    assert tuned["fixed_time"]["from_session"] == "run-1/s01" and "from_session" not in tuned["actuated"]
+
+
+def test_a_policy_that_comes_later_is_evaluated_alone_and_a_cut_then_is_no_end(tmp_path: Path, policies: Path) -> None:
     session(tmp_path / "a")
     before = rows(tmp_path / "a")
     make_best_model(tmp_path / "models")
     collect([tmp_path / "models"], policies)
-    outcome = session(tmp_path / "a", number=2)
-    assert outcome.ending is KernelEnding.FINISHED and outcome.verdict is not Verdict.INCONCLUSIVE
-    assert n_evaluated(tmp_path / "a") == 3 + 3
+    cut = session(tmp_path / "a", number=2, leave_after=1)
+    assert (cut.ending, cut.verdict) == (KernelEnding.STOPPED, None)
+    outcome = session(tmp_path / "a", number=3)
+    assert outcome.ending is KernelEnding.FINISHED
+    assert outcome.verdict_reasons[0].startswith("1 trained policy in 3 conditions")
+    assert n_evaluated(tmp_path / "a") == 2 + 3, "two conditions that were missing, and three measured again"
     assert [row for row in rows(tmp_path / "a") if not row["controller"].startswith("rl")] == before
-
-
-def test_a_session_that_is_cut_after_an_end_is_not_finished(tmp_path: Path, policies: Path) -> None:
-    session(tmp_path / "a")
-    make_best_model(tmp_path / "models")
-    collect([tmp_path / "models"], policies)
-    outcome = session(tmp_path / "a", number=2, leave_after=1)
-    assert (outcome.ending, outcome.verdict) == (KernelEnding.STOPPED, None)
-    assert session(tmp_path / "a", number=3).ending is KernelEnding.FINISHED
 
 
 @pytest.mark.parametrize(
@@ -166,16 +194,15 @@ def test_a_controller_that_cannot_be_compared_is_refused(tmp_path: Path, policie
         session(tmp_path, lineage=lineage)
 
 
-def test_results_that_are_not_reproduced_are_invalid(
-    tmp_path: Path, policies: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(study, "_REPEATED", 1)
-    right = study.Hours.of
-    calls = iter(range(1000))
-    monkeypatch.setattr(
-        study.Hours,
-        "of",
-        lambda result: replace(right(result), n_switches=right(result).n_switches + (next(calls) > 5)),
-    )
-    outcome = session(tmp_path / "a")
-    assert outcome.verdict is Verdict.INVALID and "not reproducible" in outcome.verdict_reasons[0]
+def test_results_that_are_not_reproduced_are_found() -> None:
+    environment_s = environment(episode_s=600.0)
+    setting: Any = SimpleNamespace(n_hours=3)
+    actuated = ActuatedController(gap_s=2.0, max_green_s=60.0)
+    candidate = study._Candidate(name="actuated", controller=actuated, environment=environment_s, depends_on={})
+    right = study.evaluated(actuated, Condition(), environment_s, 3)
+    found = study.Study(setting=setting, results={Condition(): {"actuated": right}})
+    assert study._repeat_faults(found, candidate, Condition()) == []
+    wrong = replace(right, delay_s_per_veh=right.delay_s_per_veh * (1.0 + 1e-15))
+    found.results[Condition()]["actuated"] = wrong
+    (fault,) = study._repeat_faults(found, candidate, Condition())
+    assert fault.startswith("actuated under nominal is not reproducible")
