@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import time
 from urllib.parse import quote
 
 import pytest
@@ -139,6 +140,23 @@ def test_a_key_that_is_spread_over_the_items_of_a_list_is_hidden(cut: tuple[int,
     assert isinstance(problems, kind) and len(problems) == len(plain["problems"]) and shown["steps"] == [1, 2]
     assert problems[0] == "first" and problems[-3:-1] == kind([7, "last"])
     assert "private key" in problems[1]
+
+
+@pytest.mark.parametrize("unit", [["a", f"token {TOKEN}"], ["a", *PRIVATE], ["a"] * 98 + PRIVATE])
+def test_a_long_list_is_masked_quickly_and_wherever_a_key_lies(unit: list[str]) -> None:
+    lines = unit * (1_200 // len(unit))
+    began_s = time.process_time()
+    shown = masked_json(lines, masking(IN_USE))
+    assert time.process_time() - began_s < 20
+    assert len(shown) == len(lines) and shown.count("a") == lines.count("a")
+    assert not any(one in str(shown) for one in (*PRIVATE[1:3], TOKEN))
+
+
+def test_a_key_of_hundreds_of_lines_is_hidden() -> None:
+    lines = ["before", PRIVATE[0], *[PRIVATE[1]] * 450, PRIVATE[3], *["behind"] * 300]
+    shown = masked_json(lines, masking([]))
+    assert len(shown) == len(lines) and PRIVATE[1] not in str(shown)
+    assert shown[0] == "before" and shown.count("behind") == 300
 
 
 def test_a_key_without_an_end_and_numbers_between_its_lines_are_hidden() -> None:
