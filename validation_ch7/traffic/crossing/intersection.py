@@ -17,17 +17,11 @@ from validation_ch7.traffic.crossing.stop_counter import StopCounter
 from validation_ch7.traffic.model.arz import Floats
 from validation_ch7.traffic.model.batching import WIDEST, Blocks
 from validation_ch7.traffic.numba_kernel.advance import advance_block, advance_blocks
-from validation_ch7.traffic.numba_kernel.compile import Counts
-from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES, N_LINKS, constants_of, in_single_precision
-from validation_ch7.traffic.numba_kernel.look_ahead import predict_delays
+from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES, N_LINKS, constants_of
 from validation_ch7.traffic.numba_kernel.measures import count_vehicles, sum_delay
-from validation_ch7.traffic.numba_kernel.profile import count_along
 from validation_ch7.traffic.parameters import TrafficParameters
 from validation_ch7.traffic.signal.two_phase import SIGNAL_STATE, TwoPhaseSignal
 from validation_ch7.traffic.state_tree import array_from
-
-# Worlds of one block of a prediction; the fastest in measurements.
-_WIDEST_PREDICTION = 40
 
 # Name -> number of links that have it; `rho` and `w` also have cells.
 _FIELDS = {
@@ -147,68 +141,6 @@ class Intersection:
         counted = np.empty((3, N_APPROACHES, self.batch))
         count_vehicles(kept["rho"], kept["w"], kept["queue_veh"], first_near, counted, self._constants)
         return counted
-
-    def count_along(self, signal: TwoPhaseSignal, edges: Counts) -> Floats:
-        """Vehicles along every approach, those of the green axis first, shape (batch, 4, 2 * pieces + 1).
-
-        Args:
-            signal: The signals of the batch.
-            edges: Cells from the stop line at which a piece ends, from 0, shape (pieces + 1,).
-
-        Returns:
-            All vehicles of each piece, the standing-equivalent ones of each piece, and the entry queue.
-        """
-        kept, counted = self._fields, np.empty((self.batch, N_APPROACHES, 2 * len(edges) - 1))
-        own: list[Any] = [signal.phase, edges, counted, self._constants]
-        count_along(kept["rho"], kept["w"], kept["queue_veh"], *own)
-        return counted
-
-    def predict_delays(
-        self,
-        signal: TwoPhaseSignal,
-        *,
-        chosen: Counts,
-        arrivals_veh: Floats,
-        w_in: Floats,
-        plans: Counts,
-        n_steps: int,
-        base: tuple[int, int, float, int],
-        backlog_weight: float = 0.0,
-    ) -> Floats:
-        """Delay of each candidate plan from the present state, shape (n, candidates), vehicle-seconds.
-
-        Args:
-            signal: The signals of the batch.
-            chosen: Numbers of the crossings to predict, shape (n,).
-            arrivals_veh: Arrivals in each step of the prediction, shape (4, batch), vehicles.
-            w_in: Attribute of the arriving drivers, shape (4, batch), m/s.
-            plans: Step of each plan's own change, below 0 for none, shape (candidates,).
-            n_steps: Length of the prediction.
-            base: Of actuated control: steps between two decisions, cells of its zone, longest headway in s, longest
-                green in steps.
-            backlog_weight: Cost of the squared vehicles left on each approach at the end, in s/veh.
-        """
-        delay_veh_s = np.empty((len(chosen), len(plans)))
-        if not len(chosen):
-            return delay_veh_s
-        now = [self._fields[name] for name in ("rho", "w", "queue_veh", "inside")]
-        lights = [signal.phase, signal.green_steps, signal.change_steps_left]
-        demand = [chosen, arrivals_veh, w_in, plans, n_steps]
-        times = [signal.times.min_green_steps, *signal.times.of_kernel()]
-        single = in_single_precision(self._constants)
-        arguments: list[Any] = [
-            *now,
-            *lights,
-            *demand,
-            *base,
-            *times,
-            _WIDEST_PREDICTION,
-            backlog_weight,
-            delay_veh_s,
-            single,
-        ]
-        predict_delays(*arguments)
-        return delay_veh_s
 
     @property
     def rho(self) -> Floats:
