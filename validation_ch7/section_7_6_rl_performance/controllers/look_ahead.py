@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from validation_ch7.section_7_6_rl_performance.controllers.actuated import ZONE_M
 from validation_ch7.section_7_6_rl_performance.controllers.interface import CLASSICAL_RESOLUTION_S
+from validation_ch7.traffic.crossing.prediction import predict_delays
 from validation_ch7.traffic.env.simulation import CrossingSimulation
 from validation_ch7.traffic.model.arz import Floats
 
@@ -88,7 +89,8 @@ def predicted_delays_veh_s(
         return delays_veh_s
     arrivals_veh, w_in = simulation.recent_inflow(look.memory_s)
     dx_m = settings.traffic.dx_m
-    delays_veh_s[chosen] = simulation.traffic.predict_delays(
+    delays_veh_s[chosen] = predict_delays(
+        simulation.traffic,
         simulation.signal,
         chosen=chosen,
         arrivals_veh=arrivals_veh,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -22,7 +22,7 @@ from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES
 from validation_ch7.traffic.signal.two_phase import N_PHASES
 
 # Wider batches do not fit the processor's cache; results do not depend on this.
-_WIDEST_BATCH = 100
+WIDEST_BATCH = 100
 
 Counts = npt.NDArray[np.int64]
 
@@ -101,49 +101,12 @@ def evaluate(
     if n_scenarios < 1:
         raise ValueError(f"n_scenarios must be at least 1, not {n_scenarios}")
     settings = EnvironmentSettings.from_mapping(environment)
-    batches = _batches(split, first_index, n_scenarios)
+    batches = batches_of(split, first_index, n_scenarios)
     parts = [_run_batch(controller, settings, addresses, draw) for addresses in batches]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return EvaluationResult(
         controller=controller.name, split=split, first_index=first_index, crossing=settings.describe(), **joined
     )
-
-
-def delays_side_by_side(
-    build: Callable[[EnvironmentSettings, Mapping[str, Any]], Controller],
-    candidates: Sequence[Mapping[str, float]],
-    *,
-    environment: Mapping[str, object],
-    split: Split,
-    n_scenarios: int,
-) -> Floats:
-    """Delay per vehicle under candidates of one kind, shape (candidates, n), s; equal to those of `evaluate`.
-
-    Several candidates are simulated as one batch, since most of the time of a narrow one is spent in numpy calls.
-
-    Args:
-        build: Builds the controller of a batch; each parameter is one number, or one for each crossing if several
-            candidates share the batch.
-        candidates: The parameters of each candidate; all have the same names.
-        environment: The `environment` block of a section's card.
-        split: Split of the scenarios.
-        n_scenarios: Number of scenarios.
-    """
-    settings = EnvironmentSettings.from_mapping(environment)
-    at_once = max(1, _WIDEST_BATCH // n_scenarios)
-    delays_s = []
-    for first in range(0, len(candidates), at_once):
-        few = candidates[first : first + at_once]
-        each_s = []
-        for addresses in _batches(split, 0, n_scenarios):
-            chosen: Mapping[str, Any] = few[0]
-            if len(few) > 1:
-                chosen = {name: np.repeat([one[name] for one in few], len(addresses)) for name in few[0]}
-            simulation = _simulate(build(settings, chosen), settings, addresses * len(few))
-            delay_s = simulation.traffic.delay_veh_s() / np.maximum(simulation.traffic.total_arrived_veh(), 1.0)
-            each_s.append(delay_s.reshape(len(few), -1))
-        delays_s.append(np.concatenate(each_s, axis=1))
-    return np.concatenate(delays_s)
 
 
 def measure_names() -> tuple[str, ...]:
@@ -177,17 +140,18 @@ def result_of_arrays(
     return EvaluationResult(controller=controller, split=split, first_index=0, crossing=crossing, **named)
 
 
-def _batches(split: Split, first_index: int, n_scenarios: int) -> Iterator[list[ScenarioAddress]]:
+def batches_of(split: Split, first_index: int, n_scenarios: int) -> Iterator[list[ScenarioAddress]]:
+    """The addresses of scenarios in batches of a good width."""
     indices = range(first_index, first_index + n_scenarios)
-    for start in range(0, n_scenarios, _WIDEST_BATCH):
-        yield [ScenarioAddress(split=split, index=index) for index in indices[start : start + _WIDEST_BATCH]]
+    for start in range(0, n_scenarios, WIDEST_BATCH):
+        yield [ScenarioAddress(split=split, index=index) for index in indices[start : start + WIDEST_BATCH]]
 
 
 def _run_batch(
     controller: Controller, settings: EnvironmentSettings, addresses: list[ScenarioAddress], draw: Draw
 ) -> dict[str, npt.NDArray[np.generic]]:
-    n_decisions, steps_each = _controller_decisions(controller, settings)
-    simulation = _new_simulation(settings, addresses, draw, counts_stops=True)
+    n_decisions, steps_each = decisions_of(controller, settings)
+    simulation = new_simulation(settings, addresses, draw, counts_stops=True)
     controller.begin(addresses)
     reward_sum = np.zeros(len(addresses))
     action_counts = np.zeros((len(addresses), N_PHASES), dtype=np.int64)
@@ -206,27 +170,15 @@ def _run_batch(
     return _measures(simulation) | {"reward_sum": reward_sum, **counted}
 
 
-def _simulate(
-    controller: Controller, settings: EnvironmentSettings, addresses: list[ScenarioAddress]
-) -> CrossingSimulation:
-    """The simulation at the end of the episode, without measures that only an evaluation has."""
-    n_decisions, steps_each = _controller_decisions(controller, settings)
-    simulation = _new_simulation(settings, addresses, nominal_scenario, counts_stops=False)
-    controller.begin(addresses)
-    for _ in range(settings.decisions_per_episode * n_decisions):
-        simulation.request(controller.decide(simulation))
-        simulation.advance(steps_each)
-    return simulation
-
-
-def _new_simulation(
+def new_simulation(
     settings: EnvironmentSettings, addresses: list[ScenarioAddress], draw: Draw, *, counts_stops: bool
 ) -> CrossingSimulation:
+    """The simulation at its start; scenarios at equal addresses are drawn once."""
     drawn = {address: draw(address, settings) for address in dict.fromkeys(addresses)}
     return CrossingSimulation(settings, [drawn[address] for address in addresses], counts_stops=counts_stops)
 
 
-def _controller_decisions(controller: Controller, settings: EnvironmentSettings) -> tuple[int, int]:
+def decisions_of(controller: Controller, settings: EnvironmentSettings) -> tuple[int, int]:
     """Number of the controller's decisions within `decision_s`, and solver steps of each."""
     steps_each = settings.steps_in(controller.resolution_s)
     n_decisions, rest = divmod(settings.steps("decision_s"), steps_each)

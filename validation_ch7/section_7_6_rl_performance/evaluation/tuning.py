@@ -10,8 +10,8 @@ import numpy as np
 
 from validation_ch7.section_7_6_rl_performance.controllers.families import Family, Limits, Parameters
 from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
-from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import delays_side_by_side
 from validation_ch7.section_7_6_rl_performance.evaluation.kept_results import KeptResults
+from validation_ch7.section_7_6_rl_performance.evaluation.side_by_side import delays_side_by_side
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.model.demand import Split
 

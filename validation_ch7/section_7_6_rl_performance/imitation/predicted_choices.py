@@ -33,8 +33,8 @@ class PredictedChoices(ReplayBuffer):
         **settings: Any,
     ) -> None:
         super().__init__(buffer_size, observation_space, action_space, device, 1, **settings)
-        profile = observation_space.shape == (N_FEATURES,)
-        self._orders = torch.from_numpy(mirrors() if profile else np.arange(*observation_space.shape)[None])  # type: ignore[misc]
+        (features,) = observation_space.shape or (0,)
+        self._orders = torch.from_numpy(mirrors() if features == N_FEATURES else np.arange(features)[None])
 
     def add(
         self,

@@ -19,15 +19,10 @@ from validation_ch7.traffic.crossing.stop_line_limits import StopLineLimits
 from validation_ch7.traffic.model.arz import Floats
 from validation_ch7.traffic.model.batching import WIDEST, Blocks
 from validation_ch7.traffic.numba_kernel.advance import advance_block, advance_blocks
-from validation_ch7.traffic.numba_kernel.compile import Counts
-from validation_ch7.traffic.numba_kernel.constants import N_LINKS, in_single_precision
-from validation_ch7.traffic.numba_kernel.look_ahead import predict_delays
+from validation_ch7.traffic.numba_kernel.constants import N_LINKS
 from validation_ch7.traffic.parameters import TrafficParameters
 from validation_ch7.traffic.signal.two_phase import SIGNAL_STATE, TwoPhaseSignal
 from validation_ch7.traffic.state_tree import array_from
-
-# Worlds of one block of a prediction; the fastest in measurements.
-_WIDEST_PREDICTION = 64
 
 # In the order of the kernel's parameters.
 _IN_ORDER = ("rho", "w", "queue_veh", "queue_sum", "arrived_veh", "served_sum", "inside", "inside_sum", "flow_sum")
@@ -111,50 +106,6 @@ class Intersection(TrafficMeasures):
         else:
             # Blocks share no data, so the result does not depend on threads or order.
             list(pool.map(act, range(self.blocks.number), range(1, self.blocks.number + 1)))
-
-    def predict_delays(
-        self,
-        signal: TwoPhaseSignal,
-        *,
-        chosen: Counts,
-        arrivals_veh: Floats,
-        w_in: Floats,
-        plans: Counts,
-        n_steps: int,
-        base: tuple[int, int, float, int],
-        backlog_weight: float = 0.0,
-        pool: ThreadPoolExecutor | None = None,
-    ) -> Floats:
-        """Delay of each candidate plan from the present state, shape (n, candidates), vehicle-seconds.
-
-        Args:
-            signal: The signals of the batch.
-            chosen: Numbers of the crossings to predict, shape (n,).
-            arrivals_veh: Arrivals in each step of the prediction, shape (4, batch), vehicles.
-            w_in: Attribute of the arriving drivers, shape (4, batch), m/s.
-            plans: Step of each plan's own change, below 0 for none, shape (candidates,).
-            n_steps: Length of the prediction.
-            base: Of actuated control: steps between two decisions, cells of its zone, longest headway in s, longest
-                green in steps.
-            pool: Threads; results do not depend on it.
-        """
-        delay_veh_s = np.empty((len(chosen), len(plans)))
-        now = [self._fields[name] for name in ("rho", "w", "queue_veh", "inside")]
-        lights = [signal.phase, signal.green_steps, signal.change_steps_left]
-        demand = [arrivals_veh, w_in, plans, n_steps]
-        times = [signal.times.min_green_steps, *signal.times.of_kernel()]
-        single = in_single_precision(self._constants)
-
-        def act(first: int, end: int) -> None:
-            part: list[Any] = [*now, *lights, chosen[first:end], *demand, *base, *times]
-            predict_delays(*part, _WIDEST_PREDICTION, backlog_weight, delay_veh_s[first:end], single)
-
-        starts = range(0, len(chosen), max(1, _WIDEST_PREDICTION // len(plans)))
-        if pool is None or len(starts) < 2:
-            act(0, len(chosen))
-        else:  # worlds share no data
-            list(pool.map(act, starts, [*starts[1:], len(chosen)]))
-        return delay_veh_s
 
     def get_state(self) -> dict[str, object]:
         """Everything that the next steps depend on, as copies by lane, independent of the blocks."""

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from validation_ch7.traffic.model.arz import Floats
 from validation_ch7.traffic.model.batching import Blocks
-from validation_ch7.traffic.numba_kernel.compile import Counts
 from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES, N_LINKS, constants_of
 from validation_ch7.traffic.numba_kernel.measures import count_vehicles, sum_delay
-from validation_ch7.traffic.numba_kernel.profile import count_along
 from validation_ch7.traffic.parameters import TrafficParameters
-from validation_ch7.traffic.signal.two_phase import TwoPhaseSignal
 
 # Name -> number of links that have it; `rho` and `w` also have cells.
 FIELDS = {
@@ -63,21 +58,6 @@ class TrafficMeasures:
         first_near = max(0, parameters.n_cells - round(near_m / parameters.dx_m))
         counted = np.empty((3, N_APPROACHES, self.batch))
         count_vehicles(kept["rho"], kept["w"], kept["queue_veh"], first_near, counted, self._constants)
-        return counted
-
-    def count_along(self, signal: TwoPhaseSignal, edges: Counts) -> Floats:
-        """Vehicles along every approach, those of the green axis first, shape (batch, 4, 2 * pieces + 1).
-
-        Args:
-            signal: The signals of the batch.
-            edges: Cells from the stop line at which a piece ends, from 0, shape (pieces + 1,).
-
-        Returns:
-            All vehicles of each piece, the standing-equivalent ones of each piece, and the entry queue.
-        """
-        kept, counted = self._fields, np.empty((self.batch, N_APPROACHES, 2 * len(edges) - 1))
-        own: list[Any] = [signal.phase, edges, counted, self._constants]
-        count_along(kept["rho"], kept["w"], kept["queue_veh"], *own)
         return counted
 
     @property

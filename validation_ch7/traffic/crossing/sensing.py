@@ -15,9 +15,8 @@ from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES
 
 Flags = npt.NDArray[np.bool_]
 
-MEASURING = ("count_vehicles", "count_along")
-"""Methods of `Intersection` that measure densities and speeds, as far as it has them. All others that read `rho` and
-`w` simulate ahead."""
+MEASURING = ("count_vehicles",)
+"""Methods of `Intersection` that measure densities and speeds. All others that read `rho` and `w` simulate ahead."""
 
 
 class SensedTraffic(Intersection):
@@ -41,8 +40,7 @@ class SensedTraffic(Intersection):
         self._arrived = np.array(traffic._fields["arrived_veh"])
         self._readings = {name: np.array(self._fields[name]) for name in ("rho", "w")}
         for name in MEASURING:
-            if hasattr(Intersection, name):
-                setattr(self, name, partial(self._measured, getattr(Intersection, name)))
+            setattr(self, name, partial(self._measured, getattr(Intersection, name)))
 
     def look(self, factor: Floats, stuck: Flags) -> None:
         """Read all detectors now.

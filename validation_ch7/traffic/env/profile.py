@@ -6,10 +6,13 @@ it. So one network serves both axes. Within an axis no approach differs from the
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 
 from validation_ch7.traffic.env.simulation import CrossingSimulation
+from validation_ch7.traffic.model.arz import Floats
 from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES
 
 _EDGES_M = (0.0, 30.0, 60.0, 100.0, 150.0, 200.0, 300.0)
@@ -33,22 +36,42 @@ def observe_profile(simulation: CrossingSimulation) -> npt.NDArray[np.float32]:
     """
     settings, traffic, signal = simulation.settings, simulation.traffic, simulation.signal
     dt_s, batch = settings.traffic.dt_s, simulation.batch
-    edges = np.array([min(round(edge / settings.traffic.dx_m), settings.traffic.n_cells) for edge in _EDGES_M])
-    counted = traffic.count_along(signal, edges)
-    features = np.zeros((batch, N_FEATURES))
-    rows = features[:, : N_APPROACHES * _PER_APPROACH].reshape(batch, N_APPROACHES, _PER_APPROACH)
-    full_veh = np.maximum(np.diff(edges), 1) * (settings.traffic.dx_m * settings.traffic.rho_jam_veh_m / 2.0)
-    rows[:, :, : 2 * _PIECES] = counted[:, :, : 2 * _PIECES] / np.tile(full_veh, 2)
-    rows[:, :, 2 * _PIECES] = np.log1p(counted[:, :, 2 * _PIECES] / _QUEUE_SCALE_VEH)
-    order = (np.arange(N_APPROACHES) + 2 * signal.phase[:, None]) % N_APPROACHES
+    columns = np.empty((_PER_APPROACH, N_APPROACHES, batch))
+    columns[: 2 * _PIECES] = _along(simulation).reshape(2 * _PIECES, N_APPROACHES, batch)
+    columns[2 * _PIECES] = np.log1p(traffic.queue_veh.reshape(N_APPROACHES, batch) / _QUEUE_SCALE_VEH)
     for column, memory_s in enumerate(_MEMORIES_S, start=2 * _PIECES + 1):
-        arrivals_veh = simulation.recent_inflow(memory_s)[0].T / (dt_s * _RATE_SCALE_VEH_S)
-        rows[:, :, column] = np.take_along_axis(arrivals_veh, order, axis=1)
+        columns[column] = simulation.recent_inflow(memory_s)[0] / (dt_s * _RATE_SCALE_VEH_S)
+    order = (np.arange(N_APPROACHES) + 2 * signal.phase[:, None]) % N_APPROACHES
+    features = np.empty((batch, N_FEATURES))
+    rows = np.take_along_axis(columns.transpose(2, 1, 0), order[:, :, None], axis=1)
+    features[:, : N_APPROACHES * _PER_APPROACH] = rows.reshape(batch, -1)
     green_s = signal.green_steps * dt_s
     features[:, -3] = green_s / _GREEN_SCALE_S
     features[:, -2] = signal.change_steps_left * (dt_s / _CHANGE_SCALE_S)
     features[:, -1] = np.minimum(green_s / _SHORT_GREEN_S, 1.0)
     return features.astype(np.float32)
+
+
+def _along(simulation: CrossingSimulation) -> Floats:
+    """Density over half the jam density, of all vehicles in each piece and of the standing-equivalent ones.
+
+    Cells are added one after another, so that the rounding is the same in every batch.
+
+    Returns:
+        Shape (2 * pieces, 4 * batch); zeros for pieces beyond the link.
+    """
+    parameters, traffic = simulation.settings.traffic, simulation.traffic
+    lanes = N_APPROACHES * simulation.batch
+    rho, w = traffic.rho[:lanes].T, traffic.w[:lanes].T
+    standing = rho * (1.0 - np.maximum(w - parameters.pressure_slope * rho, 0.0) / parameters.vf_m_s)
+    edges = [min(round(edge / parameters.dx_m), parameters.n_cells) for edge in _EDGES_M]
+    sums = np.zeros((2 * _PIECES, lanes))
+    for piece, (first, end) in enumerate(pairwise(edges)):
+        for back in range(first, end):
+            sums[piece] += rho[-1 - back]
+            sums[_PIECES + piece] += standing[-1 - back]
+        sums[piece::_PIECES] *= 2.0 / (max(end - first, 1) * parameters.rho_jam_veh_m)
+    return sums
 
 
 def mirrors() -> npt.NDArray[np.int64]:

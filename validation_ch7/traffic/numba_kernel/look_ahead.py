@@ -10,15 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from validation_ch7.traffic.numba_kernel.advance import advance_block
-from validation_ch7.traffic.numba_kernel.compile import Counts, Floats, compiled, larger
-from validation_ch7.traffic.numba_kernel.constants import DX, N_APPROACHES, N_LINKS, SLOPE, VF
+from validation_ch7.traffic.numba_kernel.compile import Counts, Floats, compiled
+from validation_ch7.traffic.numba_kernel.constants import DX, N_APPROACHES, N_LINKS, VF
 from validation_ch7.traffic.numba_kernel.measures import sum_delay
 from validation_ch7.traffic.numba_kernel.signals import advance_signals, set_gates
-
-Singles = npt.NDArray[np.float32]
+from validation_ch7.traffic.numba_kernel.worlds import Singles, copy_worlds, start_worlds, switch_where_due
 
 
 @compiled
@@ -50,100 +48,43 @@ def mean_of_last_bins(by_bin: Floats, end_step: int, n_steps: int, steps_per_bin
     return mean
 
 
+# fmt: off
 @compiled
-def _actuated_switches(
-    rho: Singles, w: Singles, queue_veh: Singles, place: int, phase: int, gap_flow: float, zone: int, constants: Singles
-) -> bool:
-    """Whether actuated control ends the green of one world: a gap on both approaches, and a vehicle waits on red.
+def _advance_worlds(
+    traffic: Any, entries: Any, links: Any, signal: Counts, n_steps: int, decide_every: int, zone: int,
+    gap_density: float, max_actuated_steps: int, min_green_steps: int, max_green_steps: int,
+    change_interval_steps: int, closed_steps: int, start_up_lost_steps: int, constants: Any,
+) -> None:
+    """Advance one block to the end of the prediction."""
+    lanes, width = entries.shape[1], signal.shape[1]
+    rho, w, queue_veh = traffic[0], traffic[1], entries[0]
+    phase, green, change = signal[0], signal[1], signal[2]
+    for step in range(n_steps):
+        if step % decide_every == 0:
+            switch_where_due(
+                rho, w, queue_veh, signal[3], phase, green, change, step, signal[4], zone, gap_density,
+                max_actuated_steps, min_green_steps, change_interval_steps, constants,
+            )
+        set_gates(phase, green, change, closed_steps, start_up_lost_steps, 0, entries[5])
+        advance_block(
+            rho, w, entries[5], entries[2], entries[3], queue_veh, entries[1], entries[4], links[3, :lanes], links[0],
+            links[1], links[2], links[4:], constants,
+        )
+        advance_signals(
+            phase, green, change, signal[5], signal[5], 0, width, max_green_steps, change_interval_steps
+        )
+# fmt: on
 
-    `gap_flow` is the density sum over the `zone` last cells at which the headway equals the longest gap, in veh/m; 0
-    or less once the green has reached its maximum.
-    """
-    lanes = queue_veh.shape[0]
-    width, last = lanes // N_APPROACHES, rho.shape[0] - 1
-    slope, vf, dx = constants[SLOPE], constants[VF], constants[DX]
-    if gap_flow > 0.0:
-        for approach in range(2 * phase, 2 * phase + 2):
-            near = constants[DX] * 0
-            for back in range(zone):
-                near += rho[last - back, approach * width + place]
-            if near >= gap_flow:
-                return False
-    for approach in range(2 - 2 * phase, 4 - 2 * phase):
+
+@compiled
+def _backlog(queue_veh: Singles, inside: Singles, width: int, place: int, dx_m: float) -> float:
+    """Sum over the approaches of the squared vehicles before the stop line, entry queue included."""
+    squares = 0.0
+    for approach in range(N_APPROACHES):
         lane = approach * width + place
-        standing = queue_veh[lane] + constants[DX] * 0
-        for back in range(last + 1):
-            density = rho[last - back, lane]
-            v = larger(w[last - back, lane] - slope * density, 0.0)
-            standing += density * (1.0 - v / vf) * dx
-            if standing > 0.5:
-                return True
-    return False
-
-
-@compiled
-def _copy_worlds(
-    rho: Floats,
-    w: Floats,
-    queue_veh: Floats,
-    inside: Floats,
-    chosen: Counts,
-    candidates: int,
-    first_world: int,
-    worlds: int,
-    rho_to: Singles,
-    w_to: Singles,
-    queue_to: Singles,
-    inside_to: Singles,
-) -> None:
-    """Copy the present traffic of the chosen crossings, `candidates` times each, into one block."""
-    width, width_to = queue_veh.shape[1] // N_APPROACHES, queue_to.shape[0] // N_APPROACHES
-    for link in range(N_LINKS):
-        for place in range(worlds):
-            number = chosen[(first_world + place) // candidates]
-            block, lane, lane_to = number // width, link * width + number % width, link * width_to + place
-            inside_to[lane_to] = inside[block, lane]
-            if link < N_APPROACHES:
-                queue_to[lane_to] = queue_veh[block, lane]
-            for cell in range(rho.shape[1]):
-                rho_to[cell, lane_to] = rho[block, cell, lane]
-                w_to[cell, lane_to] = w[block, cell, lane]
-
-
-@compiled
-def _switch_where_due(
-    rho: Singles,
-    w: Singles,
-    queue_veh: Singles,
-    first_phase: Counts,
-    phase: Counts,
-    green: Counts,
-    change: Counts,
-    step: int,
-    plan: Counts,
-    zone: int,
-    gap_density: float,
-    max_actuated_steps: int,
-    min_green_steps: int,
-    change_interval_steps: int,
-    constants: Singles,
-) -> None:
-    """Start the changes of one block that are due now: a plan's own, and after it those of actuated control.
-
-    `plan` holds the step of each world's own change; -1 without one, or once it has happened.
-    """
-    for place in range(phase.shape[0]):
-        if green[place] < min_green_steps:  # also during a change, when the green is 0
-            continue
-        if phase[place] != first_phase[place]:
-            plan[place] = -1
-        if plan[place] >= 0:
-            due = step >= plan[place]
-        else:
-            longest = gap_density if green[place] < max_actuated_steps else 0.0
-            due = _actuated_switches(rho, w, queue_veh, place, phase[place], longest, zone, constants)
-        if due:
-            phase[place], green[place], change[place] = 1 - phase[place], 0, change_interval_steps
+        left_veh = queue_veh[lane] + inside[lane] * dx_m
+        squares += left_veh * left_veh
+    return squares
 
 
 @compiled
@@ -217,72 +158,20 @@ def predict_delays(
     gap_density = zone / (gap_s * constants[VF])
     for first in range(0, all_worlds, width):
         worlds = min(width, all_worlds - first)
-        for place in range(worlds):
-            number = chosen[(first + place) // candidates]
-            signal[0, place] = signal[3, place] = phase_now[number]
-            signal[1, place], signal[2, place] = green_now[number], change_now[number]
-            signal[4, place] = plans[(first + place) % candidates]
-            for approach in range(N_APPROACHES):
-                entries[2, approach * width + place] = arriving_veh[approach, number]
-                entries[3, approach * width + place] = w_in[approach, number]
-        links[1:3] = 0.0
-        entries[1] = 0.0
-        _copy_worlds(
+        start_worlds(
+            phase_now, green_now, change_now, chosen, plans, arriving_veh, w_in, first, worlds, signal, entries, links
+        )
+        copy_worlds(
             rho, w, queue_veh, inside, chosen, candidates, first, worlds, traffic[0], traffic[1], entries[0], links[0]
         )
-        for step in range(n_steps):
-            if step % decide_every == 0:
-                _switch_where_due(
-                    traffic[0],
-                    traffic[1],
-                    entries[0],
-                    signal[3],
-                    signal[0],
-                    signal[1],
-                    signal[2],
-                    step,
-                    signal[4],
-                    zone,
-                    gap_density,
-                    max_actuated_steps,
-                    min_green_steps,
-                    change_interval_steps,
-                    constants,
-                )
-            set_gates(signal[0], signal[1], signal[2], closed_steps, start_up_lost_steps, 0, entries[5])
-            advance_block(
-                traffic[0],
-                traffic[1],
-                entries[5],
-                entries[2],
-                entries[3],
-                entries[0],
-                entries[1],
-                entries[4],
-                links[3, :lanes],
-                links[0],
-                links[1],
-                links[2],
-                links[4:],
-                constants,
-            )
-            advance_signals(
-                signal[0],
-                signal[1],
-                signal[2],
-                signal[5],
-                signal[5],
-                0,
-                width,
-                max_green_steps,
-                change_interval_steps,
-            )
+        # fmt: off
+        _advance_worlds(
+            traffic, entries, links, signal, n_steps, decide_every, zone, gap_density, max_actuated_steps,
+            min_green_steps, max_green_steps, change_interval_steps, closed_steps, start_up_lost_steps, constants,
+        )
+        # fmt: on
         sum_delay(links[1:2], links[2:3], entries[1:2], N_LINKS, delays, constants)
         for place in range(worlds):
-            squares = 0.0
-            for approach in range(N_APPROACHES):
-                lane = approach * width + place
-                left_veh = entries[0, lane] + links[0, lane] * constants[DX]
-                squares += left_veh * left_veh
+            left = _backlog(entries[0], links[0], width, place, constants[DX])
             row, column = (first + place) // candidates, (first + place) % candidates
-            delay_veh_s[row, column] = delays[place] + backlog_weight * squares
+            delay_veh_s[row, column] = delays[place] + backlog_weight * left

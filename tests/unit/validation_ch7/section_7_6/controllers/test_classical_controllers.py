@@ -14,7 +14,8 @@ from validation_ch7.section_7_6_rl_performance.controllers.interface import Cont
 from validation_ch7.section_7_6_rl_performance.controllers.longest_queue import LongestQueueController
 from validation_ch7.section_7_6_rl_performance.controllers.max_pressure import MaxPressureController
 from validation_ch7.section_7_6_rl_performance.controllers.webster import WebsterController
-from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import delays_side_by_side, evaluate
+from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import evaluate
+from validation_ch7.section_7_6_rl_performance.evaluation.side_by_side import delays_side_by_side
 from validation_ch7.section_7_6_rl_performance.evaluation.tuning import tune
 from validation_ch7.traffic.env import detectors
 from validation_ch7.traffic.env.settings import EnvironmentSettings

@@ -16,10 +16,10 @@ from validation_ch7.section_7_6_rl_performance.controllers.trivial import Consta
 from validation_ch7.section_7_6_rl_performance.evaluation import evaluation
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import (
     EvaluationResult,
-    delays_side_by_side,
     evaluate,
     measure_names,
 )
+from validation_ch7.section_7_6_rl_performance.evaluation.side_by_side import delays_side_by_side
 from validation_ch7.section_7_6_rl_performance.evaluation.tuning import tune
 from validation_ch7.traffic.env.reward import reward_of
 from validation_ch7.traffic.env.settings import EnvironmentSettings
@@ -74,7 +74,7 @@ def test_a_scenarios_measures_do_not_depend_on_the_batch(
 ) -> None:
     together = run(controller)
     tail = run(controller, n_scenarios=2, first_index=3)
-    monkeypatch.setattr(evaluation, "_WIDEST_BATCH", 4)
+    monkeypatch.setattr(evaluation, "WIDEST_BATCH", 4)
     in_pieces = run(controller)
     for name in measure_names():
         whole = getattr(together, name)

@@ -48,10 +48,10 @@ def test_crossings_are_predicted_in_turn_and_only_where_the_phase_may_change() -
 
 def test_a_change_saves_delay_where_only_the_other_axis_waits() -> None:
     crossing = simulation(batch=2, steps=100)
-    states = crossing.traffic.get_state()
+    states: dict[str, Any] = dict(crossing.traffic.get_state())
     for link, veh_m in ((0, 0.0), (1, 0.0), (2, 0.12), (3, 0.12)):
-        states["rho"][link * 2 : link * 2 + 2] = veh_m  # type: ignore[index]
-        states["inside"][link * 2 : link * 2 + 2] = veh_m * SETTINGS.traffic.n_cells  # type: ignore[index]
+        states["rho"][link * 2 : link * 2 + 2] = veh_m
+        states["inside"][link * 2 : link * 2 + 2] = veh_m * SETTINGS.traffic.n_cells
     crossing.traffic.set_state(states)
     teacher = teacher_of(SETTINGS)
     assert teacher is not None
