@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+_LOADS_S = 90.0
+"""For a page with charts on a machine that does much other work; 2 s on an idle one."""
+
 
 class BrowserError(AssertionError):
     """The browser did not start, ended, or refused a command."""
@@ -41,7 +44,7 @@ class Tab:
     def go(self, address: str) -> None:
         """Load an address, and wait until its page has loaded."""
         self.call("Page.navigate", url=address)
-        self.wait(f"location.href === {json.dumps(address)} && document.readyState === 'complete'")
+        self.wait(f"location.href === {json.dumps(address)} && document.readyState === 'complete'", within_s=_LOADS_S)
 
     def evaluate(self, expression: str) -> Any:
         """Value of a JavaScript expression; a promise is awaited.
@@ -69,7 +72,7 @@ class Tab:
 
     def ready(self) -> None:
         """Wait until the page has drawn itself."""
-        self.wait("document.documentElement.dataset.ready")
+        self.wait("document.documentElement.dataset.ready", within_s=_LOADS_S)
 
     def text(self, selector: str) -> str:
         """Visible text of the first element that matches; empty without one."""

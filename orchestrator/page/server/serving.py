@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import threading
@@ -97,6 +98,9 @@ class Server(uvicorn.Server):
         """End the streams, then everything else."""
         self._feed.close()
         await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):  # of clients that read too slowly
+            connection.transport.abort()
+        await asyncio.sleep(0)  # the loop closes them before it ends
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
@@ -235,7 +236,7 @@ def test_each_call_shows_the_page_once_wherever_it_stands(cells: Notebook) -> No
     kept: list[Any] = []
     for cell in (
         lambda: kept.append(orchestrator.report("train")),  # in a block or a function: no value of the cell
-        lambda: sys.modules["IPython.display"].display(orchestrator.report("train")),  # type: ignore[attr-defined]
+        lambda: import_module("IPython.display").display(orchestrator.report("train")),
         lambda: orchestrator.report("train"),
         lambda: kept[0],  # the value in a later cell
         lambda: kept[0],
