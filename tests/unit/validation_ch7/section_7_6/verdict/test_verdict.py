@@ -80,7 +80,7 @@ def test_the_verdict_depends_on_the_whole_interval(least_pct: float, verdict: Ve
 def test_the_best_other_controller_is_named_beside_a_weaker_baseline() -> None:
     words = " ".join(judged(results()).reasons)
     assert "The best of the other controllers is rollout with 19." in words
-    assert re.search(r"s/veh: rl delays by [6-9]\.\d\d \[.*\] % more\.", words)
+    assert re.search(r"s/veh: rl delays by [78]\.\d\d \[.*\] % more\.", words)
     words = " ".join(judged(results(rollout=21.0)).reasons)
     assert re.search(r"The best of the other controllers is actuated with 20\.\d\d \[\S+ \S+\] s/veh\.", words)
     assert "best of the other" not in " ".join(judged(results(fixed_time=19.0)).reasons)
