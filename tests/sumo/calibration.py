@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,11 +94,3 @@ def _cycles(passed: Floats, half: int) -> Floats:
             since = passed[first + 1 : first + half + 1, axis] - passed[first, axis]
             curves.append(since.mean(axis=1))
     return np.mean(curves, axis=0)
-
-
-def bisect(measured: Callable[[float], float], wanted: float, low: float, high: float, times: int = 7) -> float:
-    """Where a measurement that falls with its argument has a wanted value."""
-    for _ in range(times):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if measured(middle) > wanted else (low, middle)
-    return 0.5 * (low + high)

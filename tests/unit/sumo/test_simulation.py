@@ -20,7 +20,7 @@ from validation_ch7.traffic.signal.two_phase import EAST_WEST
 
 SETTINGS = EnvironmentSettings(episode_s=120.0)
 VF = SETTINGS.traffic.vf_m_s
-NOBODY: tuple[tuple[float, float], ...] = ()
+EMPTY: tuple[tuple[float, float], ...] = ()
 
 
 class Road:
@@ -45,7 +45,7 @@ def scenario() -> Scenario:
 def seen(
     *, north: Sequence[tuple[float, float]], south_exit: Sequence[tuple[float, float]] = (), waiting: int = 0
 ) -> Snapshot:
-    lanes = [NOBODY] * 8
+    lanes = [EMPTY] * 8
     lanes[0], lanes[4] = tuple(north), tuple(south_exit)
     return Snapshot(vehicles=tuple(lanes), waiting=(waiting, 0, 0, 0))
 
