@@ -66,7 +66,7 @@ def numbers(root: Path, answer: Answer) -> list[tuple[str, ...]]:
 def test_the_policies_travel_and_nothing_of_other_sections_does(tmp_path: Path) -> None:
     root = make_project(tmp_path / "project")
     bundled = CodeStore(root).bundle(load_card(root / "configs/sections", "section_7_7"))
-    assert f"{POLICIES}/README.md" in bundled.names
+    assert f"{POLICIES}/README.txt" in bundled.names
     assert "validation_ch7/section_7_6_rl_performance/controllers/policy.py" in bundled.names
     assert not [name for name in bundled.names if "section_7_3" in name or name.endswith(".zip")]
     digest = make_best_model(tmp_path / "models")
