@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from validation_ch7.section_7_6_rl_performance.controllers.actuated import ZONE_M
 from validation_ch7.section_7_6_rl_performance.controllers.interface import CLASSICAL_RESOLUTION_S
+from validation_ch7.traffic.crossing.prediction import ActuatedRule, predicted_delays
 from validation_ch7.traffic.env.simulation import CrossingSimulation
 from validation_ch7.traffic.model.arz import Floats
 
@@ -85,18 +86,19 @@ def predicted_delays_veh_s(
         return delays_veh_s
     arrivals_veh, w_in = simulation.recent_inflow(look.memory_s)
     dx_m = settings.traffic.dx_m
-    delays_veh_s[chosen] = simulation.traffic.predict_delays(
+    delays_veh_s[chosen] = predicted_delays(
+        simulation.traffic,
         simulation.signal,
         chosen=chosen,
         arrivals_veh=arrivals_veh,
         w_in=w_in,
         plans=np.array([*_in_steps(simulation, look.delays_s), _NO_CHANGE], dtype=np.int64),
         n_steps=settings.steps_in(look.horizon_s),
-        base=(
-            settings.steps_in(CLASSICAL_RESOLUTION_S),
-            max(1, round(ZONE_M / dx_m)),
-            look.gap_s,
-            settings.steps_in(look.max_green_s),
+        rule=ActuatedRule(
+            decide_every_steps=settings.steps_in(CLASSICAL_RESOLUTION_S),
+            zone_cells=max(1, round(ZONE_M / dx_m)),
+            gap_s=look.gap_s,
+            max_green_steps=settings.steps_in(look.max_green_s),
         ),
         pool=pool,
     )

@@ -211,12 +211,9 @@ def _simulate(
 def _new_simulation(
     settings: EnvironmentSettings, addresses: list[ScenarioAddress], *, counts_stops: bool
 ) -> CrossingSimulation:
-    drawn = {
-        scenario.address: scenario
-        for scenario in draw_scenarios(
-            list(dict.fromkeys(addresses)), episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s
-        )
-    }
+    once = list(dict.fromkeys(addresses))
+    scenarios = draw_scenarios(once, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s)
+    drawn = dict(zip(once, scenarios, strict=True))
     return CrossingSimulation(settings, [drawn[address] for address in addresses], counts_stops=counts_stops)
 
 

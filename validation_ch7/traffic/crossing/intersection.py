@@ -17,16 +17,11 @@ from validation_ch7.traffic.crossing.stop_counter import StopCounter
 from validation_ch7.traffic.model.arz import Floats
 from validation_ch7.traffic.model.batching import WIDEST, Blocks
 from validation_ch7.traffic.numba_kernel.advance import advance_block, advance_blocks
-from validation_ch7.traffic.numba_kernel.compile import Counts
-from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES, N_LINKS, constants_of, in_single_precision
-from validation_ch7.traffic.numba_kernel.look_ahead import predict_delays
+from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES, N_LINKS, constants_of
 from validation_ch7.traffic.numba_kernel.measures import count_vehicles, sum_delay
 from validation_ch7.traffic.parameters import TrafficParameters
 from validation_ch7.traffic.signal.two_phase import SIGNAL_STATE, TwoPhaseSignal
 from validation_ch7.traffic.state_tree import array_from
-
-# Worlds of one block of a prediction; the fastest in measurements.
-_WIDEST_PREDICTION = 64
 
 # Name -> number of links that have it; `rho` and `w` also have cells.
 _FIELDS = {
@@ -85,12 +80,10 @@ class Intersection:
             w_in: Driver attribute of entering vehicles, shape (4 * batch,), m/s.
         """
         gates, arriving, attributes = (self.blocks.scatter(values) for values in (gate, inflow_veh, w_in))
-        kept = self._fields
-        own: list[Any] = [self._carried, self._constants]
         for block in range(self.blocks.number):
-            rho, w, *counted = (kept[name][block] for name in _IN_ORDER)
+            rho, w, *counted = (self._fields[name][block] for name in _IN_ORDER)
             lanes: list[Any] = [rho, w, gates[block], arriving[block], attributes[block], *counted]
-            advance_block(*lanes, *own)
+            advance_block(*lanes, self._carried, self._constants)
 
     def advance_under(
         self,
@@ -147,48 +140,10 @@ class Intersection:
         count_vehicles(kept["rho"], kept["w"], kept["queue_veh"], first_near, counted, self._constants)
         return counted
 
-    def predict_delays(
-        self,
-        signal: TwoPhaseSignal,
-        *,
-        chosen: Counts,
-        arrivals_veh: Floats,
-        w_in: Floats,
-        plans: Counts,
-        n_steps: int,
-        base: tuple[int, int, float, int],
-        pool: ThreadPoolExecutor | None = None,
-    ) -> Floats:
-        """Delay of each candidate plan from the present state, shape (n, candidates), vehicle-seconds.
-
-        Args:
-            signal: The signals of the batch.
-            chosen: Numbers of the crossings to predict, shape (n,).
-            arrivals_veh: Arrivals in each step of the prediction, shape (4, batch), vehicles.
-            w_in: Attribute of the arriving drivers, shape (4, batch), m/s.
-            plans: Step of each plan's own change, below 0 for none, shape (candidates,).
-            n_steps: Length of the prediction.
-            base: Of actuated control: steps between two decisions, cells of its zone, longest headway in s, longest
-                green in steps.
-            pool: Threads; results do not depend on it.
-        """
-        delay_veh_s = np.empty((len(chosen), len(plans)))
-        now = [self._fields[name] for name in ("rho", "w", "queue_veh", "inside")]
-        lights = [signal.phase, signal.green_steps, signal.change_steps_left]
-        demand = [arrivals_veh, w_in, plans, n_steps]
-        times = [signal.times.min_green_steps, *signal.times.of_kernel()]
-        single = in_single_precision(self._constants)
-
-        def act(first: int, end: int) -> None:
-            part: list[Any] = [*now, *lights, chosen[first:end], *demand, *base, *times, _WIDEST_PREDICTION]
-            predict_delays(*part, delay_veh_s[first:end], single)
-
-        starts = range(0, len(chosen), max(1, _WIDEST_PREDICTION // len(plans)))
-        if pool is None or len(starts) < 2:
-            act(0, len(chosen))
-        else:  # worlds share no data
-            list(pool.map(act, starts, [*starts[1:], len(chosen)]))
-        return delay_veh_s
+    @property
+    def fields(self) -> Mapping[str, Floats]:
+        """The state by name, in blocks; not to be changed."""
+        return self._fields
 
     @property
     def rho(self) -> Floats:

@@ -14,7 +14,7 @@ from validation_ch7.traffic.model.arz import Floats
 from validation_ch7.traffic.model.batching import WIDEST, Blocks
 from validation_ch7.traffic.model.demand import ARRIVAL_BIN_S, Scenario
 from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES
-from validation_ch7.traffic.numba_kernel.look_ahead import mean_of_last_bins
+from validation_ch7.traffic.numba_kernel.inflow import mean_of_last_bins
 from validation_ch7.traffic.state_tree import branch_from, whole_number_from
 
 

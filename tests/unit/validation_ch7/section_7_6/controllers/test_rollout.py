@@ -3,16 +3,18 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from validation_ch7.section_7_6_rl_performance.controllers import look_ahead
 from validation_ch7.section_7_6_rl_performance.controllers.actuated import ActuatedController
 from validation_ch7.section_7_6_rl_performance.controllers.interface import Phases
 from validation_ch7.section_7_6_rl_performance.controllers.look_ahead import LookAhead, predicted_delays_veh_s
 from validation_ch7.section_7_6_rl_performance.controllers.rollout import RolloutController
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import evaluate
-from validation_ch7.traffic.crossing import intersection
+from validation_ch7.traffic.crossing import prediction
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.env.simulation import CrossingSimulation
 from validation_ch7.traffic.model.arz import Floats
@@ -114,7 +116,7 @@ def test_a_prediction_does_not_depend_on_the_batch_the_blocks_or_the_other_cross
     where = np.arange(37) % 3 == 1
     some = predicted_delays_veh_s(together, LOOK, where)
     assert np.isnan(some[~where]).all() and some[where].tobytes() == expected[where].tobytes()
-    monkeypatch.setattr(intersection, "_WIDEST_PREDICTION", 7)
+    monkeypatch.setattr(prediction, "_WIDEST", 7)
     with ThreadPoolExecutor(max_workers=3) as pool:
         assert predicted_delays_veh_s(together, LOOK, pool=pool).tobytes() == expected.tobytes()
     assert predicted_delays_veh_s(together, LOOK).tobytes() == expected.tobytes()
@@ -130,13 +132,13 @@ def test_a_prediction_leaves_the_simulation_as_it_is() -> None:
 
 def test_nothing_is_predicted_where_the_signal_must_not_change_or_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     rows: list[int] = []
-    predict = intersection.Intersection.predict_delays
+    predict = look_ahead.predicted_delays
 
-    def counted(self: intersection.Intersection, *args: object, chosen: Phases, **rest: object) -> Floats:
+    def counted(*args: Any, chosen: Phases, **rest: Any) -> Floats:
         rows.append(len(chosen))
-        return predict(self, *args, chosen=chosen, **rest)  # type: ignore[arg-type]  # keyword arguments of several types
+        return predict(*args, chosen=chosen, **rest)
 
-    monkeypatch.setattr(intersection.Intersection, "predict_delays", counted)
+    monkeypatch.setattr(look_ahead, "predicted_delays", counted)
     empty = CrossingSimulation(SETTINGS, [replace(one, arrivals_veh=0.0 * one.arrivals_veh) for one in scenarios(4)])
     empty.advance(60)
     assert RolloutController(SETTINGS, LOOK).decide(empty).tolist() == [0] * 4 and rows == []
