@@ -7,6 +7,8 @@ neither on the other worlds nor on the place in a block.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,7 +18,8 @@ from validation_ch7.traffic.numba_kernel.constants import DX, N_APPROACHES, N_LI
 from validation_ch7.traffic.numba_kernel.measures import sum_delay
 from validation_ch7.traffic.numba_kernel.signals import advance_signals, set_gates
 
-Singles = npt.NDArray[np.float32]
+# float32. The functions that a prediction shares with the simulation are declared for float64.
+Singles = npt.NDArray[Any]
 
 
 @compiled
@@ -81,26 +84,20 @@ def _copy_worlds(
 
 @compiled
 def _switch_where_due(
-    rho: Singles,
-    w: Singles,
+    traffic: Singles,
     queue_veh: Singles,
-    first_phase: Counts,
-    phase: Counts,
-    green: Counts,
-    change: Counts,
+    signal: Counts,
     step: int,
-    plan: Counts,
-    zone: int,
-    gap_density: float,
-    max_actuated_steps: int,
-    min_green_steps: int,
-    change_interval_steps: int,
+    rule: tuple[int, float, int, int, int],
     constants: Singles,
 ) -> None:
     """Start the changes of one block that are due now: a plan's own, and after it those of actuated control.
 
-    `plan` holds the step of each world's own change; -1 without one, or once it has happened.
+    The rows of `signal` are phase, green, change, first phase, and the step of the plan's own change; -1 without one,
+    or once it has happened.
     """
+    zone, gap_density, max_actuated_steps, min_green_steps, change_interval_steps = rule
+    phase, green, change, first_phase, plan = signal[0], signal[1], signal[2], signal[3], signal[4]
     for place in range(phase.shape[0]):
         if green[place] < min_green_steps:  # also during a change, when the green is 0
             continue
@@ -110,9 +107,43 @@ def _switch_where_due(
             due = step >= plan[place]
         else:
             longest = gap_density if green[place] < max_actuated_steps else 0.0
-            due = _actuated_switches(rho, w, queue_veh, place, phase[place], longest, zone, constants)
+            due = _actuated_switches(traffic[0], traffic[1], queue_veh, place, phase[place], longest, zone, constants)
         if due:
             phase[place], green[place], change[place] = 1 - phase[place], 0, change_interval_steps
+
+
+@compiled
+def _advance(
+    traffic: Singles,
+    entries: Singles,
+    links: Singles,
+    signal: Counts,
+    times: tuple[int, int, int, int],
+    constants: Singles,
+) -> None:
+    """Advance one block by one step; the rows of the arrays are those that `predict_delays` names."""
+    max_green_steps, change_interval_steps, closed_steps, start_up_lost_steps = times
+    set_gates(signal[0], signal[1], signal[2], closed_steps, start_up_lost_steps, 0, entries[5])
+    advance_block(
+        traffic[0],
+        traffic[1],
+        entries[5],
+        entries[2],
+        entries[3],
+        entries[0],
+        entries[1],
+        entries[4],
+        links[3, : entries.shape[1]],
+        links[0],
+        links[1],
+        links[2],
+        links[4:],
+        constants,
+    )
+    width = signal.shape[1]
+    advance_signals(
+        signal[0], signal[1], signal[2], signal[5], signal[5], 0, width, max_green_steps, change_interval_steps
+    )
 
 
 @compiled
@@ -174,13 +205,14 @@ def predict_delays(
     candidates = plans.shape[0]
     all_worlds = chosen.shape[0] * candidates
     width = min(widest, all_worlds)
-    lanes, cells = N_APPROACHES * width, rho.shape[1]
-    traffic = np.zeros((2, cells, 2 * lanes), np.float32)
-    entries = np.zeros((6, lanes), np.float32)  # queue, its sum, arrivals, attribute, arrived, gate
-    links = np.zeros((7, 2 * lanes), np.float32)  # content, its sum, sum of flows, served, three work arrays
+    traffic = np.zeros((2, rho.shape[1], N_LINKS * width), np.float32)
+    entries = np.zeros((6, N_APPROACHES * width), np.float32)  # queue, its sum, arrivals, attribute, arrived, gate
+    links = np.zeros((7, N_LINKS * width), np.float32)  # content, its sum, sum of flows, served, three work arrays
     signal = np.zeros((6, width), np.int64)  # phase, green, change, first phase, plan, counts without use
     delays = np.empty(width)
     gap_density = zone / (gap_s * constants[VF])
+    times = (max_green_steps, change_interval_steps, closed_steps, start_up_lost_steps)
+    rule = (zone, gap_density, max_actuated_steps, min_green_steps, change_interval_steps)
     for first in range(0, all_worlds, width):
         worlds = min(width, all_worlds - first)
         for place in range(worlds):
@@ -198,51 +230,8 @@ def predict_delays(
         )
         for step in range(n_steps):
             if step % decide_every == 0:
-                _switch_where_due(
-                    traffic[0],
-                    traffic[1],
-                    entries[0],
-                    signal[3],
-                    signal[0],
-                    signal[1],
-                    signal[2],
-                    step,
-                    signal[4],
-                    zone,
-                    gap_density,
-                    max_actuated_steps,
-                    min_green_steps,
-                    change_interval_steps,
-                    constants,
-                )
-            set_gates(signal[0], signal[1], signal[2], closed_steps, start_up_lost_steps, 0, entries[5])
-            advance_block(
-                traffic[0],
-                traffic[1],
-                entries[5],
-                entries[2],
-                entries[3],
-                entries[0],
-                entries[1],
-                entries[4],
-                links[3, :lanes],
-                links[0],
-                links[1],
-                links[2],
-                links[4:],
-                constants,
-            )
-            advance_signals(
-                signal[0],
-                signal[1],
-                signal[2],
-                signal[5],
-                signal[5],
-                0,
-                width,
-                max_green_steps,
-                change_interval_steps,
-            )
+                _switch_where_due(traffic, entries[0], signal, step, rule, constants)
+            _advance(traffic, entries, links, signal, times, constants)
         sum_delay(links[1:2], links[2:3], entries[1:2], N_LINKS, delays, constants)
         for place in range(worlds):
             delay_veh_s[(first + place) // candidates, (first + place) % candidates] = delays[place]
