@@ -81,9 +81,9 @@ class Intersection:
         """
         gates, arriving, attributes = (self.blocks.scatter(values) for values in (gate, inflow_veh, w_in))
         for block in range(self.blocks.number):
-            rho, w, *counted = (self._fields[name][block] for name in _IN_ORDER)
-            lanes: list[Any] = [rho, w, gates[block], arriving[block], attributes[block], *counted]
-            advance_block(*lanes, self._carried, self._constants)
+            rho, w, *rest = (self._fields[name][block] for name in _IN_ORDER)
+            rest += [self._carried, self._constants]
+            advance_block(rho, w, gates[block], arriving[block], attributes[block], *rest)
 
     def advance_under(
         self,

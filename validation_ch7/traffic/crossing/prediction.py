@@ -70,8 +70,8 @@ def predicted_delays(
     constants = in_single_precision(constants_of(traffic.parameters))
 
     def act(first: int, end: int) -> None:
-        part: list[Any] = [*now, *lights, chosen[first:end], *rest, delay_veh_s[first:end]]
-        predict_delays(*part, constants)
+        part: list[Any] = [*now, *lights, chosen[first:end], *rest, delay_veh_s[first:end], constants]
+        predict_delays(*part)
 
     starts = range(0, len(chosen), max(1, _WIDEST // len(plans)))
     if pool is None or len(starts) < 2:
