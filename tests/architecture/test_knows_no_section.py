@@ -14,7 +14,7 @@ _WORDS = (
     "queue queues inflow outflow demand demands approach approaches stop_line green greens yellow all_red lost_s "
     "start_up_lost decision_s episode_s dx_m dt_s vf_m_s free_speed arrival_bin link_length speed_limit "
     "arz aw rascle zhang lighthill numba_kernel sumo libsumo uxsim thesis "
-    "controller controllers baseline baselines webster actuated max_pressure longest_queue fixed_time fixed_plan "
+    "controller controllers baseline baselines webster actuated max_pressure longest_queue sotl fixed_time fixed_plan "
     "constant_ns constant_ew delay_s delay_pct min_delay mean_delay two_phase stop_counter space_time"
 )
 """Whole words, also within a name: `lane` is found in `n_lanes` and in `LaneCount`, not in `planes`."""

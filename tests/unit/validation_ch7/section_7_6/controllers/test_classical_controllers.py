@@ -169,7 +169,7 @@ def test_controllers_rank_on_test_scenarios_as_in_the_literature() -> None:
     chosen: dict[str, Mapping[str, float]] = {}
 
     def delay_s(family: Family) -> float:
-        grid = family.grid[2:18:5] if family.base is None else (chosen[family.base],)
+        grid = family.grid[1:18:4] if family.base is None else (chosen[family.base],)
         tuned = tune(replace(family, grid=grid), environment={}, n_scenarios=8)
         chosen[family.name] = tuned.chosen
         result = evaluate(tuned.controller(settings), environment={}, split=Split.TEST, n_scenarios=40)
