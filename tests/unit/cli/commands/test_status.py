@@ -24,6 +24,7 @@ def test_a_trial_without_a_saved_algorithm_is_shown_without_none(algorithm: str 
         "lowest_grade": None,
         "checkpoints": [],
         "faults": {},
+        "counts_steps": True,
         "profiles": {"quick": 100},
     }
     (line,) = model_lines([row])
