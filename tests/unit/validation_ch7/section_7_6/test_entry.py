@@ -145,7 +145,7 @@ def test_a_finished_session_writes_all_files_with_their_stamp(tmp_path: Path) ->
     assert set(report["controllers"]) == {"rl", *CLASSICAL, "constant_ns", "constant_ew", "random"}
     assert report["evaluated_model"] == outcome.summary["evaluated_model"]
     table = (section / "data/metrics/rl_performance_comparison.csv").read_text("utf-8").splitlines()
-    assert len(table) == 10 and all("nonce-1" in row for row in table[1:])
+    assert len(table) == 1 + len(CLASSICAL) + 4 and all("nonce-1" in row for row in table[1:])
     for name in ("run_id", "session", "nonce", "spec_digest", "bundle_digest", "checkpoint_digest"):
         assert report["stamp"][name] and name in table[0]
     drawn = {path.name for path in (section / "figures").iterdir()}

@@ -130,7 +130,9 @@ def test_a_prediction_leaves_the_simulation_as_it_is() -> None:
     assert repr(batch.get_state()) == before
 
 
-def test_nothing_is_predicted_where_the_signal_must_not_change_or_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_predicted_where_the_signal_must_not_change_or_no_vehicle_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rows: list[int] = []
     predict = prediction.predict_delays
 
