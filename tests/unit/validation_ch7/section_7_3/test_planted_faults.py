@@ -24,7 +24,7 @@ from validation_ch7.section_7_3_analytical.checks import (
 from validation_ch7.section_7_3_analytical.checks.finding import Finding
 from validation_ch7.section_7_3_analytical.checks.setting import Setting
 from validation_ch7.section_7_3_analytical.verdict import Judgement, judge
-from validation_ch7.traffic.crossing import intersection
+from validation_ch7.traffic.crossing import measures
 from validation_ch7.traffic.crossing.intersection import Intersection
 from validation_ch7.traffic.model import arz
 from validation_ch7.traffic.numba_kernel import constants
@@ -199,7 +199,7 @@ def test_a_wrong_constant_of_the_kernel_is_detected(
         values[constant] *= factor
         return values
 
-    monkeypatch.setattr(intersection, "constants_of", wrong_constants)
+    monkeypatch.setattr(measures, "constants_of", wrong_constants)
     judgement, wrong = examined(kernel_setting(), (check,))
     assert judgement.verdict in (Verdict.NOT_SUPPORTED, Verdict.INVALID) and check.CHECK in wrong
 

@@ -30,9 +30,9 @@ from validation_ch7.traffic.env.settings import EnvironmentSettings
 
 
 def whole_environment(**changes: float) -> dict[str, float]:
-    """A card's block with all keys, as a session gets it."""
+    """A card's block with all keys but the optional `learning`, as a session gets it."""
     known = EnvironmentSettings().describe()
-    return {one.name: known[one.name] for one in fields(Crossing)} | changes
+    return {one.name: known[one.name] for one in fields(Crossing) if one.name != "learning"} | changes
 
 
 def crossing_spec(**changes: Any) -> dict[str, Any]:

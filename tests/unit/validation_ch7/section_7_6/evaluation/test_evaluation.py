@@ -104,7 +104,7 @@ def test_an_evaluation_gives_the_same_reward_as_the_environment(monkeypatch: pyt
     def training_addresses(split: Split, first: int, n: int) -> list[list[ScenarioAddress]]:
         return [[ScenarioAddress(split=Split.TRAINING, stream=7, index=index) for index in range(n)]]
 
-    monkeypatch.setattr(evaluation, "_batches", training_addresses)
+    monkeypatch.setattr(evaluation, "batches_of", training_addresses)
     result = run(PolicyController(longest_queue_first, 10.0), n_scenarios=3)
     env = TrafficSignalVecEnv(n_envs=3, seed=7, environment=CARD)
     seen, total = env.reset(), np.zeros(3)

@@ -53,8 +53,10 @@ def words(figure: Figure) -> str:
 def test_rows_are_sorted_and_axes_have_units() -> None:
     left, right = drawn().axes
     assert [label.get_text() for label in left.get_yticklabels()] == [
+        "rollout (knows the model)",
         "actuated",
         "learned policy",
+        "self-organizing",
         "longest queue",
         "max pressure",
         "Webster plan",
@@ -144,7 +146,7 @@ def test_the_stamp_is_inside_the_figure_and_no_texts_overlap(tmp_path: Path) -> 
         assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height, text
         assert box is stamp or not stamp.overlaps(box), text
     names = [boxes[text] for text in boxes if " [" in text or "%" in text]
-    assert len(names) == 11  # nine row notes, the reduction, the title
+    assert len(names) == 13  # eleven row notes, the reduction, the title
     assert not any(one.overlaps(other) for place, one in enumerate(names) for other in names[:place])
 
 
