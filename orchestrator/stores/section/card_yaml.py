@@ -24,7 +24,6 @@ from orchestrator.stores.yaml.text_files import read_text
 from orchestrator.stores.zoo.card_entries import translated
 
 EXAMPLE = "configs/sections/section_7_6.yaml"
-
 _SECTIONS = "validation_ch7"
 _INSTALLED_SECTIONS = Path(__file__).resolve().parents[3] / _SECTIONS
 
@@ -170,8 +169,8 @@ def _has_optional_keys(kind: type[SectionCard], place: str) -> bool:
     """Whether the card may have a block at a place without required keys, below an algorithm or a section's own key."""
     below = [one for one in kinds_at(kind, tuple(place.split("."))) if dataclasses.is_dataclass(one)]
     own = {one.name for one in dataclasses.fields(kind.own_schema)} if kind.own_schema else set()
-    least = 1 if place.partition(".")[0] in own else 2
-    return place.count(".") >= least and len(below) == 1 and not required_keys(below[0])
+    depth = place.count(".") + (place.partition(".")[0] in own)
+    return depth > 1 and len(below) == 1 and not required_keys(below[0])
 
 
 def _possible_keys(kind: type[SectionCard], block: Any, above: tuple[str, ...] = ()) -> Iterator[str]:
