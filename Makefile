@@ -33,7 +33,7 @@ help:
 	@echo "make bench-campaign     plan ten thousand trials and simulate campaigns on a virtual clock"
 	@echo "make bench-checkpoints  measure the cost of checkpoints (minutes)"
 	@echo "make bench-page         size and time of the page of 60 and of 10,000 trainings (minutes)"
-	@echo "make report-local       the campaign of docs/RESULTS.md and its report, validation_output/campaigns/local_7_6/report.html (half an hour)"
+	@echo "make report-local       the campaign of docs/RESULTS.md and its report, validation_output/campaigns/local_7_6/report.html (less than an hour)"
 	@echo "make screenshots        make the pictures of docs/REPORT.md (needs Chromium)"
 	@echo "make bench-environments grade, time and size of the state of ordinary environments"
 
