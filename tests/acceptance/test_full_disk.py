@@ -30,6 +30,12 @@ EVERY = 1 if os.environ.get("PROVE_CAMPAIGN") else 3
 """`make prove-campaign` fills the disk at each operation in turn, `make test` at every third one."""
 
 
+def opened(ledger: SqliteLedger) -> Path:
+    """The file that a ledger opens: a copy has the path of its original for errors."""
+    file: Path = getattr(ledger, "_copy", ledger._path)
+    return file
+
+
 @pytest.fixture
 def toy(tmp_path: Path) -> Path:
     return make_toy_project(tmp_path / "project")
@@ -215,7 +221,7 @@ def unwritable_project(toy: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     real = SqliteLedger._open
 
     def refused(ledger: SqliteLedger) -> None:
-        if ledger._path.parent == toy / ".orchestrator":
+        if opened(ledger).parent == toy / ".orchestrator":
             raise StorageFault("this place is read-only")
         real(ledger)
 
@@ -290,7 +296,7 @@ def test_ledger_for_reading_includes_the_write_ahead_log(tmp_path: Path, monkeyp
     monkeypatch.setattr(
         SqliteLedger,
         "_open",
-        lambda ledger: real(ledger) if ledger._path != path else (_ for _ in ()).throw(StorageFault("read-only")),
+        lambda ledger: real(ledger) if opened(ledger) != path else (_ for _ in ()).throw(StorageFault("read-only")),
     )
     with ledger_for_reading(path) as ledger:
         assert len(ledger.events()) == 1

@@ -134,11 +134,15 @@ class Soak:
         """The final policies, and those that are not what an undisturbed training ends with."""
         found: dict[str, bytes] = {}
         wrongs = []
+        ledger = SqliteLedger(computer.project.own / "ledger.sqlite")
+        ends = {trial.lineage_id: _last_end(ledger, trial.lineage_id) for trial in computer.trials}
+        ledger.close()
         for trial in computer.trials:
             models = models_directory(computer.project, trial.card)
             view = models.view()
             if view.latest is None or view.steps != self.plan.target_steps:
-                wrongs.append(f"{trial.label}: {view.steps} of {self.plan.target_steps} steps are in place")
+                steps = f"{view.steps} of {self.plan.target_steps} steps are in place"
+                wrongs.append(f"{trial.label}: {steps}, {ends[trial.lineage_id]}")
                 continue
             files = {
                 suffix: view.root / CHECKPOINTS / f"{view.latest.stem}{suffix}"
@@ -149,6 +153,18 @@ class Soak:
             if found[trial.lineage_id] != whole + whole[::-1]:
                 wrongs.append(f"{trial.label}: its policy is not that of an undisturbed training")
         return found, wrongs
+
+
+def _last_end(ledger: SqliteLedger, lineage_id: str) -> str:
+    """How the last session of a training ended, to explain what is wrong with it."""
+    sessions = ledger.sessions(lineage_id)
+    if not sessions:
+        return "it had no session"
+    last = sessions[-1]
+    return (
+        f"its last session {last.slug} is {last.stage.value}, {last.end_reason} at {last.steps_done} steps, left"
+        f" {last.models_steps} steps in place; problems: {'; '.join(last.problems) or 'none'}"
+    )
 
 
 def _idle_growth(computer: Computer, ticking: Ticking) -> list[str]:
