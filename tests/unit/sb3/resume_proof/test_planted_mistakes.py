@@ -23,6 +23,8 @@ from validation_ch7.section_7_6_rl_performance.evaluation import comparison, eva
 from validation_ch7.section_7_6_rl_performance.evaluation import control_check as controllability
 from validation_ch7.section_7_6_rl_performance.evaluation.tuning import Tuning
 from validation_ch7.traffic.crossing.intersection import Intersection
+from validation_ch7.traffic.env import scenarios
+from validation_ch7.traffic.env.senses import DETECTORS
 from validation_ch7.traffic.model import demand
 from validation_ch7.traffic.signal.two_phase import TwoPhaseSignal
 
@@ -102,7 +104,8 @@ def ignoring_signal(patch: pytest.MonkeyPatch) -> None:
 
 def frozen_observation(patch: pytest.MonkeyPatch) -> None:
     """Features read from an array that is never updated (V8)."""
-    patch.setattr(controllability, "observe", lambda simulation: np.full((simulation.batch, 15), 0.1, np.float32))
+    blind = replace(DETECTORS, observe=lambda simulation: np.full((simulation.batch, 15), 0.1, np.float32))
+    patch.setattr(controllability, "senses_of", lambda settings: blind)
 
 
 def other_demand(patch: pytest.MonkeyPatch) -> None:
@@ -144,7 +147,8 @@ def one_demand(patch: pytest.MonkeyPatch) -> None:
     def always_the_first(address: Any, **arguments: Any) -> Any:
         return replace(draw(replace(address, index=0), **arguments), address=address)
 
-    patch.setattr(demand, "draw_scenario", always_the_first)
+    for module in (demand, scenarios):  # of trainings, and of evaluations
+        patch.setattr(module, "draw_scenario", always_the_first)
 
 
 def lost_vehicles(patch: pytest.MonkeyPatch) -> None:
