@@ -44,8 +44,8 @@ class Doubt(StrEnum):
     MANIFEST = "manifest"
     """The session's manifest is missing although it should exist, or a newer checkpoint is: late, withheld, damaged."""
     STALE = "stale"
-    """The listing is another session's. It has a long patience of its own: one such look at the end of the patience
-    with a session that wrote no manifest would otherwise decide that its outputs are foreign, and end the training."""
+    """The listing is another session's. It has a patience of its own: one such look at the end of the patience with a
+    session that wrote no manifest would otherwise decide that its outputs are foreign, and end the training."""
     UNANSWERED = "unanswered"
     """The backend cannot give the manifest or a newer checkpoint now; without it, its steps would be trained again."""
 
@@ -57,7 +57,7 @@ class Doubt(StrEnum):
     @property
     def patience_s(self) -> float:
         """Seconds over all commands after which the session is judged as it is."""
-        return HELD_OPEN_S if self in (Doubt.UNANSWERED, Doubt.STALE) else sum(self.pauses_s)
+        return HELD_OPEN_S if self is Doubt.UNANSWERED else sum(self.pauses_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -140,9 +140,3 @@ def test_a_checkpoint_that_only_the_log_names_is_awaited() -> None:
 def test_a_long_session_without_any_log_is_awaited() -> None:
     found = open_question(TICKET, ERROR, Retrieval(folder=Path()), None, (), steps_verified=0, silent=True)
     assert found is not None and found.doubt is Doubt.MANIFEST
-
-
-def test_a_stale_listing_at_the_end_of_another_patience_decides_nothing() -> None:
-    """A session that wrote no manifest is in doubt for half an hour; a stale look then must not end its training."""
-    assert Doubt.STALE.patience_s > 2 * Doubt.MANIFEST.patience_s
-    assert Doubt.STALE.pauses_s == Doubt.MANIFEST.pauses_s
