@@ -91,6 +91,9 @@ class ResultsStore(Protocol):
     def manifest(self, folder: Path) -> tuple[Manifest | None, tuple[str, ...]]:
         """The manifest in a results folder, and the faults of the outputs that it lists."""
 
+    def discard_foreign_manifest(self, folder: Path, nonce: str) -> None:
+        """Delete the manifest in a results folder unless it has this nonce."""
+
     def manifest_sha256(self, folder: Path) -> str:
         """Digest of the manifest's file."""
 

@@ -116,6 +116,9 @@ class MemoryResults:
         kernel = self.brought.get(folder.name)
         return kernel.evaluations if kernel else ()
 
+    def discard_foreign_manifest(self, folder: Path, nonce: str) -> None:
+        """Nothing is stale here."""
+
     def manifest_sha256(self, folder: Path) -> str:
         return hashlib.sha256(folder.name.encode()).hexdigest()
 

@@ -38,7 +38,8 @@ class Trouble:
     Attributes:
         kind: `listing`, `manifest`, `checkpoint`, `file`, `log`, `state`, `record` or `zip`: what it makes hard to get.
         how: An HTTP status, 0 for no answer; or what is done with the content, by name.
-        lasts_s: Seconds after the end of the kernel.
+        lasts_s: Until so many seconds after the end of the kernel.
+        from_s: From so many seconds after its end.
         path: End of the path of the files that it concerns.
     """
 
@@ -46,6 +47,7 @@ class Trouble:
     how: int | str
     lasts_s: float
     path: str = ""
+    from_s: float = float("-inf")
 
 
 @dataclass
@@ -248,7 +250,7 @@ class ToyKaggle:
 
     def _trouble(self, kernel: Kernel, kind: str) -> Trouble | None:
         for trouble in kernel.troubles:
-            if trouble.kind == kind and -self._left_s(kernel) < trouble.lasts_s:
+            if trouble.kind == kind and trouble.from_s <= -self._left_s(kernel) < trouble.lasts_s:
                 return trouble
         return None
 

@@ -31,7 +31,7 @@ LONG_PAUSES_S = (*SHORT_PAUSES_S, 60.0, 120.0, 240.0, 300.0, 300.0, 300.0, 420.0
 """Half an hour in total: outputs have appeared as late as ten minutes after the state said complete."""
 
 HELD_OPEN_S = 6 * 3600.0
-"""How long a session stays open if the backend cannot give its newest checkpoint or its manifest."""
+"""How long a session stays open if the backend cannot give its newest checkpoint or manifest, or lists another's."""
 WAITS = 3
 """After this many commands have waited through all their pauses, the session is judged as it is."""
 
@@ -44,8 +44,8 @@ class Doubt(StrEnum):
     MANIFEST = "manifest"
     """The session's manifest is missing although it should exist, or a newer checkpoint is: late, withheld, damaged."""
     STALE = "stale"
-    """The listing is another session's. It has a patience of its own: one such look at the end of the patience with a
-    session that wrote no manifest would otherwise decide that its outputs are foreign, and end the training."""
+    """The listing is another session's. Its long patience counts apart: one such look at the end of another doubt says
+    nothing about this session, and `stale_results` would end the training."""
     UNANSWERED = "unanswered"
     """The backend cannot give the manifest or a newer checkpoint now; without it, its steps would be trained again."""
 
@@ -57,7 +57,7 @@ class Doubt(StrEnum):
     @property
     def patience_s(self) -> float:
         """Seconds over all commands after which the session is judged as it is."""
-        return HELD_OPEN_S if self is Doubt.UNANSWERED else sum(self.pauses_s)
+        return HELD_OPEN_S if self in (Doubt.UNANSWERED, Doubt.STALE) else sum(self.pauses_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

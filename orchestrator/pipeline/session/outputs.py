@@ -50,6 +50,7 @@ def collect_once(context: RunContext, ticket: Ticket, handle: Handle, observatio
     folder = context.results.folder(handle.owner, own_slug(handle, ticket))
     if context.backend.capabilities.late_outputs and not observation.gone:  # they are elsewhere: it may take minutes
         context.detail("fetching", f"Fetching the outputs of {handle.slug}")
+    context.results.discard_foreign_manifest(folder, ticket.nonce)
     # One that was deleted on the backend has no outputs to ask for; the outputs of an earlier fetch still count.
     retrieval = (
         Retrieval(folder=folder, missing=("every output",))

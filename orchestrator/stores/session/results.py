@@ -93,6 +93,18 @@ class ResultsTree:
             return None, ()
         return manifest, tuple(_output_faults(manifest, folder))
 
+    def discard_foreign_manifest(self, folder: Path, nonce: str) -> None:
+        """Delete the manifest in a results folder unless it has this nonce.
+
+        A stale listing has left it. A later fetch that finds no manifest takes that of an earlier fetch.
+        """
+        try:
+            manifest = read_manifest(folder)
+        except ValueError:
+            return  # unreadable: a fetch does not take it
+        if manifest is not None and manifest.stamp.get("nonce") != nonce:
+            (folder / MANIFEST_NAME).unlink(missing_ok=True)
+
     def manifest_sha256(self, folder: Path) -> str:
         """Digest of the manifest's file."""
         return sha256_file(folder / MANIFEST_NAME)

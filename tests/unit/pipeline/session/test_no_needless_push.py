@@ -248,6 +248,32 @@ def test_a_short_session_that_left_nothing_at_all_is_waited_for_as_long_as_late_
     assert pushes[:4] == [1, 1, 1, 1] and pushes[-1] == 2
 
 
+AT_FIRST, AT_LAST = (0.0, 60.0), (PATIENCE_S - 60.0, PATIENCE_S + 120.0)
+
+
+@pytest.mark.parametrize(
+    "stale_s",
+    [
+        pytest.param([AT_FIRST], marks=pytest.mark.prove, id="at first"),
+        pytest.param([AT_LAST], marks=pytest.mark.prove, id="at the last look"),
+        pytest.param([AT_FIRST, AT_LAST], id="at both"),
+    ],
+)
+def test_a_stale_listing_of_a_session_without_a_manifest_does_not_end_the_training(
+    tmp_path: Path, stale_s: list[tuple[float, float]]
+) -> None:
+    """It shows the outputs of the session before, which must not count as those of the one that died."""
+    far = Far(tmp_path)
+    stale = [Trouble(kind="listing", how="stale", from_s=from_s, lasts_s=lasts_s) for from_s, lasts_s in stale_s]
+    far.kaggle.fates, far.kaggle.troubles = ["pause", "die", "finish"], [[], stale, []]
+    for _ in range(60):
+        far.tick()
+        far.clock.sleep(300.0)
+    with far.context() as context:
+        ends = [str(record.end_reason) for record in context.ledger.sessions()]
+    assert (ends, far.kaggle.wrongs) == (["paused", "crashed", "finished"], [])
+
+
 @pytest.mark.prove
 @pytest.mark.parametrize("runs_s", [RUNS_S, SHORT_S], ids=["long", "short"])
 @pytest.mark.parametrize("waits", [True, False], ids=["run", "tick"])
