@@ -24,8 +24,8 @@ class LearningCurve:
         delay_s_per_veh: Mean delay at each evaluation, s per vehicle.
         seams: Steps at which sessions were cut.
         best_steps: Steps of the best model, None if there is none.
-        classical_s_per_veh: Tuned controller -> its mean delay on the same tuning scenarios; `fixed_time` and the
-            best of them are drawn.
+        classical_s_per_veh: Tuned controller -> its mean delay on the same tuning scenarios; `fixed_time`,
+            `actuated` and the best of them are drawn.
     """
 
     steps: Sequence[int]
@@ -83,12 +83,14 @@ def draw_curve(axes: Axes, curve: LearningCurve) -> None:
 
 
 def _references(classical: Mapping[str, float]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Controllers drawn as reference lines, with their line styles: the fixed plan, and the best of all."""
-    if "fixed_time" in classical:
-        yield "fixed_time", {"color": VERMILION, "linestyle": "--"}
-    best = min(classical, key=lambda name: classical[name], default="fixed_time")
-    if best != "fixed_time":
-        yield best, {"color": GREEN, "linestyle": "-."}
+    """Controllers drawn as reference lines, with their line styles: the fixed plan, actuated control, and the best."""
+    styles: dict[str, dict[str, Any]] = {
+        "fixed_time": {"color": VERMILION, "linestyle": "--"},
+        "actuated": {"color": GREEN, "linestyle": "-."},
+    }
+    if classical:
+        styles.setdefault(min(classical, key=lambda name: classical[name]), {"color": GREY, "linestyle": ":"})
+    yield from ((name, style) for name, style in styles.items() if name in classical)
 
 
 def _steps(value: float, _position: int | None = None) -> str:

@@ -112,7 +112,7 @@ def _logarithmic(axes: Axes, values_s: Floats) -> None:
     if values_s.size == 0 or values_s.min() <= 0.0:
         return
     axes.set_xscale("log")
-    axes.set_xlim(values_s.min() / 1.15, values_s.max() * 1.15)
+    axes.set_xlim(values_s.min() / 1.5, values_s.max() * 1.15)  # the note below the first point needs room
     ticks = [tick for scale in (0.1, 1, 10, 100, 1000) for tick in (scale, 2 * scale, 5 * scale)]
     low, high = axes.get_xlim()
     axes.set_xticks([tick for tick in ticks if low <= tick <= high])

@@ -1,6 +1,6 @@
 """Detectors with noise, and detectors that fail. Every controller reads the same faulty detectors.
 
-Noise: each lane's counts are multiplied by a random factor with mean 1, drawn anew every second (miscounts of a camera
+Noise: each lane's counts are multiplied by a random factor with mean 1, a new one every second (miscounts of a camera
 or a loop; compare Chen, Fang & Sadeh, The Real Deal, ATT 2022, arXiv 2206.11996). The factor is lognormal, so that no
 count is negative and the mean stays exact at every severity.
 

@@ -147,7 +147,7 @@ def test_a_session_that_is_cut_continues_and_ends_with_the_same_numbers(tmp_path
 
 
 def test_a_session_that_is_cut_while_it_tunes_keeps_what_is_tuned(tmp_path: Path, policies: Path) -> None:
-    """A deadline that is shorter than all tunings together must not repeat them for ever."""
+    """Sessions that are shorter than all tunings together still finish: each tuning is kept."""
     cut = session(tmp_path / "a", leave_after_tuned=1)
     assert (cut.ending, cut.steps_done) == (KernelEnding.STOPPED, 1)
     end = session(tmp_path / "a", number=2)
