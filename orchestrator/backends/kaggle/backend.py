@@ -17,6 +17,7 @@ from orchestrator.backends.kaggle.session.checkpoint_dataset import CheckpointDa
 from orchestrator.backends.kaggle.session.deletion import delete_kernel
 from orchestrator.backends.kaggle.session.listing import renamed_slug
 from orchestrator.backends.kaggle.session.live_log import lines_so_far, log_from, recent_reports
+from orchestrator.backends.kaggle.session.output_zip import PackZips
 from orchestrator.backends.kaggle.session.outputs import fetch_outputs
 from orchestrator.backends.kaggle.session.push_errors import (
     fault_of_push,
@@ -74,6 +75,7 @@ class KaggleBackend(Backend):
         self._datasets = datasets
         self._settings = settings
         self._retry = retry
+        self._zips = PackZips(api)
         self._left_out: dict[str, str] = {}
 
     @property
@@ -206,7 +208,7 @@ class KaggleBackend(Backend):
 
     def fetch(self, handle: Handle, into: Path) -> Retrieval:
         """Fetch all outputs and the log."""
-        return fetch_outputs(self._api, self._retry, handle, into)
+        return fetch_outputs(self._api, self._retry, handle, into, self._zips)
 
     def cancel(self, handle: Handle, session_id: int | None = None) -> None:
         """Ask Kaggle to stop the session; what it has written is saved."""

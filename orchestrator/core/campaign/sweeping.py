@@ -17,11 +17,11 @@ KEPT = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweptKernel:
-    """One kernel of a finished training, and what a sweep does with it.
+    """One kernel of finished trainings, and what a sweep does with it.
 
     Attributes:
-        training: Label of its trial.
-        session: Its slug.
+        training: Labels of its trials.
+        session: Name of the kernel.
         kept: Why it stays; empty if it is deleted.
         trouble: Whether it stays because something failed: the same command tries again.
     """
@@ -54,7 +54,7 @@ def reasons_to_keep(
     in_flight: Collection[str],
     outputs_of: Callable[[SessionRecord], tuple[Manifest | None, Sequence[str]]],
 ) -> list[tuple[SessionRecord, str]]:
-    """Every kernel with the reason why it stays, empty where it may be deleted.
+    """Every session with the reason why its kernel stays, empty where this training does not need the kernel.
 
     Args:
         sessions: Of one finished training, as `on_backend` gives them.
@@ -68,14 +68,26 @@ def reasons_to_keep(
             one,
             f"one of the newest {KEPT}"
             if one.key in newest
-            else "other trainings share its kernel"
-            if one.kernel is not None
             else "the next session would mount its outputs"
             if one.handle == source
             else _unsafe(one, in_flight, *outputs_of(one)),
         )
         for one in sessions
     ]
+
+
+def reason_of_pack(record: SessionRecord, reasons: Sequence[str], swept: int) -> str:
+    """Why a kernel of several sessions stays; empty if every one of their trainings is finished and needs it no more.
+
+    Args:
+        record: One of its sessions.
+        reasons: By `reasons_to_keep`, of those of its sessions whose training is finished.
+        swept: Sessions that an earlier sweep of this kernel has noted as swept before it was interrupted.
+    """
+    if kept := next(filter(None, reasons), ""):
+        return kept
+    others = record.kernel_sessions - len(reasons) - swept
+    return f"{others} of its {record.kernel_sessions} trainings are not finished here" if others > 0 else ""
 
 
 def _unsafe(record: SessionRecord, in_flight: Collection[str], manifest: Manifest | None, faults: Sequence[str]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, replace
 
-from orchestrator.core.campaign.sweeping import SweptKernel, on_backend, reasons_to_keep
+from orchestrator.core.campaign.sweeping import SweptKernel, on_backend, reason_of_pack, reasons_to_keep
 from orchestrator.core.campaign.trial_status import FINISHED, TrialStatus
 from orchestrator.core.errors import BadInput, InUse
 from orchestrator.core.ledger.events import EventKind
@@ -18,8 +20,23 @@ from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.session.submit import checkpoint_set
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """A session of a finished training.
+
+    Attributes:
+        kept: Why its training still needs the kernel, empty if it does not.
+    """
+
+    status: TrialStatus
+    record: SessionRecord
+    kept: str
+
+
 def sweep(context: CampaignContext, statuses: Sequence[TrialStatus], *, dry_run: bool) -> Iterator[SweptKernel]:
-    """Delete what may be deleted, training after training; repeatable after a crash anywhere.
+    """Delete what may be deleted, first training after training, then the kernels that several share.
+
+    Repeatable after a crash anywhere.
 
     Args:
         statuses: Of all trials.
@@ -32,6 +49,7 @@ def sweep(context: CampaignContext, statuses: Sequence[TrialStatus], *, dry_run:
         BadInput: The backend cannot delete sessions.
         RemoteUnavailable: It cannot be reached; what was deleted so far is in the ledger.
     """
+    shared: dict[str, list[_Judged]] = {}
     for status in statuses:
         run_context = context.run_context(status.trial.card)
         if not run_context.backend.capabilities.can_delete:
@@ -43,18 +61,55 @@ def sweep(context: CampaignContext, statuses: Sequence[TrialStatus], *, dry_run:
             continue
         try:
             with nullcontext() if dry_run else run_context.models.locked():
-                yield from _training(run_context, status, dry_run=dry_run)
+                if why := _not_in_place(run_context, status):
+                    yield SweptKernel(training=_label(status), session="", kept=why, trouble=True)
+                    continue
+                for one in _judged(run_context, status):
+                    if one.record.kernel is None:
+                        yield _swept(context, [one], one.kept, dry_run=dry_run)
+                    else:
+                        shared.setdefault(one.record.kernel, []).append(one)
         except InUse as fault:
             yield SweptKernel(training=status.trial.label, session="", kept=str(fault), trouble=True)
+    swept = Counter((one.backend, one.kernel) for one in context.ledger.sessions() if one.swept)
+    for members in shared.values():
+        record = members[0].record
+        yield _pack(context, members, swept[record.backend, record.kernel], dry_run=dry_run)
 
 
-def _training(context: RunContext, status: TrialStatus, *, dry_run: bool) -> Iterator[SweptKernel]:
-    card, label = status.trial.card, f"{status.trial.label} [{status.trial.name8}]"
-    view = context.models.view()
-    if view.steps < status.steps_done:
-        why = f"{view.steps} of {status.steps_done} steps are in place here"
-        yield SweptKernel(training=label, session="", kept=why, trouble=True)
-        return
+def _pack(context: CampaignContext, members: Sequence[_Judged], swept: int, *, dry_run: bool) -> SweptKernel:
+    """Delete the kernel of several trainings; they are judged again with all of them locked.
+
+    Args:
+        swept: As for `reason_of_pack`.
+    """
+    record = members[0].record
+    kept = reason_of_pack(record, [one.kept for one in members], swept)
+    if kept or dry_run:
+        return _row(members, kept)
+    with ExitStack() as locks:
+        try:
+            for one in members:
+                locks.enter_context(context.run_context(one.status.trial.card).models.locked())
+        except InUse as fault:
+            return _row(members, str(fault), trouble=True)
+        kept = reason_of_pack(record, [_reason_now(context, one) for one in members], swept)
+        return _swept(context, members, kept, dry_run=dry_run)
+
+
+def _reason_now(context: CampaignContext, judged: _Judged) -> str:
+    run_context = context.run_context(judged.status.trial.card)
+    now = {one.record.key: one.kept for one in _judged(run_context, judged.status)}
+    return _not_in_place(run_context, judged.status) or now.get(judged.record.key, "it was swept meanwhile")
+
+
+def _not_in_place(context: RunContext, status: TrialStatus) -> str:
+    steps = context.models.view().steps
+    return f"{steps} of {status.steps_done} steps are in place here" if steps < status.steps_done else ""
+
+
+def _judged(context: RunContext, status: TrialStatus) -> Iterator[_Judged]:
+    card, view = status.trial.card, context.models.view()
     sessions = on_backend(context.ledger.sessions(card.lineage.id), context.backend.name)
     source = checkpoint_set(context, card, view).source
     in_flight = {entry["sha256"] for one in context.ledger.open_sessions() for entry in one.ticket["inputs"]}
@@ -64,18 +119,34 @@ def _training(context: RunContext, status: TrialStatus, *, dry_run: bool) -> Ite
         return context.results.manifest(context.results.folder(handle.owner, record.slug))
 
     for record, kept in reasons_to_keep(sessions, str(source) if source else None, in_flight, outputs_of):
-        trouble = False
-        if not kept and not dry_run:
-            try:
-                _delete(context, record)
-            except BadInput as fault:
-                kept, trouble = str(fault), True
-        yield SweptKernel(training=label, session=record.slug, kept=kept, trouble=trouble)
+        yield _Judged(status=status, record=record, kept=kept)
 
 
-def _delete(context: RunContext, record: SessionRecord) -> None:
-    handle = Handle.parse(str(record.handle))
+def _swept(context: CampaignContext, members: Sequence[_Judged], kept: str, *, dry_run: bool) -> SweptKernel:
+    if kept or dry_run:
+        return _row(members, kept)
+    try:
+        _delete(context.run_context(members[0].status.trial.card), [one.record for one in members])
+    except BadInput as fault:
+        return _row(members, str(fault), trouble=True)
+    return _row(members, "")
+
+
+def _delete(context: RunContext, records: Sequence[SessionRecord]) -> None:
+    """Delete the kernel of these sessions."""
+    handle = Handle.parse(str(records[0].handle))
     # The name may hold another session by now; one that is not found was deleted before.
-    if context.backend.find(Ticket.from_json(record.ticket), record.slug) is not None:
-        context.backend.delete(handle)
-    context.record(EventKind.SESSION_SWEPT, record.run_id, record.key)
+    if context.backend.find(Ticket.from_json(records[0].ticket), handle.slug) is not None:
+        context.backend.delete(replace(handle, member=None))
+    for record in records:
+        context.record(EventKind.SESSION_SWEPT, record.run_id, record.key)
+
+
+def _row(members: Sequence[_Judged], kept: str, *, trouble: bool = False) -> SweptKernel:
+    labels = ", ".join(_label(one.status) for one in members)
+    name = Handle.parse(str(members[0].record.handle)).slug  # the service may have given it another one than was asked
+    return SweptKernel(training=labels, session=name, kept=kept, trouble=trouble)
+
+
+def _label(status: TrialStatus) -> str:
+    return f"{status.trial.label} [{status.trial.name8}]"

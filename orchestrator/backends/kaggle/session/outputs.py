@@ -22,7 +22,7 @@ from orchestrator.backends.kaggle.session.expected_files import (
 )
 from orchestrator.backends.kaggle.session.listing import Listing, list_outputs
 from orchestrator.backends.kaggle.session.one_file import FileFetcher
-from orchestrator.backends.kaggle.session.output_zip import FEWEST_FILES, fetch_zip, session_id_in
+from orchestrator.backends.kaggle.session.output_zip import FEWEST_FILES, PackZips, fetch_zip, session_id_in
 from orchestrator.core.diagnostics.storage import storage_fault
 from orchestrator.core.errors import BadInput
 from orchestrator.core.session.backend_types import Handle, Retrieval
@@ -37,15 +37,15 @@ LOG_NAME = "kernel.log"
 _ROUNDS = 3
 
 
-def fetch_outputs(api: KaggleApi, retry: Retry, handle: Handle, into: Path) -> Retrieval:
-    """Fetch all outputs of a session and its log; see `OutputFetcher.fetch`.
+def fetch_outputs(api: KaggleApi, retry: Retry, handle: Handle, into: Path, zips: PackZips) -> Retrieval:
+    """Fetch all outputs of a session and its log; see `OutputFetcher`.
 
     Raises:
         StorageFault: The disk is full or cannot be written.
         BadInput: The results folder cannot be written for another reason.
     """
     try:
-        return OutputFetcher(api, retry, handle, into=into).fetch()
+        return OutputFetcher(api, retry, handle, into=into, zips=zips).fetch()
     except OSError as fault:
         if (trouble := storage_trouble(fault)) is not None:
             raise storage_fault(trouble, str(storage_path(fault) or into), free_text(into)) from fault
@@ -62,10 +62,13 @@ class OutputFetcher:
 
     Args:
         into: The results folder. Files in it are reused if they agree with the manifest, else replaced.
+        zips: Those of shared kernels, common to the fetches of their sessions.
     """
 
-    def __init__(self, api: KaggleApi, retry: Retry, handle: Handle, *, into: Path) -> None:
+    def __init__(self, api: KaggleApi, retry: Retry, handle: Handle, *, into: Path, zips: PackZips) -> None:
         self._api = api
+        self._zips = zips
+        self._members = 1
         self._retry = retry
         self._owner, self._slug, self._member = handle.owner, handle.slug, handle.member
         self._into = into
@@ -114,23 +117,28 @@ class OutputFetcher:
 
     def _list(self) -> Listing:
         listing = list_outputs(self._api, self._owner, self._slug)
-        return listing if self._member is None else listing.below(member_folder(self._member))
+        if self._member is None:
+            return listing
+        self._members = len({path.partition("/")[0] for path in listing.files if "/" in path})
+        return listing.below(member_folder(self._member))
 
     def _fetch_zip(self, listing: Listing) -> None:
         """Fetch everything in one request, unless an earlier fetch has left most of it here.
 
         The manifest comes first: it has the size that the zip may have.
         """
-        if self._member is not None:
-            return  # the zip holds the outputs of all sessions of the pack
         absent = [path for path in listing.files if not (_exists(self._into / path) or _exists(self._partial / path))]
-        session_id = session_id_in(lines_of_log(listing.log))
+        session_id = session_id_in(list(own_lines(lines_of_log(listing.log), self._member)))
         if len(absent) >= FEWEST_FILES and session_id is not None:
             self._manifest(listing)
             manifest, _ = manifest_in(self._partial)
             promised = expected_by_manifest(manifest).entries if manifest else {}
             wanted = set(listing.files) - ({MANIFEST_NAME} if manifest else set())
-            self._files.take(fetch_zip(self._api, session_id, wanted, promised, self._partial))
+            if self._member is None:
+                taken = fetch_zip(self._api, session_id, wanted, promised, self._partial)
+            else:
+                taken = self._zips.fetch(session_id, self._member, self._members, wanted, promised, self._partial)
+            self._files.take(taken)
 
     def _one_round(self, listing: Listing) -> dict[str, MissingFile]:
         """Fetch every file that is not here yet; first manifest and cards, since they describe the others."""

@@ -17,6 +17,7 @@ from orchestrator.backends.kaggle.client.errors import ServiceFault
 from orchestrator.backends.kaggle.client.retry import Retry
 from orchestrator.backends.kaggle.session import listing as listing_module
 from orchestrator.backends.kaggle.session.listing import list_outputs
+from orchestrator.backends.kaggle.session.output_zip import PackZips
 from orchestrator.backends.kaggle.session.outputs import OutputFetcher
 from orchestrator.core.session.backend_types import Handle, Retrieval
 from orchestrator.core.session.missing_outputs import Lack
@@ -58,7 +59,8 @@ class Bench:
     def fetch(self, member: int | None = None) -> Retrieval:
         retry = Retry(self.clock, lambda low, high: high)
         handle = Handle(backend="kaggle", owner="ana", slug="x", member=member)
-        return OutputFetcher(cast(KaggleApi, self.api), retry, handle, into=self.into).fetch()
+        api = cast(KaggleApi, self.api)
+        return OutputFetcher(api, retry, handle, into=self.into, zips=PackZips(api)).fetch()
 
     def here(self) -> dict[str, bytes]:
         files = (path for path in self.into.rglob("*") if path.is_file())
