@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from orchestrator.core.errors import NameTaken, NotYet, OutcomeUnknown, RemoteUnavailable
-from orchestrator.core.section.kaggle import KaggleSettings
+from orchestrator.core.section.kaggle import CORES, GPUS, KaggleSettings
 from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.core.session.backend_types import (
     Carrier,
@@ -337,6 +337,8 @@ class SimBackend(Backend):
             absent_patience_s=1800.0,
             visibility_s=VISIBILITY_S,
             session_device=kaggle.session_device if kaggle else "cpu",
+            cores=CORES if kaggle else 1,
+            gpus=GPUS if kaggle and kaggle.gpu else 0,
         )
 
     @property

@@ -50,7 +50,7 @@ def forecast_of(
 ) -> CampaignForecast:
     """The forecast by ledger, cards and quota."""
     from orchestrator.core.reporting.campaign_forecast import forecast_campaign
-    from orchestrator.core.scheduling.packs import places_by_kind
+    from orchestrator.core.scheduling.packs import planned_places
     from orchestrator.core.scheduling.placement import gpu_card
     from orchestrator.core.scheduling.quota import allowance
     from orchestrator.stores.system_clock import SystemClock
@@ -70,7 +70,7 @@ def forecast_of(
         if gpu_card(campaign, trials) is None
         else allowance(now, quota=quota, budget_s=budget_s, spent_s=spent_s, promised_s=promised_s, replays_live=True),
         quota=quota,
-        places=places_by_kind(campaign, card, partial(_machine_places, campaign)),
+        places=planned_places(campaign, card, partial(_machine_places, campaign)),
     )
 
 

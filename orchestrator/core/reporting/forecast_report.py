@@ -112,7 +112,16 @@ class CampaignForecast:
         }
 
     def _notes(self) -> list[str]:
-        return kind_notes(self.campaign, self.standings, self.rates, self.loads, self.per_week)
+        kinds = kind_notes(self.campaign, self.standings, self.rates, self.loads, self.per_week)
+        return [*kinds, *self._waiting_in_kernels()]
+
+    def _waiting_in_kernels(self) -> Iterator[str]:
+        """Which kernels would hold more trainings than their machine runs side by side."""
+        pack = self.campaign.pack or (self.standings[0].trial.card.pack if self.standings else 1)
+        for kind, number in self.places.items():
+            if pack != "auto" and pack > number:
+                where = f"a {kind.value.upper()} session" if self.campaign.backend == "kaggle" else "a machine"
+                yield f"pack: {pack}: {where} runs {number} side by side, the others wait: planned with {number}"
 
     def _variants(self) -> Iterator[dict[str, Any]]:
         by_index = {load.index: load for load in self.loads}
@@ -177,7 +186,7 @@ class CampaignForecast:
         if self.alone is not None:
             ahead, per_week = self.alone
             lines.append(
-                f"These share {self.ahead.kernels} kernels. Each in its own: {ahead.kernels} kernels, "
+                f"These share {_kernels(self.ahead)}. Each in its own: {_kernels(ahead)}, "
                 f"{ahead.compute_s / 3600:.2f} h of computing, {ahead.makespan_s / 3600:.2f} h until the end"
                 + (f", trainings a week: {_weekly(per_week)}" if per_week else "")
             )
@@ -203,8 +212,12 @@ class CampaignForecast:
             return ""
         if len(set(self.places.values())) == 1:
             return f", each with up to {next(iter(self.places.values()))} trainings"
-        each = " and ".join(f"{number} in {kind.value.upper()}" for kind, number in self.places.items())
-        return f", with up to {each} sessions trainings together"
+        each = " and ".join(f"{number} in a {kind.value.upper()} session" for kind, number in self.places.items())
+        return f", with up to {each} together"
+
+
+def _kernels(ahead: Forecast) -> str:
+    return f"{ahead.kernels} kernel{'s' * (ahead.kernels != 1)}"
 
 
 def _weekly(per_week: Mapping[SessionKind, float]) -> str:

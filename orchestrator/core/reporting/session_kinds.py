@@ -93,7 +93,7 @@ def _without_gpu_use(
     on_cpu = [_on_cpu(one) for one in work]
     slots = Slots(total=CPU_SESSIONS, by_kind={SessionKind.CPU: CPU_SESSIONS})
     pack = campaign.pack or statuses[0].trial.card.pack
-    places = {SessionKind.CPU: CORES if pack == "auto" else pack}
+    places = {SessionKind.CPU: CORES if pack == "auto" else min(pack, CORES)}
     instead = trainings_per_week(on_cpu, slots, None, places)
     yield (
         f"sessions: {{cpu: {CPU_SESSIONS}}} would complete about {_count(instead)} trainings a week instead of "

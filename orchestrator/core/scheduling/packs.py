@@ -72,6 +72,16 @@ def places_by_kind(
     return {kind: places_of(campaign, on_kind(campaign, card, kind), machine_places) for kind in kinds}
 
 
+def planned_places(
+    campaign: Campaign, card: SectionCard, machine_places: Callable[[SectionCard], int]
+) -> dict[SessionKind, int]:
+    """`places_by_kind`, but at most what a machine runs side by side: the others wait in the kernel for a place."""
+    return {
+        kind: min(places, max(1, machine_places(on_kind(campaign, card, kind))))
+        for kind, places in places_by_kind(campaign, card, machine_places).items()
+    }
+
+
 def prefers_alike(best: SessionKind, other: RemainingWork, kind: SessionKind) -> bool:
     """Whether another trial may share a kernel of that kind: a trial with a better kind of its own waits for it.
 

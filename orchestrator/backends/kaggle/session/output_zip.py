@@ -130,7 +130,7 @@ class PackZips:
 
     def _fetched(self, session_id: int, folder: Path) -> _SharedZip | None:
         self._forget()
-        stream = self._open.enter_context(tempfile.TemporaryFile(dir=folder))
+        stream = self._open.enter_context(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115  # for later calls
         self._kept = _SharedZip(session_id=session_id, stream=stream)
         if not _downloaded(self._api, session_id, stream, MOST_BYTES):
             self._forget()

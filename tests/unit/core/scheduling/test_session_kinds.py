@@ -14,7 +14,7 @@ from orchestrator.core.reporting.campaign_forecast import forecast_campaign
 from orchestrator.core.reporting.forecast_report import CampaignForecast
 from orchestrator.core.reporting.session_kinds import trainings_per_week
 from orchestrator.core.scheduling.forecast import forecast
-from orchestrator.core.scheduling.packs import Packing, places_by_kind
+from orchestrator.core.scheduling.packs import Packing, places_by_kind, planned_places
 from orchestrator.core.scheduling.placement import possible_kinds
 from orchestrator.core.scheduling.quota import WEEK_S, Allowance
 from orchestrator.core.scheduling.workload import RemainingWork, speeds
@@ -63,7 +63,7 @@ def test_the_shipped_campaigns_complete_eight_times_as_many_trainings_a_week_as_
     for name in ("chapter_7_6", "chapter_7_6_cpu"):
         text = (PROJECT_ROOT / f"configs/campaigns/{name}.yaml").read_text("utf-8")
         campaign, trials = expanded(text)
-        places = places_by_kind(campaign, trials[0].card, lambda card: card.kaggle.places)
+        places = planned_places(campaign, trials[0].card, lambda card: card.kaggle.places)
         week = Allowance(left_s=28 * 3600.0, weekly_s=28 * 3600.0, refresh_in_s=WEEK_S)
         ahead = forecast_campaign(
             campaign,
@@ -92,6 +92,24 @@ def test_packs_are_planned_on_a_backend_without_kinds(pinned: str) -> None:
         places=places_by_kind(campaign, trials[0].card, lambda card: 1),
     )
     assert (len(trials), ahead.ahead.kernels) == (8, 2)
+
+
+@pytest.mark.parametrize(("pack", "planned"), [("auto", {GPU: 2, CPU: 4}), ("3", {GPU: 2, CPU: 3}), ("1", {})])
+def test_no_more_trainings_are_planned_together_than_a_machine_runs_side_by_side(
+    pack: str, planned: dict[SessionKind, int]
+) -> None:
+    """`pack: 16` was planned as sixteen times the trainings of a week, on a machine of two GPUs and four cores."""
+    limits = f"sessions: {{gpu: 2, cpu: 5}}\npack: {pack}"
+    campaign, statuses = waiting(limits)
+    places = planned_places(campaign, statuses[0].trial.card, lambda card: card.kaggle.places)
+    assert places == (planned or {GPU: 1, CPU: 1})
+    ahead = forecast_campaign(campaign, statuses, now=FakeClock().now(), longest_s=None, allowed=None, places=places)
+    one = trainings_per_week(ahead.loads, campaign.slots, None)
+    assert {kind: round(number / one[kind]) for kind, number in ahead.per_week.items()} == places
+    waits = "pack: 3: a GPU session runs 2 side by side, the others wait: planned with 2"
+    assert [note for note in ahead.to_json()["notes"] if note.startswith("pack")] == ([waits] if pack == "3" else [])
+    together = "2 GPU and 5 CPU session(s) at a time, with up to 2 in a GPU session and {} in a CPU session together"
+    assert (together.format(places[CPU]) in ahead.lines()[0]) is (pack != "1")
 
 
 def test_packs_of_both_kinds_share_the_week() -> None:
