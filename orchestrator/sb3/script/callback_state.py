@@ -33,13 +33,28 @@ def require_own_callback(root: Any, own: BaseCallback) -> None:
 
 
 def environments_of(callbacks: list[BaseCallback]) -> list[Any]:
-    """The environments of callbacks, e.g. for evaluations, without that of the training."""
+    """The environments of callbacks and of those inside them, e.g. for evaluations, without that of the training."""
+    trained = {id(one.model.env) for one in callbacks if one.model is not None}
     return [
         value
-        for one in callbacks
+        for one in with_nested(callbacks)
         for value in vars(one).values()
-        if isinstance(value, VecEnv | gymnasium.Env) and value is not one.training_env
+        if isinstance(value, VecEnv | gymnasium.Env) and id(value) not in trained
     ]
+
+
+def with_nested(callbacks: list[BaseCallback]) -> list[BaseCallback]:
+    """Callbacks and those that they hold, e.g. the `EvalCallback` in an `EveryNTimesteps`, each once."""
+    found: dict[int, BaseCallback] = {}
+    waiting: list[Any] = list(reversed(callbacks))
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list | tuple):
+            waiting += reversed(one)
+        elif isinstance(one, BaseCallback) and id(one) not in found:
+            found[id(one)] = one
+            waiting += reversed(list(vars(one).values()))
+    return list(found.values())
 
 
 def _leaves(root: Any) -> Iterator[BaseCallback]:

@@ -39,7 +39,7 @@ def describe_model(model: BaseAlgorithm) -> dict[str, Any]:
         "observation_space": describe_space(model.observation_space),
         "action_space": describe_space(model.action_space),
         "model": {"algorithm": type(model).__name__, "policy": type(model.policy).__name__, "weights": _weights(model)},
-        "arguments": {**_arguments(model), "n_envs": model.n_envs, "env": " ".join(_layers(env))},
+        "arguments": arguments_of(model),
         "versions": dict(library_versions()),
         "device_class": model.device.type,
         "machine": machine_of(model),
@@ -71,12 +71,14 @@ def _weights(model: BaseAlgorithm) -> list[str]:
     return [f"{name} {'x'.join(map(str, tensors[name].shape))}" for name in tensors]
 
 
-def _arguments(model: BaseAlgorithm) -> dict[str, Any]:
+def arguments_of(model: BaseAlgorithm) -> dict[str, Any]:
+    """The arguments of a model by name, as plain JSON, as far as their values agree in every process."""
     names = {name for kind in type(model).__mro__ if kind is not object for name in _parameters(kind)}
     found = {name: _plain(getattr(model, name)) for name in sorted(names - _NOT_COMPARED) if hasattr(model, name)}
     found |= {name: _plain(getattr(model, name)) for name in SCHEDULES if hasattr(model, name)}
     found.pop("learning_rate", None)  # its schedule says the same
-    return {name: value for name, value in found.items() if value is not _UNKNOWN}
+    known = {name: value for name, value in found.items() if value is not _UNKNOWN}
+    return {**known, "n_envs": model.n_envs, "env": " ".join(_layers(environment_of(model)))}
 
 
 def _parameters(kind: type) -> Iterator[str]:

@@ -30,6 +30,7 @@ from orchestrator.sb3.script.identity import other_threads
 from orchestrator.sb3.script.run_callback import RunCallback
 from orchestrator.sb3.script.schedules import follows_a_schedule
 from orchestrator.sb3.script.training import Beside, ScriptPlan, ScriptTraining
+from orchestrator.sb3.state.lazy_spaces import seed_inner_spaces
 from orchestrator.sb3.state.policy_digest import policy_digest
 from orchestrator.sb3.state.sb3_zip import write_model
 from orchestrator.sb3.state.training_state_io import continues_episodes, environment_of, restore_sections
@@ -86,6 +87,7 @@ class Learning:
         prepare_torch(run.device, warn_only=True)
         self.model = built(build)
         prepare_env(environment_of(self.model), context)
+        seed_inner_spaces(self.model)
         self.callback, self.begun = RunCallback(self), False
         plan = ScriptPlan.of(context.ticket, checkpoints.scenario, run.target)
         self._training = ScriptTraining(
@@ -100,7 +102,9 @@ class Learning:
         began_s = context.now().timestamp()
         self._logs = TrainingLogs(self.model, curves, say=context.reporter.say, began_s=began_s)
         self._training.logs = self._logs.capture
-        self._beside_model = BesideModel(self.model, self.callback, plan.target_steps)
+        self._beside_model = BesideModel(
+            self.model, self.callback, arguments=self._training.arguments, target_steps=plan.target_steps
+        )
         self._restored: Mapping[str, Any] | None = None
         self._reported, self._new_episodes = 0, False
         self._boundary_s: float | None = None

@@ -67,7 +67,11 @@ def restore_schedules(model: BaseAlgorithm, tree: dict[str, Any]) -> str | None:
 
 
 def reads_progress(callbacks: list[BaseCallback]) -> str | None:
-    """The first callback of a user whose code reads the steps of the whole training, None if there is none."""
+    """The first callback of a user whose code reads the steps of the whole training, None if there is none.
+
+    Args:
+        callbacks: The callbacks, nested ones too.
+    """
     for callback in callbacks:
         kinds = (one for one in type(callback).__mro__ if one.__module__.partition(".")[0] not in _LIBRARIES)
         methods = (value for kind in kinds for value in vars(kind).values())

@@ -11,7 +11,7 @@ from orchestrator.kernel.training.kept_state.checkpoints import Checkpoints
 from orchestrator.kernel.wire import KEPT_SUFFIX, Ticket
 from orchestrator.sb3.envs.environment_check import lines_of
 from orchestrator.sb3.envs.wrappers import lost_state
-from orchestrator.sb3.script.identity import describe_model, network_of
+from orchestrator.sb3.script.identity import arguments_of, describe_model, network_of
 from orchestrator.sb3.script.schedules import follows_a_schedule
 from orchestrator.sb3.state.algorithm_state import lost_of_algorithm
 from orchestrator.sb3.state.training_state_io import environment_of
@@ -50,17 +50,18 @@ class ScriptTraining(Training):
         checkpoints: The script's checkpoints; they know its lineage.
         beside: Writes what the script keeps beside the model; returns a writer, and what cannot be kept.
         lost: What cannot be saved, beside what the model and its environment name.
+        arguments: Those of the untrained model.
     """
 
     checkpoints: Checkpoints
     beside: Callable[[], Beside]
     lost: list[str] = field(default_factory=list)
     _lost_beside: list[str] = field(default_factory=list)
-    _learning_starts: int | None = field(init=False)
+    arguments: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Note the declared `learning_starts`: a start from weights delays it, see `refill_replay`."""
-        self._learning_starts = getattr(self.model, "learning_starts", None)
+        """Note the arguments of the untrained model: a callback, or a start from weights, may change them."""
+        self.arguments = arguments_of(self.model)
 
     @property
     def may_be_incomplete(self) -> bool:
@@ -76,8 +77,7 @@ class ScriptTraining(Training):
         kept = self.checkpoints.identity.get("environment_check", [])
         if checked := [*lines_of(environment_of(model)), *kept]:
             described["environment_check"] = checked
-        if "learning_starts" in described["arguments"]:
-            described["arguments"]["learning_starts"] = self._learning_starts
+        described["arguments"] = self.arguments
         return {**names, **self.checkpoints.identity, **described, **horizon, "lost_state": self.all_lost()}
 
     def all_lost(self) -> list[str]:

@@ -10,6 +10,8 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnvWrapper
 
 from orchestrator.kernel.training.kept_state.objects.spaces import seed_spaces
+from orchestrator.kernel.training.kept_state.processes import is_in_processes, seed_processes
+from orchestrator.kernel.training.kept_state.visit import objects_in
 from orchestrator.sb3.state.rng_state import parts_of_space
 
 
@@ -24,6 +26,20 @@ def settle_spaces(model: BaseAlgorithm) -> None:
     for space in spaces:
         if not isinstance(space, gymnasium.spaces.Box):
             str(space)
+
+
+def seed_inner_spaces(model: BaseAlgorithm) -> None:
+    """Seed the generators of all spaces in the environments of a model with a seed, as `run.keep` does.
+
+    `FrameStackObservation` copies the generator of a space, which then takes a seed from the system.
+    """
+    if model.seed is None:
+        return
+    found = objects_in(model.env)
+    seed_spaces(found, model.seed)
+    for env in found:
+        if is_in_processes(env):
+            seed_processes(env, model.seed)
 
 
 def _spaces(model: BaseAlgorithm) -> Iterator[gymnasium.Space[Any]]:

@@ -52,14 +52,15 @@ def restore_last(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
 def _layout(value: Any) -> Any:
     """Axes of an array by falling stride, None if it lies in the usual order; of a dict, those of its arrays.
 
-    An image with channels last in memory gives a convolution other roundings than a copy with channels first.
+    An image with channels last in memory gives a convolution other roundings than a copy with channels first. The
+    strides decide, also that of a single channel, which numpy's flags disregard.
     """
     if isinstance(value, dict):
         found = {name: layout for name, one in value.items() if (layout := _layout(one)) is not None}
         return found or None
-    if not isinstance(value, np.ndarray) or value.flags.c_contiguous:
+    if not isinstance(value, np.ndarray) or value.strides == np.empty(value.shape, value.dtype).strides:
         return None
-    return sorted(range(value.ndim), key=lambda axis: -value.strides[axis])
+    return sorted(range(value.ndim), key=lambda axis: (-value.strides[axis], value.shape[axis] == 1))
 
 
 def _laid_out(value: Any, layout: Any) -> Any:
@@ -68,7 +69,7 @@ def _laid_out(value: Any, layout: Any) -> Any:
         return value
     if isinstance(value, dict):
         return {name: _laid_out(one, layout.get(name)) for name, one in value.items()}
-    return np.ascontiguousarray(value.transpose(layout)).transpose(np.argsort(layout))
+    return value.transpose(layout).copy(order="C").transpose(np.argsort(layout))
 
 
 def _last_of(model: BaseAlgorithm) -> tuple[str, ...]:

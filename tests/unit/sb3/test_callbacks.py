@@ -167,11 +167,47 @@ def test_a_schedule_with_a_memory_goes_on(
     assert resumed.policy.optimizer.param_groups[0]["lr"] == rate
 
 
+class Tempering(BaseCallback):
+    """Changes arguments of the algorithm as it trains."""
+
+    def _on_step(self) -> bool:
+        self.model.ent_coef = 0.1 / (1 + self.num_timesteps)
+        self.model.gamma, self.model.target_kl = 0.98, 5.0
+        return True
+
+
+def weights_of(folder: Path) -> dict[str, Any]:
+    (final,) = (folder / "run").glob("*_final.zip")
+    return PPO.load(final).policy.state_dict()
+
+
+def test_arguments_that_a_callback_changes_go_on(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    learn = learning(ppo, Tempering)
+    ends(tmp_path / "straight", learn, capfd=capfd, target=160)
+    shown = ends(tmp_path / "cut", learn, (70, signal.SIGTERM), (100, signal.SIGKILL), capfd=capfd, target=160)
+    assert "Resume is" not in shown and "Loading checkpoint" in shown
+    one, other = weights_of(tmp_path / "straight"), weights_of(tmp_path / "cut")
+    assert all(one[name].equal(other[name]) for name in one)
+
+
+class Replacing(BaseCallback):
+    """Gives the algorithm another schedule."""
+
+    def _on_step(self) -> bool:
+        self.model.lr_schedule = lambda left: 1e-4
+        return True
+
+
+def test_a_schedule_that_a_callback_replaces_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    shown = ends(tmp_path, learning(ppo, Replacing), (70, signal.SIGTERM), capfd=capfd, target=160)
+    assert "Resume is statistical: the checkpoint could not keep everything: PPO.lr_schedule: it was replaced" in shown
+
+
 class Annealing(BaseCallback):
     """Computes its own schedule from the steps of the whole training."""
 
     def _on_step(self) -> bool:
-        self.model.ent_coef = 0.01 * (1 - self.num_timesteps / self.locals["total_timesteps"])
+        self.model.ent_coef = 0.01 * (1 - self.num_timesteps / 2 / self.model._total_timesteps)
         return True
 
 
@@ -180,8 +216,12 @@ class Annealing(BaseCallback):
     [
         (learning(lambda: ppo(clip_range=lambda left: 0.2 if left > 0.37 else 0.1)), "horizon_steps: checkpoint=160"),
         (learning(ppo, Annealing), "Annealing reads the steps of the whole training: checkpoint=160, current=240"),
+        (
+            learning(ppo, lambda: EveryNTimesteps(20, Annealing())),
+            "Annealing reads the steps of the whole training: checkpoint=160, current=240",
+        ),
     ],
-    ids=["late step", "callback"],
+    ids=["late step", "callback", "nested callback"],
 )
 def test_a_raised_target_names_what_follows_the_whole_training(
     learn: Any, line: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]

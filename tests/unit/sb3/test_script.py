@@ -54,6 +54,7 @@ CASES: dict[str, Callable[[], Any]] = {
     ),
     "PPO normalized": lambda: PPO("MlpPolicy", VecNormalize(make_vec_env(PENDULUM, 2)), **copied(PROXIMAL)),
     "PPO stacked": lambda: PPO("MlpPolicy", VecFrameStack(make_vec_env(CART, 2), 3), **copied(PROXIMAL)),
+    "PPO stacked by a wrapper": lambda: PPO("MlpPolicy", make_vec_env(_stacked, 2), **copied(PROXIMAL)),
     "PPO Acrobot": lambda: PPO("MlpPolicy", "Acrobot-v1", **copied(PROXIMAL)),
     "A2C": lambda: A2C("MlpPolicy", CART, **copied(SMALL)),
     "DQN": lambda: DQN("MlpPolicy", CART, target_update_interval=50, **copied(REPLAY)),
@@ -78,6 +79,15 @@ CASES: dict[str, Callable[[], Any]] = {
     "TRPO": lambda: TRPO("MlpPolicy", CART, batch_size=32, **copied(ROLLOUT)),
     "CrossQ": lambda: CrossQ("MlpPolicy", PENDULUM, **copied(REPLAY)),
     "RecurrentPPO": lambda: RecurrentPPO("MlpLstmPolicy", CART, **copied(LSTM)),
+    "RecurrentPPO with one LSTM": lambda: RecurrentPPO(
+        "MlpLstmPolicy",
+        PENDULUM,
+        use_sde=True,
+        **{
+            **copied(LSTM),
+            "policy_kwargs": {**LSTM["policy_kwargs"], "shared_lstm": True, "enable_critic_lstm": False},
+        },
+    ),
     "MaskablePPO": lambda: MaskablePPO(
         "MlpPolicy", InvalidActionEnvDiscrete(dim=8, n_invalid_actions=3), **copied(PROXIMAL)
     ),
@@ -108,6 +118,10 @@ CASES: dict[str, Callable[[], Any]] = {
     "dict, normalized": lambda: PPO("MultiInputPolicy", VecNormalize(make_vec_env(Halves, 2)), **copied(PROXIMAL)),
 }
 EPISODES: dict[str, Any] = {"train_freq": (1, "episode")}
+
+
+def _stacked() -> gymnasium.Env[Any, Any]:
+    return gymnasium.wrappers.FlattenObservation(gymnasium.wrappers.FrameStackObservation(gymnasium.make(CART), 3))
 
 
 def _falling(left: float) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from stable_baselines3 import DQN, PPO, SAC
-from stable_baselines3.common.callbacks import EvalCallback
+from stable_baselines3.common.callbacks import CallbackList, EvalCallback, EveryNTimesteps
 from stable_baselines3.common.env_util import make_atari_env, make_vec_env
 from stable_baselines3.common.vec_env import (
     SubprocVecEnv,
@@ -123,12 +123,17 @@ def test_long_training_that_is_cut_ends_with_the_same_bytes(case: str, tmp_path:
     _ends_equal({**FAST, **LONG}[case], tmp_path, target=200 if case == "racing" else 600)
 
 
-@pytest.mark.prove
-def test_environment_of_an_evaluation_is_kept_too(tmp_path: Path) -> None:
-    def evaluation() -> EvalCallback:
-        return EvalCallback(make_vec_env("LunarLander-v3", 1, seed=5), eval_freq=30, n_eval_episodes=1, verbose=0)
+def _evaluation() -> EvalCallback:
+    return EvalCallback(make_vec_env("LunarLander-v3", 1, seed=5), eval_freq=30, n_eval_episodes=1, verbose=0)
 
-    _ends_equal(FAST["Box2D"], tmp_path, evaluation, target=200)
+
+def _nested_evaluation() -> EveryNTimesteps:
+    return EveryNTimesteps(30, CallbackList([_evaluation()]))
+
+
+@pytest.mark.parametrize("callback", [pytest.param(_evaluation, marks=pytest.mark.prove), _nested_evaluation])
+def test_environment_of_an_evaluation_is_kept_too(callback: Callable[[], Any], tmp_path: Path) -> None:
+    _ends_equal(FAST["Box2D"], tmp_path, callback, target=128)
 
 
 def test_a_process_that_ends_is_named(tmp_path: Path) -> None:
@@ -179,6 +184,10 @@ def test_an_environment_that_builds_its_spaces_at_each_reset_is_exact(tmp_path: 
     _ends_equal(lambda: DQN("MlpPolicy", Rebuilding(), **copied(REPLAY)), tmp_path, target=128)
 
 
+def test_spaces_of_environments_in_processes_get_the_seed_of_the_model(tmp_path: Path) -> None:
+    _ends_equal(lambda: PPO("MlpPolicy", _in_processes(_stacked), **copied(TINY)), tmp_path, target=128)
+
+
 def test_what_reads_the_files_of_processes_is_no_state_of_the_environments(tmp_path: Path) -> None:
     learn = learning(lambda: PPO("MlpPolicy", _in_processes("CartPole-v1"), **copied(TINY)))
     assert session(tmp_path, None, learn, 128) == 0
@@ -194,6 +203,11 @@ class Careless(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         return self.env.reset(seed=int(np.random.randint(1000)))
+
+
+def _stacked() -> gymnasium.Env[Any, Any]:
+    """The wrapper copies the generator of a space, which then takes a seed from the system."""
+    return gymnasium.wrappers.FlattenObservation(gymnasium.wrappers.FrameStackObservation(_careless(), 2))
 
 
 def _careless() -> gymnasium.Env[Any, Any]:

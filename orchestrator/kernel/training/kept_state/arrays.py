@@ -95,14 +95,27 @@ def strides_of(value: Any) -> list[int]:
 
 
 def view(node: dict[str, Any], whole: Any) -> Any:
-    """The numpy array of a description as a part of another array, None if it cannot be one."""
+    """The array of a description as a part of another array, None if it cannot be one."""
     offset, strides = node["shares"][1:]
+    if _is_tensor(whole):
+        return _view_of_tensor(node, whole)
     numpy = sys.modules.get("numpy")
     if numpy is None or type(whole) is not numpy.ndarray or node["is"] != "array" or not whole.flags.c_contiguous:
         return None
     try:
         return numpy.ndarray(node["shape"], node["dtype"], buffer=whole, offset=offset, strides=strides)
     except (ValueError, TypeError):  # it reaches beyond the other one
+        return None
+
+
+def _view_of_tensor(node: dict[str, Any], whole: Any) -> Any:
+    offset, strides = node["shares"][1:]
+    size, same = whole.element_size(), str(whole.dtype).removeprefix("torch.") == node.get("dtype")
+    if node["is"] != "tensor" or not same or offset % size or node["parameter"] or node["requires_grad"]:
+        return None
+    try:
+        return whole.detach().as_strided(node["shape"], strides, whole.storage_offset() + offset // size)
+    except RuntimeError:  # it reaches beyond the other one
         return None
 
 

@@ -23,10 +23,12 @@ from orchestrator.kernel.training.kept_state.comparison import node_digest
 from orchestrator.kernel.training.kept_state.decoder import Decoder
 from orchestrator.kernel.training.kept_state.encoder import Encoder
 from orchestrator.kernel.training.kept_state.objects.program import class_name
+from orchestrator.kernel.training.kept_state.objects.spaces import seed_spaces
 from orchestrator.kernel.training.kept_state.random_state import capture_random, restore_random
 from orchestrator.kernel.training.kept_state.rules.faults import NotSaved
 from orchestrator.kernel.training.kept_state.rules.recording import InProcess
 from orchestrator.kernel.training.kept_state.rules.registry import BUILT_IN, add_rule, added_rules, rule_of
+from orchestrator.kernel.training.kept_state.visit import objects_in
 from orchestrator.kernel.training.kept_state.watching import watch
 
 _SUBPROC = "stable_baselines3.common.vec_env.subproc_vec_env:SubprocVecEnv"
@@ -92,6 +94,12 @@ def check_processes(env: Any) -> list[Finding]:
     return [Finding(**found)]
 
 
+def seed_processes(env: Any, seed: int) -> None:
+    """Seed the generators of the spaces in each process that have no seed."""
+    rule_of(env).watch(env)
+    _ask(env, "seed", [seed + index for index in range(env.num_envs)])
+
+
 def _ask(env: Any, command: str, payloads: list[Any]) -> list[Any]:
     answers = []
     for index, payload in enumerate(payloads):
@@ -114,10 +122,12 @@ class ProcessAccess(InProcess):
         self._at_start: dict[str, str] = {}
 
     def __call__(self, command: str, payload: Any) -> tuple[str, Any]:
-        """Prepare the environment (`watch`), check it (`check`), capture it (`save`), or restore it (`load`)."""
+        """Prepare the environment (`watch`), seed its spaces, `check` it, capture it (`save`), or restore it (`load`)."""
         env = _environment()
         if command == "check":
             return "done", dataclasses.asdict(check_environment(env, time.monotonic))
+        if command == "seed":
+            return "done", seed_spaces(objects_in(env), payload)
         if command == "watch":
             end_with_parent()
             for rule in reversed(self._rules):

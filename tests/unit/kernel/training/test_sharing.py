@@ -173,6 +173,23 @@ def test_tensor_that_is_no_longer_a_part_of_another_differs() -> None:
     assert "shares" in saved["newest"]["value"] and "shares" not in apart["newest"]["value"]
 
 
+def test_part_of_a_tensor_becomes_one_where_the_script_has_two() -> None:
+    rows = torch.arange(6.0).reshape(3, 2)
+    saved = _kept(rows=rows, newest=rows[2], turned=rows.T)
+    current = _kept(rows=torch.zeros(3, 2), newest=torch.zeros(2), turned=torch.zeros(2, 3))
+    _there_and_back(saved, current)
+    assert current.newest.tolist() == [4, 5] and current.turned.tolist() == rows.T.tolist()
+    current.rows[2] = 7
+    assert current.newest.tolist() == [7, 7] and current.turned[:, 2].tolist() == [7, 7]
+
+
+def test_part_of_a_tensor_that_another_one_cannot_hold_is_a_tensor_of_its_own() -> None:
+    rows = torch.arange(6.0).reshape(3, 2)
+    current = _kept(newest=torch.zeros(2), rows=torch.zeros(3, 2))
+    _there_and_back(_kept(newest=rows[2], rows=rows), current)
+    assert current.rows.tolist() == rows.tolist() and current.newest.tolist() == [4, 5]
+
+
 def test_part_at_another_place_of_an_array_does_not_damage_it() -> None:
     rows, newer = np.arange(6.0).reshape(3, 2), np.zeros((3, 2))
     current = _kept(rows=newer, newest=newer[0], own=newer[1])
