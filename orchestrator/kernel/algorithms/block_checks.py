@@ -15,6 +15,8 @@ BUFFERS = ("ReplayBuffer", "DictReplayBuffer", "NStepReplayBuffer", "HerReplayBu
 """Replay buffers of the library that a card names without a path."""
 _MOST_ENVS = 65_536
 """More environments are refused by their own limit."""
+_NAN_OF_ONE = ("RecurrentPPO", "MaskablePPO")
+"""Algorithms that divide a single advantage by its standard deviation, which is NaN; the others leave it as it is."""
 _FOR_DICT = ("DictReplayBuffer", "HerReplayBuffer")
 
 
@@ -97,12 +99,15 @@ def _rollout_faults(wanted: Wanted) -> Iterator[str]:
     if wanted.by_episodes:
         return
     rollout, batch = wanted.rollout_steps, wanted.value("batch_size")
-    if wanted.algorithm == "PPO" and rollout > 0 and batch > 0 and rollout % batch:
-        yield f"batch_size must divide n_envs * n_steps = {rollout}, not {batch}"
     if not wanted.value("normalize_advantage"):
         return
     if batch == 1 and wanted.algorithm != "TRPO":
         yield "batch_size must be above 1, since one advantage cannot be normalized (or normalize_advantage: false)"
+    if wanted.algorithm in _NAN_OF_ONE and rollout > 1 and batch > 1 and rollout % batch == 1:
+        yield (
+            f"batch_size: {batch} leaves one advantage of n_envs * n_steps = {rollout} for the last batch, which "
+            f"{wanted.algorithm} cannot normalize (or normalize_advantage: false)"
+        )
     if rollout == 1:
         yield "n_envs * n_steps must be above 1, since one advantage cannot be normalized"
 

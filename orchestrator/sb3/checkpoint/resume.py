@@ -140,8 +140,7 @@ def resume_training(training: Training, card: CheckpointCard) -> Mapping[str, An
     _check_loaded(training, card)
     seam = check_seam(model, state.get("probe"), exact=grade.grade == EXACT)
     if seam is not None:
-        context.reporter.say(f"[CHECKPOINT] {seam}")
-    grade = grade.lowered(seam, floor=training.plan.resume_floor)
+        grade = _lowered(training, grade, seam)
     if grade.grade == EXACT:
         grade = _check_complete(training, card, state["training"], grade)
     if card.steps not in record.seams:

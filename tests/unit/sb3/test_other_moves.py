@@ -22,12 +22,14 @@ import torch
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.vec_env import SubprocVecEnv, VecNormalize
 
 import orchestrator
 from orchestrator.kernel.training import alone
 from orchestrator.sb3.script import identity
 from orchestrator.sb3.state import identity as state_identity
+from orchestrator.sb3.state import policy_probe
 
 REPOSITORY = Path(__file__).parents[3]
 SMALL: dict[str, Any] = {"n_steps": 16, "batch_size": 16, "n_epochs": 1, "seed": 3, "device": "cpu"}
@@ -36,10 +38,9 @@ SMALL: dict[str, Any] = {"n_steps": 16, "batch_size": 16, "n_epochs": 1, "seed":
 class Hill(gymnasium.Env[Any, Any]):
     """Its slope is an argument that no registry knows."""
 
-    action_space = gymnasium.spaces.Discrete(2)
-
-    def __init__(self, slope: float = 0.5, size: int = 1) -> None:
+    def __init__(self, slope: float = 0.5, size: int = 1, actions: int = 2) -> None:
         self.slope, self.place = slope, 0.0
+        self.action_space = gymnasium.spaces.Discrete(actions)
         self.observation_space = gymnasium.spaces.Box(-9, 9, (size,))
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
@@ -55,10 +56,21 @@ class Hill(gymnasium.Env[Any, Any]):
         return np.full(self.observation_space.shape, np.clip(self.place, -9, 9), np.float32)
 
 
-def ppo(envs: int = 1, *, wrapper: Any = None, around: Any = None, **arguments: Any) -> PPO:
-    env = make_vec_env(Hill, envs, seed=3, env_kwargs=arguments, wrapper_class=wrapper)
-    settings = {**SMALL, "policy_kwargs": {"net_arch": [4]}}
+def ppo(
+    envs: int = 1,
+    *,
+    wrapper: Any = None,
+    around: Any = None,
+    arguments: dict[str, Any] | None = None,
+    **of_environment: Any,
+) -> PPO:
+    env = make_vec_env(Hill, envs, seed=3, env_kwargs=of_environment, wrapper_class=wrapper)
+    settings = {**SMALL, "policy_kwargs": {"net_arch": [4]}, **(arguments or {})}
     return PPO("MlpPolicy", env if around is None else around(env), **settings)
+
+
+class Wider(ActorCriticPolicy):
+    """A policy of another class."""
 
 
 class Stop(BaseCallback):
@@ -74,13 +86,21 @@ class Stop(BaseCallback):
         return True
 
 
-def train(folder: Path, build: Callable[[], Any], *, stop: bool = False, threads: int | None = None) -> int:
+def train(
+    folder: Path,
+    build: Callable[[], Any],
+    *,
+    stop: bool = False,
+    threads: int | None = None,
+    target: int = 64,
+    more: BaseCallback | None = None,
+) -> int:
     try:
-        with orchestrator.session(target=64, seed=3, folder=folder, device="cpu") as run:
+        with orchestrator.session(target=target, seed=3, folder=folder, device="cpu") as run:
             model = run.sb3(build)
             if threads:
                 torch.set_num_threads(threads)
-            callbacks = [Stop(stops=stop), run.callback]
+            callbacks = [Stop(stops=stop), *([] if more is None else [more]), run.callback]
             model.learn(run.remaining, callback=callbacks, reset_num_timesteps=False)
     except SystemExit as end:
         return int(str(end.code))
@@ -123,7 +143,7 @@ def other_machine(key: str, value: str) -> Callable[[pytest.MonkeyPatch], None]:
 STATISTICAL: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     **{
         name: (other_version(name), rf"versions\.{name}: checkpoint=[\d.]+, current=0\.1")
-        for name in ("torch", "stable_baselines3", "sb3_contrib", "numpy", "gymnasium", "python")
+        for name in ("torch", "stable_baselines3", "sb3_contrib", "numpy", "numba", "gymnasium", "python")
     },
     "system": (other_machine("system", "Windows"), "machine.system: checkpoint=Linux, current=Windows"),
     "architecture": (
@@ -194,6 +214,59 @@ def test_a_checkpoint_of_a_gpu_is_statistical_on_a_cpu(
     assert "Resume is statistical: device_class: checkpoint=cuda, current=cpu\n" in capsys.readouterr().err
 
 
+def test_another_model_of_gpu_is_statistical(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other_machine("gpu", "Tesla T4")(monkeypatch)
+    assert train(tmp_path, ppo, stop=True) == 75
+    other_machine("gpu", "Tesla P100-PCIE-16GB")(monkeypatch)
+    assert train(tmp_path, ppo) == 0
+    line = "machine.gpu: checkpoint=Tesla T4, current=Tesla P100-PCIE-16GB"
+    assert f"Resume is statistical: {line}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("same_bits", [True, False])
+def test_another_model_of_processor_is_exact_if_it_gives_the_same_bits(
+    same_bits: bool, begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(begun, tmp_path / "moved")
+    monkeypatch.setattr(policy_probe, "computing_device", lambda model: "another processor")
+    if not same_bits:
+        answers = policy_probe.policy_answers
+
+        def rounded(*given: Any) -> dict[str, Any]:
+            return {name: one * np.float32(1 + 1e-6) for name, one in answers(*given).items()}
+
+        monkeypatch.setattr(policy_probe, "policy_answers", rounded)
+    assert train(tmp_path / "moved", ppo) == 0
+    assert ("Resume is statistical: probe: other last bits" in capsys.readouterr().err) is not same_bits
+
+
+class Counting(BaseCallback):
+    def _on_step(self) -> bool:
+        return True
+
+
+def test_other_callbacks_are_statistical(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(tmp_path, ppo, stop=True) == 75
+    assert train(tmp_path, ppo, more=Counting()) == 0
+    line = "callbacks: checkpoint=['Stop'], current=['Stop', 'Counting']; their state starts over"
+    assert f"Resume is statistical: {line}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("falls", [True, False])
+def test_a_higher_target_is_exact_unless_a_schedule_follows_it(
+    falls: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def built() -> PPO:
+        return ppo(arguments={"learning_rate": lambda left: 1e-3 * left} if falls else {})
+
+    assert train(tmp_path, built, stop=True) == 75
+    assert train(tmp_path, built, target=96) == 0
+    line = "Resume is statistical: horizon_steps: checkpoint=64, current=96"
+    assert (line in capsys.readouterr().err) is falls
+
+
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "n_envs": (lambda: ppo(2), "arguments.n_envs: checkpoint=1, current=2"),
     "environment's argument": (lambda: ppo(slope=0.7), "env_arguments.Hill.slope: checkpoint=0.5, current=0.7"),
@@ -204,6 +277,16 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "normalization": (
         lambda: ppo(around=VecNormalize),
         "arguments.env: checkpoint=DummyVecEnv Monitor Hill, current=VecNormalize DummyVecEnv Monitor Hill",
+    ),
+    "argument": (lambda: ppo(arguments={"gamma": 0.95}), "arguments.gamma: checkpoint=0.99, current=0.95"),
+    "action space": (lambda: ppo(actions=3), r"action_space.n: checkpoint=2, current=3"),
+    "policy": (
+        lambda: PPO(Wider, make_vec_env(Hill, 1, seed=3), **SMALL, policy_kwargs={"net_arch": [4]}),
+        "model.policy: checkpoint=ActorCriticPolicy, current=Wider",
+    ),
+    "network": (
+        lambda: ppo(arguments={"policy_kwargs": {"net_arch": [5]}}),
+        r"network: checkpoint=\[4\], current=\[5\]",
     ),
     "observation space": (lambda: ppo(size=2), r"observation_space.shape: checkpoint=\[1\], current=\[2\]"),
     "algorithm": (lambda: A2C("MlpPolicy", make_vec_env(Hill, 1)), "model.algorithm: checkpoint=PPO, current=A2C"),
@@ -221,7 +304,7 @@ def test_another_training_is_refused_with_cause_and_remedy(
     assert re.search(cause, err) and "Traceback" not in err
     assert "Undo the change, or use another folder (ORCHESTRATOR_FOLDER) to start over" in err
     weights = "orchestrator adopt " in err
-    assert weights is (row not in ("observation space", "algorithm"))
+    assert weights is (row not in ("observation space", "action space", "algorithm", "policy", "network"))
 
 
 def test_another_limit_of_a_wrapper_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -283,12 +366,45 @@ def test_libraries_that_cannot_load_the_checkpoint_are_refused_with_cause_and_re
     assert "Use the script and the library versions that wrote it, or another folder" in err
 
 
-def test_each_row_is_in_the_documentation() -> None:
+HERE = "tests/unit/sb3/test_other_moves.py"
+ROWS = {
+    "nothing": (HERE, "test_the_same_conditions_are_exact"),
+    "version of torch": (HERE, "test_another_machine_or_library_is_statistical"),
+    "device class": (HERE, "test_a_checkpoint_of_a_gpu_is_statistical_on_a_cpu"),
+    "another model of GPU": (HERE, "test_another_model_of_gpu_is_statistical"),
+    "operating system": (HERE, "test_another_machine_or_library_is_statistical"),
+    "architecture": (HERE, "test_another_machine_or_library_is_statistical"),
+    "vector instructions": (HERE, "test_another_machine_or_library_is_statistical"),
+    "instructions chosen": (HERE, "test_another_machine_or_library_is_statistical"),
+    "another model of processor": (HERE, "test_another_model_of_processor_is_exact_if_it_gives_the_same_bits"),
+    "number of threads of torch": (HERE, "test_another_number_of_threads_is_statistical"),
+    "number of threads set": (
+        "tests/unit/kernel/training/test_identity.py",
+        "test_another_number_of_threads_of_blas_ends_exact_resumes",
+    ),
+    "the script": (HERE, "test_another_script_is_statistical"),
+    "callbacks": (HERE, "test_other_callbacks_are_statistical"),
+    "a higher target, with": (HERE, "test_a_higher_target_is_exact_unless_a_schedule_follows_it"),
+    "a higher target without": (HERE, "test_a_higher_target_is_exact_unless_a_schedule_follows_it"),
+    "n_envs": (HERE, "test_another_training_is_refused_with_cause_and_remedy"),
+    "an argument of the algorithm": (HERE, "test_another_training_is_refused_with_cause_and_remedy"),
+    "an argument of the environment": (HERE, "test_another_limit_of_a_wrapper_is_named"),
+    "wrappers": (HERE, "test_another_training_is_refused_with_cause_and_remedy"),
+    "seed or settings": (
+        "tests/acceptance/test_trials.py",
+        "test_seed_has_its_own_models_directory_and_resumes_from_it",
+    ),
+    "observation space": (HERE, "test_another_training_is_refused_with_cause_and_remedy"),
+    "algorithm, policy": (HERE, "test_another_training_is_refused_with_cause_and_remedy"),
+}
+"""Beginning of a row's first cell -> file and name of its test."""
+
+
+def test_each_row_of_the_documentation_has_a_test() -> None:
     text = (REPOSITORY / "docs/RESUME.md").read_text(encoding="utf-8")
     table = text.partition("## Moving a training")[2].partition("\n## ")[0]
-    for words in (
-        *("torch", "stable-baselines3", "sb3-contrib", "numpy", "gymnasium", "Python", "operating system"),
-        *("architecture", "instructions", "BLAS", "threads", "GPU", "script", "n_envs", "argument", "wrapper"),
-        *("observation", "algorithm", "not measured on a GPU"),
-    ):
-        assert words in table, words
+    _, _, *cells = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("|")]
+    assert len(cells) == len(ROWS)
+    for cell, (beginning, (file, name)) in zip(cells, ROWS.items(), strict=True):
+        assert cell.startswith(beginning)
+        assert f"def {name}(" in (REPOSITORY / file).read_text(encoding="utf-8")

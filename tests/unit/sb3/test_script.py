@@ -37,6 +37,9 @@ NORMAL, ORNSTEIN = NormalActionNoise(np.zeros(1), np.ones(1)), OrnsteinUhlenbeck
 LSTM = {**PROXIMAL, "policy_kwargs": {"lstm_hidden_size": 4, "net_arch": [8]}}
 
 
+ONE_LSTM = {"shared_lstm": True, "enable_critic_lstm": False}
+
+
 def copied(arguments: dict[str, Any]) -> dict[str, Any]:
     """The library writes into `policy_kwargs`."""
     return copy.deepcopy(arguments)

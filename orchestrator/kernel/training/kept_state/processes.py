@@ -122,12 +122,13 @@ class ProcessAccess(InProcess):
         self._at_start: dict[str, str] = {}
 
     def __call__(self, command: str, payload: Any) -> tuple[str, Any]:
-        """Prepare the environment (`watch`), seed its spaces, `check` it, capture it (`save`), or restore it (`load`)."""
+        """Prepare the environment (`watch`), `seed` its spaces, `check` it, `save` (capture) or `load` (restore) it."""
         env = _environment()
         if command == "check":
             return "done", dataclasses.asdict(check_environment(env, time.monotonic))
         if command == "seed":
-            return "done", seed_spaces(objects_in(env), payload)
+            seed_spaces(objects_in(env), payload)
+            return "done", None
         if command == "watch":
             end_with_parent()
             for rule in reversed(self._rules):

@@ -54,6 +54,18 @@ def test_every_default_of_the_library_is_a_value_that_a_card_may_give(algorithm:
     assert empty.arguments == {} and empty.n_envs == 1 and empty.rollout_steps == found.rollout_steps
 
 
+@pytest.mark.parametrize("algorithm", ["PPO", "RecurrentPPO", "MaskablePPO"])
+@pytest.mark.parametrize("sizes", [(1, 8, 256), (2, 100, 64), (1, 65, 64)])
+def test_a_last_batch_may_be_smaller_unless_it_gives_nan(algorithm: str, sizes: tuple[int, int, int]) -> None:
+    block = dict(zip(("n_envs", "n_steps", "batch_size"), sizes, strict=True))
+    if sizes != (1, 65, 64) or algorithm == "PPO":
+        assert card_of(algorithm, block).hyper_parameters.arguments["batch_size"] == sizes[2]
+        return
+    with pytest.raises(BadInput, match=r"batch_size: 64 leaves one advantage of n_envs \* n_steps = 65"):
+        card_of(algorithm, block)
+    assert card_of(algorithm, {**block, "normalize_advantage": False})
+
+
 ENTRY = {
     "n_envs": 8,
     "normalize": {"norm_obs": True, "norm_reward": False, "clip_obs": 5.0},

@@ -63,7 +63,6 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
             f"clip_range {POSITIVE} inf",
         ],
     ),
-    ("PPO", {"batch_size": 1000}, ["batch_size must divide n_envs * n_steps = 4096, not 1000"]),
     (
         "DQN",
         {"learning_starts": -1, "target_update_interval": -1},
