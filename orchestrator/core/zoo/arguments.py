@@ -44,7 +44,7 @@ def read_argument(key: str, value: Any, algorithm: Algorithm, *, policy: str | N
         return values.switch(value)
     plain = values.plain_value(value)
     if "text" in types and isinstance(plain, str) and plain.startswith("auto"):
-        return plain
+        return values.learned(plain, starts=key == "ent_coef")
     return _counted(values.number(value), whole="integer" in types and "number" not in types)
 
 

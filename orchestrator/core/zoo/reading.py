@@ -13,6 +13,7 @@ from typing import Any
 from orchestrator.core.zoo import values
 from orchestrator.core.zoo.algorithms import NOISE, Algorithm
 from orchestrator.core.zoo.arguments import read_argument, require_known
+from orchestrator.core.zoo.combinations import refused_together
 from orchestrator.core.zoo.entry import ClassCall, EntryFaults, Noise, Path, ZooEntry
 from orchestrator.core.zoo.former import in_todays_form
 
@@ -49,6 +50,8 @@ def read_entry(plain: Mapping[str, Any], algorithm: Algorithm) -> ZooEntry:
         "noise": reading.noise(),
         "arguments": reading.arguments(),
     }
+    if not reading.faults:
+        reading.faults.update(refused_together(wanted["n_envs"], wanted["arguments"]))
     if reading.faults:
         raise EntryFaults(reading.faults)
     if wanted["normalize"] is not None and "gamma" in wanted["arguments"]:

@@ -81,6 +81,18 @@ def schedule(value: Any) -> int | float | Linear:
         raise ValueError(f"a number or lin_X with a number X is needed, not {value!r}") from None
 
 
+def learned(text: str, *, starts: bool) -> str:
+    """`auto`, or `auto_X` with a start value for a number that is learned and may have one.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    word, joined, start = text.partition("_")
+    if word == "auto" and (not joined or (starts and float(number(start)) > 0.0)):
+        return text
+    raise ValueError(f"auto{', auto_X with a number X above 0,' if starts else ''} or a number is needed, not {text!r}")
+
+
 def mapping(value: Any) -> dict[str, Any]:
     """A mapping, or the text of one such as `dict(gamma=0.9)`. Texts that name known classes become these.
 

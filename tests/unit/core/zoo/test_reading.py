@@ -224,6 +224,41 @@ def test_former_entries_of_her() -> None:
     assert note.startswith("online_sampling and max_episode_length: ")
 
 
+def test_arguments_of_the_replay_buffer_that_are_gone_are_left_out_with_a_note() -> None:
+    buffer = "dict(online_sampling=True, goal_selection_strategy='future', n_sampled_goal=4, max_episode_length=100)"
+    found = entry("sac", replay_buffer_class="HerReplayBuffer", replay_buffer_kwargs=buffer)
+    assert found.arguments["replay_buffer_kwargs"] == {"goal_selection_strategy": "future", "n_sampled_goal": 4}
+    assert found.notes[0].startswith("online_sampling and max_episode_length: ")
+    assert "online_sampled is no argument" in faults("sac", replay_buffer_kwargs="dict(online_sampled=True)")[BUFFER]
+    assert "is not allowed" in faults("sac", replay_buffer_kwargs="open(1)")[BUFFER]
+
+
+BUFFER = ("replay_buffer_kwargs",)
+
+
+@pytest.mark.parametrize(
+    ("stem", "keys", "key", "why"),
+    [
+        ("sac", {"n_envs": 4, "train_freq": [1, "episode"]}, "train_freq", "in episodes it needs n_envs: 1, not 4"),
+        ("dqn", {"optimize_memory_usage": True}, "optimize_memory_usage", "handle_timeout_termination=False"),
+        ("ars", {"n_delta": 2, "n_top": 3}, "n_top", "must not exceed n_delta = 2, not 3"),
+        ("sac", {"ent_coef": "auto_x"}, "ent_coef", "number"),
+        ("sac", {"ent_coef": "auto_-1"}, "ent_coef", "auto_X with a number X above 0"),
+        ("sac", {"ent_coef": "automatic"}, "ent_coef", "auto, auto_X with a number X above 0, or a number"),
+        ("sac", {"target_entropy": "auto_3"}, "target_entropy", "auto or a number"),
+    ],
+)
+def test_what_the_library_refuses_later_is_refused_here(stem: str, keys: dict[str, Any], key: str, why: str) -> None:
+    assert why in faults(stem, **keys)[(key,)]
+
+
+def test_what_the_library_accepts_together_is_read() -> None:
+    lean = entry("dqn", optimize_memory_usage=True, replay_buffer_kwargs="dict(handle_timeout_termination=False)")
+    assert lean.arguments["optimize_memory_usage"] is True
+    learned = entry("sac", train_freq=[1, "episode"], ent_coef="auto_0.1", target_entropy="auto").arguments
+    assert (learned["ent_coef"], learned["target_entropy"]) == ("auto_0.1", "auto")
+
+
 @pytest.mark.parametrize(
     ("word", "name"),
     [
