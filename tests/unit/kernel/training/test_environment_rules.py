@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import zlib
 from typing import Any
 
 import gymnasium
@@ -12,6 +13,7 @@ import pytest
 from gymnasium import wrappers
 from stable_baselines3.common.atari_wrappers import AtariWrapper
 
+from orchestrator.kernel.training.kept_state.check.step_and_compare import check_environment
 from orchestrator.kernel.training.kept_state.decoder import Decoder
 from orchestrator.kernel.training.kept_state.rules import ale, box2d, mujoco, registry
 from orchestrator.kernel.training.kept_state.rules.recording import Recorder
@@ -107,6 +109,26 @@ def test_register_of_sticky_actions_is_restored(monkeypatch: pytest.MonkeyPatch)
     assert not _goes_wrong(12)
     monkeypatch.setattr(ale.RecordedAle, "repeat", lambda self, recorded: None)
     assert _goes_wrong(60, compare=False)
+
+
+def test_picture_that_a_game_does_not_draw_whole_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    game = "QbertNoFrameskip-v4"
+    assert check_environment(made(game), lambda: 0.0).lost == []
+
+    def noted_only(self: ale.RecordedAle, recorded: list[Any]) -> None:
+        older, newer = ((ale._state(zlib.decompress(state)), list(actions)) for state, actions in recorded)
+        self._older, self._newer = older, newer
+
+    monkeypatch.setattr(ale.RecordedAle, "repeat", noted_only)
+    assert "the observation differs" in check_environment(made(game), lambda: 0.0).lost[0]
+
+
+def test_checkpoint_without_recorded_actions_is_restored_if_none_are_sticky() -> None:
+    env, fresh = begun(made("PongNoFrameskip-v4", watched=False), 40), made("PongNoFrameskip-v4")
+    node, buffers, lost = saved(env)
+    Decoder(buffers).part(node, 0, fresh)
+    assert lost == [] and stepped(fresh, 9, actions=[2] * 9) == stepped(env, 9, actions=[2] * 9)
+    assert continues(fresh, made("PongNoFrameskip-v4"))
 
 
 def test_sticky_actions_that_were_not_recorded_are_named() -> None:

@@ -1,8 +1,8 @@
-"""ALE: the emulator with its random generator, and the register of sticky actions.
+"""ALE: the emulator with its random generator, the register of sticky actions, and the picture on the screen.
 
 With a probability the emulator repeats the action of its last frame instead of the one that it is given. That action
-is in no state of ALE. It follows from the generator and the newest actions, so these are recorded, and repeated before
-the state is restored.
+is in no state of ALE, and neither is the picture, of which some games (Qbert) do not draw every line in each frame.
+Both follow from the generator and the newest actions, so these are recorded, and repeated before the state is restored.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ _ALE = "ale_py._ale_py:ALEInterface"
 _STICKY = "repeat_action_probability"
 _DOUBT = 1e-15
 """Probability that none of the recorded actions has reached the register."""
+_FRAMES = 24
+"""Recorded actions at least; two frames draw the whole picture of every game that was tried."""
 
 _Actions = tuple[Any, list[tuple[int, float]]]
 """A state, and the actions and paddle strengths since."""
@@ -32,8 +34,8 @@ class AleRule:
         return type(value) is RecordedAle or class_name(type(value)) == _ALE
 
     def watch(self, value: Any) -> Any:
-        """Record the actions of an emulator with sticky actions."""
-        return RecordedAle(value) if type(value) is not RecordedAle and value.getFloat(_STICKY) > 0 else None
+        """Record the actions of an emulator."""
+        return None if type(value) is RecordedAle else RecordedAle(value)
 
     def save(self, value: Any) -> Any:
         """The emulator's state, and the newest actions with the state before them.
@@ -51,14 +53,19 @@ class AleRule:
     def load(self, value: Any, state: Any) -> None:
         """Repeat the recorded actions, then restore the emulator.
 
+        A checkpoint of an earlier version has none for an emulator without sticky actions.
+
         Raises:
-            ValueError: Only one of the checkpoint and this emulator has recorded actions.
+            ValueError: Only one of the checkpoint and this emulator has recorded sticky actions.
         """
-        if ("recorded" in state) is not (type(value) is RecordedAle):
-            raise ValueError("only one of the checkpoint and this training has sticky actions")
-        if type(value) is RecordedAle:
+        recorded = type(value) is RecordedAle
+        if value.getFloat(_STICKY) > 0 and not (recorded and "recorded" in state):
+            raise ValueError("only one of the checkpoint and this training has recorded sticky actions")
+        if recorded and "recorded" in state:
             value.repeat(state["recorded"])
         value.restoreSystemState(_state(zlib.decompress(state["state"])))
+        if recorded and "recorded" not in state:
+            value.begin()
 
 
 class RecordedAle:
@@ -69,9 +76,13 @@ class RecordedAle:
     """
 
     def __init__(self, ale: Any) -> None:
-        self._ale = ale
-        self._needed = math.ceil(math.log(_DOUBT) / math.log(min(ale.getFloat(_STICKY), 0.999)))
-        self._older: _Actions = (ale.cloneSystemState(), [])
+        self._ale, sticky = ale, min(ale.getFloat(_STICKY), 0.999)
+        self._needed = max(_FRAMES, math.ceil(math.log(_DOUBT) / math.log(sticky)) if sticky > 0 else 0)
+        self.begin()
+
+    def begin(self) -> None:
+        """Record from the present state on."""
+        self._older: _Actions = (self._ale.cloneSystemState(), [])
         self._newer: _Actions = self._older[0], []
 
     def act(self, action: Any, paddle_strength: float = 1.0) -> Any:
@@ -84,8 +95,7 @@ class RecordedAle:
     def loadROM(self, *arguments: Any) -> Any:  # noqa: N802 - the emulator's name
         """Load a game; its register is empty again."""
         done = self._ale.loadROM(*arguments)
-        self._older = (self._ale.cloneSystemState(), [])
-        self._newer = self._older[0], []
+        self.begin()
         return done
 
     def recorded(self) -> list[Any]:
