@@ -98,7 +98,12 @@ def _count_expected(queue_veh: Singles, inside: Singles, arriving_veh: Singles, 
 
 @compiled
 def _squared_delay(
-    inside_sum: Singles, flow_sum: Singles, queue_sum: Singles, expected_veh: Floats, width: int, place: int,
+    inside_sum: Singles,
+    flow_sum: Singles,
+    queue_sum: Singles,
+    expected_veh: Floats,
+    width: int,
+    place: int,
     constants: Any,
 ) -> float:
     """Sum over the approaches of the squared mean delay of their vehicles, times their number, in veh s2.
