@@ -58,6 +58,15 @@ def test_kernel_over_its_wall_limit_ends_with_that_reason(
     assert observation.exit_code not in (0, None)
 
 
+def test_sessions_share_a_folder_beside_the_sandboxes(harness: BackendHarness, tmp_path: Path) -> None:
+    line = "    note = context.shared_dir; note.mkdir(exist_ok=True); (note / context.ticket.nonce).touch()\n"
+    _insert_into_entry(harness.project, line)
+    for session, nonce in ((1, "1" * 32), (2, "2" * 32)):
+        _, observation = harness.run(harness.push(session=session, nonce=nonce))
+        assert observation.exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "shared").iterdir()) == ["1" * 32, "2" * 32]
+
+
 def test_kernel_that_outlives_its_supervisor_counts_as_running(harness: BackendHarness, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     _insert_into_entry(harness.project, f"    while not Path({str(gate)!r}).exists(): time.sleep(0.02)\n")

@@ -50,6 +50,8 @@ class LookAheadReward:
         horizon_s: Length of the prediction in s.
         memory_s: How far back the mean of the arrivals goes, in s.
         backlog_weight: Cost of the squared vehicles left on each approach at the end, in s/veh.
+        fairness_weight: Cost of the squared mean delay of each approach, times its vehicles, in 1/s.
+        unit_veh_s: Unit of the reward in vehicle-seconds. The loss is quadratic below one unit and linear above.
         every: Each crossing is predicted at every so many decisions; the others teach nothing.
     """
 
@@ -59,16 +61,21 @@ class LookAheadReward:
     horizon_s: float = field(default=120.0, metadata=_POSITIVE)
     memory_s: float = field(default=240.0, metadata=_POSITIVE)
     backlog_weight: float = field(default=0.3, metadata=_NOT_NEGATIVE)
+    fairness_weight: float = field(default=0.0, metadata=_NOT_NEGATIVE)
+    unit_veh_s: float = field(default=10.0, metadata=_POSITIVE)
     every: int = field(default=3, metadata={"json_schema": {"minimum": 1}})
 
     def __post_init__(self) -> None:
         faults = [
             f"{name} must be above 0 and finite, not {getattr(self, name)}"
-            for name in ("gap_s", "max_green_s", "horizon_s", "memory_s", "every")
+            for name in ("gap_s", "max_green_s", "horizon_s", "memory_s", "unit_veh_s", "every")
             if not 0.0 < getattr(self, name) < float("inf")
         ]
-        if not 0.0 <= self.backlog_weight < float("inf"):
-            faults.append(f"backlog_weight must not be negative, and must be finite, not {self.backlog_weight}")
+        faults += [
+            f"{name} must not be negative, and must be finite, not {getattr(self, name)}"
+            for name in ("backlog_weight", "fairness_weight")
+            if not 0.0 <= getattr(self, name) < float("inf")
+        ]
         if len(self.delays_s) < 2 or self.delays_s[0] != 0.0 or not all(0.0 < one < 1e6 for one in self.delays_s[1:]):
             faults.append(f"delays_s must be 0 and at least one longer time, not {list(self.delays_s)}")
         if faults:

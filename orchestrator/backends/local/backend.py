@@ -41,7 +41,7 @@ from orchestrator.core.session.pack import (
 from orchestrator.core.timestamps import parse_timestamp
 from orchestrator.kernel.files.atomic import make_folder, replace_folder, sync_tree, write_json, write_text
 from orchestrator.kernel.files.outputs import log_lines, recent_events, remove_tree
-from orchestrator.kernel.files.workspace import ROOT_VARIABLE
+from orchestrator.kernel.files.workspace import ROOT_VARIABLE, SHARED_VARIABLE
 from orchestrator.kernel.wire import EVENTS_NAME, Ticket, member_folder
 from orchestrator.ports import Backend
 
@@ -55,7 +55,7 @@ class LocalBackend(Backend):
     """Runs sessions as subprocesses, each in its own sandbox.
 
     Args:
-        root: Folder of all sandboxes.
+        root: Folder of all sandboxes; sessions share results in the folder `shared` beside it.
         python: Interpreter that runs the kernels.
     """
 
@@ -63,6 +63,7 @@ class LocalBackend(Backend):
 
     def __init__(self, root: Path, python: str = sys.executable) -> None:
         self._root = root
+        self._shared = root.absolute().with_name("shared")  # not below the root, which holds sandboxes only
         self._python = python
 
     @property
@@ -254,5 +255,5 @@ class LocalBackend(Backend):
             "nonce": push.ticket.nonce,
             "python": self._python,
             "wall_limit_s": None if deadline_s is None else deadline_s * _WALL_FACTOR + _WALL_EXTRA_S,
-            "environment": {ROOT_VARIABLE: str(sandbox.kaggle)},
+            "environment": {ROOT_VARIABLE: str(sandbox.kaggle), SHARED_VARIABLE: str(self._shared)},
         }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT_VARIABLE = "ORCHESTRATOR_KAGGLE_ROOT"
+SHARED_VARIABLE = "ORCHESTRATOR_SHARED_RESULTS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,12 +20,15 @@ class Workspace:
         working: Saved as the session's output; starts empty.
         scratch: For temporary files; not part of the output.
         carried: Folders of inputs that the script itself contained.
+        shared: Folder of results that all sessions of a project on this computer share; None without one. What is
+            found there was written by other sessions, perhaps with other code: the reader must check it.
     """
 
     input: Path
     working: Path
     scratch: Path
     carried: tuple[Path, ...] = ()
+    shared: Path | None = None
 
     @property
     def inputs(self) -> tuple[Path, ...]:
@@ -45,5 +49,11 @@ class Workspace:
         Args:
             folder: Folder of one session of a pack below the kernel's output; empty for a session alone.
         """
-        root = Path(environ.get(ROOT_VARIABLE, "/kaggle"))
-        return cls(input=root / "input", working=root / "working" / folder, scratch=scratch, carried=carried)
+        root, shared = Path(environ.get(ROOT_VARIABLE, "/kaggle")), environ.get(SHARED_VARIABLE)
+        return cls(
+            input=root / "input",
+            working=root / "working" / folder,
+            scratch=scratch,
+            carried=carried,
+            shared=Path(shared) if shared else None,
+        )

@@ -185,6 +185,7 @@ def _context(
         reporter=reporter,
         now=surroundings.now,
         monotonic=surroundings.monotonic,
+        shared_dir=surroundings.workspace.shared,
     )
 
 

@@ -27,6 +27,7 @@ class SessionContext:
         reporter: Writes to the log and the event file.
         now: Aware UTC time, for timestamps only: nothing that affects weights reads a clock.
         monotonic: Seconds, for measuring durations.
+        shared_dir: Folder of results that all sessions of the project share, see `Workspace`; None without one.
     """
 
     ticket: Ticket
@@ -38,6 +39,7 @@ class SessionContext:
     reporter: Reporter
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
+    shared_dir: Path | None = None
 
     @property
     def must_leave(self) -> bool:

@@ -37,6 +37,8 @@ class LookAhead:
         memory_s: How far back the mean arrivals go, in s.
         backlog_weight: Cost of the squared vehicles left on each approach at the end, in s/veh: delay beyond the
             horizon.
+        fairness_weight: Cost of the squared mean delay of each approach's vehicles within the horizon, times their
+            number, in 1/s. The waits of a few vehicles then count more than the same delay spread over many.
 
     Raises:
         ValueError: A time is not positive, or a delay is negative.
@@ -48,6 +50,7 @@ class LookAhead:
     horizon_s: float = 120.0
     memory_s: float = 240.0
     backlog_weight: float = 0.0
+    fairness_weight: float = 0.0
 
     def __post_init__(self) -> None:
         if min(self.gap_s, self.max_green_s, self.horizon_s, self.memory_s) <= 0.0:
@@ -104,6 +107,7 @@ def predicted_delays_veh_s(
             settings.steps_in(look.max_green_s),
         ),
         backlog_weight=look.backlog_weight,
+        fairness_weight=look.fairness_weight,
         pool=pool,
     )
     return delays_veh_s

@@ -79,7 +79,8 @@ class Comparison:
 def compare_controllers(context: SessionContext, training: TrainingState) -> Comparison:
     """Tune the classical controllers on tuning scenarios, then evaluate all controllers on test scenarios.
 
-    What does not depend on the policy is taken from an earlier session if everything that it depends on is the same.
+    What does not depend on the policy is taken from an earlier session, of another training too if they share a
+    folder, if everything that it depends on is the same.
     The results so far are written after each controller.
 
     Raises:
@@ -91,7 +92,8 @@ def compare_controllers(context: SessionContext, training: TrainingState) -> Com
         "phase", text=f"Comparing with the baselines on {training.plan.evaluation_scenarios} unseen scenarios"
     )
     comparison = Comparison(best=best)
-    kept = KeptResults(training.kept, f"{context.ticket.run_id}/s{context.ticket.session:02d}")
+    session = f"{context.ticket.run_id}/s{context.ticket.session:02d}"
+    kept = KeptResults(training.kept, session, context.shared_dir)
     complete = False
     try:
         _compare(comparison, kept, policy, training)

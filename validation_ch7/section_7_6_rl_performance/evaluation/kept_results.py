@@ -1,7 +1,8 @@
 """Keeps what does not depend on the policy: tuning and evaluation of the classical and trivial controllers.
 
-They are the same in every session of a training. A result is used again only if everything that it depends on has the
-same digest: crossing, scenarios, parameters, the code that computes it, the libraries and the kind of processor.
+They are the same in every session of a training, and in all trainings at the same crossing. A result is used again
+only if everything that it depends on has the same digest: crossing, scenarios, parameters, the code that computes it,
+the libraries and the kind of processor. It travels with the training; sessions on one computer also share a folder.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from orchestrator.kernel.files.atomic import make_folder, write_json
+from orchestrator.kernel.reading.json_text import Unreadable, read_object
 from orchestrator.kernel.wire import digest_of
 from orchestrator.sb3.state.identity import library_versions
 
@@ -32,6 +35,7 @@ Shape = tuple[str, tuple[int, ...]]
 _SECTION = Path(__file__).parents[1]
 _COMPUTING = (_SECTION.parent / "traffic", _SECTION / "controllers", _SECTION / "evaluation")
 _VERSION = 1
+_MOST_BYTES = 16 << 20
 _PROCESSOR: Callable[[], str] = importlib.import_module("llvmlite.binding").get_host_cpu_name  # it has no types
 
 
@@ -41,17 +45,18 @@ class KeptResults:
     Args:
         kept: What the training keeps; its entry `BASELINES` is read now, and replaced by `keep_for_later`.
         session: This session, for people.
+        shared: Folder of results that trainings share, one file for each, named by its key; None without one.
 
     Attributes:
-        changed: Whether this session has added a result.
+        changed: Whether this session has added a result to those of its training.
     """
 
-    def __init__(self, kept: dict[str, Any], session: str) -> None:
+    def __init__(self, kept: dict[str, Any], session: str, shared: Path | None = None) -> None:
         self._kept = kept
         found = kept.get(BASELINES)
         self._before: dict[str, Any] = found if isinstance(found, dict) else {}
         self._now: dict[str, Any] = {}
-        self._session = session
+        self._session, self._shared = session, shared
         self.changed = False
 
     def find(self, what: Mapping[str, Any], shapes: Sequence[Shape]) -> tuple[list[Array], str] | None:
@@ -62,7 +67,12 @@ class KeptResults:
             shapes: Of its arrays.
         """
         key = _key(what)
-        entry = self._before.get(key)
+        if (found := self._found(key, self._before.get(key), shapes)) is None:
+            found = self._found(key, self._of_others(key), shapes)
+            self.changed |= found is not None
+        return found
+
+    def _found(self, key: str, entry: object, shapes: Sequence[Shape]) -> tuple[list[Array], str] | None:
         if not isinstance(entry, dict) or not all(isinstance(entry.get(name), str) for name in ("data", "from", "sum")):
             return None
         if entry["sum"] != _checksum(key, entry["data"], entry["from"]):
@@ -73,13 +83,25 @@ class KeptResults:
         self._now[key] = {name: entry[name] for name in ("data", "from", "sum")}
         return arrays, entry["from"]
 
+    def _of_others(self, key: str) -> object:
+        """The shared entry; None without one, or if it is damaged: then it is measured again, and replaced."""
+        if self._shared is None:
+            return None
+        try:
+            return read_object(self._shared / f"{key}.json", _MOST_BYTES)
+        except Unreadable:
+            return None
+
     def keep(self, what: Mapping[str, Any], arrays: Sequence[Array]) -> None:
-        """Keep a result of this session. One that is not finite is left out: it is measured again."""
+        """Keep and share a result of this session. One that is not finite is left out: it is measured again."""
         if not all(np.isfinite(one).all() for one in arrays):
             return
         key, data = _key(what), _packed(arrays)
         self._now[key] = {"data": data, "from": self._session, "sum": _checksum(key, data, self._session)}
         self.changed = True
+        if self._shared is not None:
+            make_folder(self._shared)
+            write_json(self._shared / f"{key}.json", self._now[key])
 
     def keep_for_later(self, *, complete: bool) -> None:
         """Replace what the training keeps by the results that this session has used or measured.
@@ -100,9 +122,10 @@ def _checksum(key: str, data: str, session: str) -> str:
 
 @cache
 def _code_digest() -> str:
-    """Digest over names and bytes of the code that computes the results."""
+    """Digest over names and bytes of the code that computes the results, the model's parameters included."""
     root = _SECTION.parent
-    files = sorted(path.relative_to(root).as_posix() for folder in _COMPUTING for path in folder.rglob("*.py"))
+    paths = [path for folder in _COMPUTING for ending in ("py", "yaml") for path in folder.rglob(f"*.{ending}")]
+    files = sorted(path.relative_to(root).as_posix() for path in paths)
     return digest_of([[name, hashlib.sha256((root / name).read_bytes()).hexdigest()] for name in files])
 
 

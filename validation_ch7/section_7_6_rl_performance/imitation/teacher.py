@@ -12,15 +12,13 @@ from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.env.simulation import CrossingSimulation
 from validation_ch7.traffic.model.arz import Floats
 
-_SCALE_VEH_S = 10.0
-
 
 class Teacher:
     """Predicts the delay of a change now and of the best plan that keeps the phase, and subtracts the two.
 
     Args:
-        settings: The crossing; `learning.look_ahead` holds the arguments of `LookAhead` and `every`: each crossing is
-            predicted at every so many decisions, the crossings of a batch in turn.
+        settings: The crossing; `learning.look_ahead` holds the arguments of `LookAhead`, `every`: each crossing is
+            predicted at every so many decisions, the crossings of a batch in turn; and `unit_veh_s` of the results.
 
     Raises:
         ValueError: The first delay is not 0, there is no other one, or another value is invalid.
@@ -31,14 +29,22 @@ class Teacher:
         if "delays_s" in given:
             given["delays_s"] = tuple(given["delays_s"])
         self._every = int(given.pop("every", 1))
+        self._unit_veh_s = float(given.pop("unit_veh_s", 10.0))
         self._look = LookAhead(**given)
-        if self._every < 1 or self._look.delays_s[0] != 0.0 or not all(self._look.delays_s[1:] or (0.0,)):
-            raise ValueError(f"look_ahead needs every >= 1 and delays_s of 0 and longer times, not {self._look}")
+        if (
+            self._every < 1
+            or self._unit_veh_s <= 0.0
+            or self._look.delays_s[0] != 0.0
+            or not all(self._look.delays_s[1:] or (0.0,))
+        ):
+            raise ValueError(
+                f"look_ahead needs every >= 1, unit_veh_s > 0 and delays_s of 0 and longer times, not {self._look}"
+            )
         self._base = ActuatedController(gap_s=self._look.gap_s, max_green_s=self._look.max_green_s)
         self._decision_steps = settings.steps("decision_s")
 
     def __call__(self, simulation: CrossingSimulation) -> Floats:
-        """Delay that a change saves now, shape (batch,), in 10 vehicle-seconds; NaN where it is not predicted."""
+        """Delay that a change saves now, shape (batch,), in units of the card; NaN where it is not predicted."""
         signal = simulation.signal
         turn = simulation.steps_done // self._decision_steps + np.arange(simulation.batch)
         where = (signal.green_steps >= signal.times.min_green_steps) & (turn % self._every == 0)
@@ -46,7 +52,7 @@ class Teacher:
         base_keeps = self._base.decide(simulation) == signal.phase
         base_veh_s = np.where(base_keeps, delays_veh_s[:, -1], np.inf)
         kept_veh_s = np.minimum(delays_veh_s[:, 1:-1].min(axis=1), base_veh_s)
-        saved: Floats = (kept_veh_s - delays_veh_s[:, 0]) / _SCALE_VEH_S
+        saved: Floats = (kept_veh_s - delays_veh_s[:, 0]) / self._unit_veh_s
         return saved
 
 

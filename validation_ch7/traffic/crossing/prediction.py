@@ -29,6 +29,7 @@ def predict_delays(
     n_steps: int,
     base: tuple[int, int, float, int],
     backlog_weight: float = 0.0,
+    fairness_weight: float = 0.0,
     pool: ThreadPoolExecutor | None = None,
 ) -> Floats:
     """Delay of each candidate plan from the present state, shape (n, candidates), vehicle-seconds.
@@ -44,6 +45,7 @@ def predict_delays(
         base: Of actuated control: steps between two decisions, cells of its zone, longest headway in s, longest green
             in steps.
         backlog_weight: Cost of the squared vehicles left on each approach at the end, in s/veh.
+        fairness_weight: Cost of the squared mean delay of each approach, times its vehicles, in 1/s.
         pool: Threads; results do not depend on it.
     """
     delay_veh_s = np.empty((len(chosen), len(plans)))
@@ -55,7 +57,7 @@ def predict_delays(
 
     def act(first: int, end: int) -> None:
         part: list[Any] = [*now, *lights, chosen[first:end], *demand, *base, *times, _WIDEST, backlog_weight]
-        part += [delay_veh_s[first:end], single]
+        part += [fairness_weight, delay_veh_s[first:end], single]
         look_ahead.predict_delays(*part)
 
     starts = range(0, len(chosen), max(1, _WIDEST // len(plans)))

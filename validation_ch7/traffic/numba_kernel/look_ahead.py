@@ -13,7 +13,7 @@ import numpy as np
 
 from validation_ch7.traffic.numba_kernel.advance import advance_block
 from validation_ch7.traffic.numba_kernel.compile import Counts, Floats, compiled
-from validation_ch7.traffic.numba_kernel.constants import DX, N_APPROACHES, N_LINKS, VF
+from validation_ch7.traffic.numba_kernel.constants import DT, DX, N_APPROACHES, N_LINKS, VF
 from validation_ch7.traffic.numba_kernel.measures import sum_delay
 from validation_ch7.traffic.numba_kernel.signals import advance_signals, set_gates
 from validation_ch7.traffic.numba_kernel.worlds import Singles, copy_worlds, start_worlds, switch_where_due
@@ -88,6 +88,38 @@ def _backlog(queue_veh: Singles, inside: Singles, width: int, place: int, dx_m: 
 
 
 @compiled
+def _count_expected(queue_veh: Singles, inside: Singles, arriving_veh: Singles, n_steps: int, dx_m: float) -> Floats:
+    """Vehicles of each approach in the whole prediction: those before the stop line now, and the arrivals."""
+    expected_veh = np.empty(queue_veh.shape[0])
+    for lane in range(queue_veh.shape[0]):
+        expected_veh[lane] = queue_veh[lane] + inside[lane] * dx_m + arriving_veh[lane] * n_steps
+    return expected_veh
+
+
+@compiled
+def _squared_delay(
+    inside_sum: Singles,
+    flow_sum: Singles,
+    queue_sum: Singles,
+    expected_veh: Floats,
+    width: int,
+    place: int,
+    constants: Any,
+) -> float:
+    """Sum over the approaches of the squared mean delay of their vehicles, times their number, in veh s2.
+
+    One vehicle is added to each number, so that a fraction of a vehicle does not count like a whole one.
+    """
+    dt, cell_step = constants[DT], constants[DX] * constants[DT]
+    squares = 0.0
+    for approach in range(N_APPROACHES):
+        lane = approach * width + place
+        delay_veh_s = inside_sum[lane] * cell_step - flow_sum[lane] * cell_step / constants[VF] + queue_sum[lane] * dt
+        squares += delay_veh_s * delay_veh_s / (expected_veh[lane] + 1.0)
+    return squares
+
+
+@compiled
 def predict_delays(
     rho: Floats,
     w: Floats,
@@ -112,6 +144,7 @@ def predict_delays(
     start_up_lost_steps: int,
     widest: int,
     backlog_weight: float,
+    fairness_weight: float,
     delay_veh_s: Floats,
     constants: Any,
 ) -> None:
@@ -143,6 +176,8 @@ def predict_delays(
         widest: Largest number of worlds in one block; results do not depend on it.
         backlog_weight: Added to the delay for each approach: this times the square of the vehicles that are left
             before its stop line at the end, in s/veh.
+        fairness_weight: Added for each approach: this times the squared mean delay of its vehicles before the stop
+            line, times their number, in 1/s.
         delay_veh_s: Output, shape (n, candidates), vehicle-seconds.
         constants: Vector of the model's constants, in single precision.
     """
@@ -164,6 +199,7 @@ def predict_delays(
         copy_worlds(
             rho, w, queue_veh, inside, chosen, candidates, first, worlds, traffic[0], traffic[1], entries[0], links[0]
         )
+        expected_veh = _count_expected(entries[0], links[0], entries[2], n_steps, constants[DX])
         # fmt: off
         _advance_worlds(
             traffic, entries, links, signal, n_steps, decide_every, zone, gap_density, max_actuated_steps,
@@ -174,4 +210,5 @@ def predict_delays(
         for place in range(worlds):
             left = _backlog(entries[0], links[0], width, place, constants[DX])
             row, column = (first + place) // candidates, (first + place) % candidates
-            delay_veh_s[row, column] = delays[place] + backlog_weight * left
+            squares = _squared_delay(links[1], links[2], entries[1], expected_veh, width, place, constants)
+            delay_veh_s[row, column] = delays[place] + backlog_weight * left + fairness_weight * squares

@@ -138,7 +138,9 @@ def test_the_workspace_is_kaggle_unless_another_root_is_set(tmp_path: Path) -> N
     sandbox = Workspace.from_environment(
         {"ORCHESTRATOR_KAGGLE_ROOT": str(tmp_path)}, scratch=tmp_path, carried=(tmp_path / "carried",)
     )
-    assert sandbox.inputs == (tmp_path / "carried", tmp_path / "input")
+    assert sandbox.inputs == (tmp_path / "carried", tmp_path / "input") and sandbox.shared is None
+    sharing = Workspace.from_environment({"ORCHESTRATOR_SHARED_RESULTS": str(tmp_path)}, scratch=tmp_path)
+    assert sharing.shared == tmp_path
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,8 @@ def test_the_block_learning_can_be_left_out_and_set_key_by_key(project_root: Pat
         ("environment.learning.look_ahead.delays_s", [0.0]),
         ("environment.learning.look_ahead.horizon_s", 0.0),
         ("environment.learning.look_ahead.backlog_weight", -1.0),
+        ("environment.learning.look_ahead.fairness_weight", -1.0),
+        ("environment.learning.look_ahead.unit_veh_s", 0.0),
         ("environment.learning.look_ahead.every", 0),
     ],
 )

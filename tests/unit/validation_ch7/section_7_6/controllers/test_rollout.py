@@ -15,6 +15,7 @@ from validation_ch7.section_7_6_rl_performance.controllers.look_ahead import Loo
 from validation_ch7.section_7_6_rl_performance.controllers.rollout import RolloutController
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import evaluate
 from validation_ch7.traffic.crossing import prediction
+from validation_ch7.traffic.env.detectors import upstream_veh
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.env.simulation import CrossingSimulation
 from validation_ch7.traffic.model.arz import Floats
@@ -57,6 +58,35 @@ def test_the_prediction_equals_the_simulation_if_arrivals_stay_at_their_mean() -
         assert predicted[0] == pytest.approx(_delays_of_plans(copy), rel=2e-4)
         batch.request(BASE.decide(batch))
         batch.advance(8)
+
+
+def test_the_cost_of_long_waits_is_that_of_the_simulation() -> None:
+    """The squared mean delay of each approach's vehicles, times their number, beside the delay itself."""
+    arrivals = np.repeat([[2.0], [1.0], [2.5], [0.2]], 90, axis=1)
+    steady = [
+        Scenario(address=scenarios(1)[0].address, arrivals_veh=arrivals, w_in_m_s=np.full((4, 90), 12.5))
+    ] * LOOK.n_candidates
+    batch = simulated(steady, 300)
+    fair = replace(LOOK, fairness_weight=0.25)
+    for _ in range(4):
+        added = (predicted_delays_veh_s(batch, fair) - predicted_delays_veh_s(batch, LOOK))[0]
+        copy = CrossingSimulation(SETTINGS, steady)
+        copy.set_state(batch.get_state())
+        vehicles = upstream_veh(copy) + arrivals[:, 0] * LOOK.horizon_s / 10.0
+        before_veh_s = _approach_delay_veh_s(copy)
+        _delays_of_plans(copy)
+        delay_veh_s = _approach_delay_veh_s(copy) - before_veh_s
+        assert added == pytest.approx(0.25 * (delay_veh_s**2 / (vehicles + 1.0)).sum(axis=1), rel=1e-3)
+        batch.request(BASE.decide(batch))
+        batch.advance(8)
+
+
+def _approach_delay_veh_s(batch: CrossingSimulation) -> Floats:
+    """Delay before each stop line so far, shape (batch, 4)."""
+    traffic, lanes = batch.traffic, 4 * batch.batch
+    driving = traffic.time_veh_s[:lanes] - traffic.distance_veh_m[:lanes] / traffic.parameters.vf_m_s
+    delay_veh_s: Floats = (driving + traffic.queue_time_veh_s).reshape(4, -1).T
+    return delay_veh_s
 
 
 def _delays_of_plans(batch: CrossingSimulation) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -245,10 +246,55 @@ def test_arrays_come_back_bit_for_bit() -> None:
     assert KeptResults(kept, "later").find(WHAT, SHAPES[:1]) is None
 
 
-def test_result_that_is_not_finite_is_not_kept() -> None:
-    store = KeptResults({}, "s")
+def test_result_that_is_not_finite_is_not_kept(tmp_path: Path) -> None:
+    store = KeptResults({}, "s", tmp_path / "shared")
     store.keep(WHAT, [np.array([1.0, np.nan, 2.0]), ARRAYS[1]])
-    assert not store.changed
+    assert not store.changed and not (tmp_path / "shared").exists()
+
+
+def test_another_training_measures_the_policy_alone(
+    first: tuple[Path, TrainingResult, Comparison], second: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is kept by the training itself; the second comparison finds what the first one has shared."""
+    test_bench, result = second(lambda kept: kept.clear())
+    sharing = replace(test_bench.context, shared_dir=tmp_path / "shared")
+    assert compare_controllers(sharing, result.training).from_session == {}
+    result.training.kept.clear()
+    names = measured(monkeypatch)
+    found = compare_controllers(sharing, result.training)
+    assert names == ["rl"] and set(found.from_session) == set(BASELINE_NAMES)
+    assert same_results(found, first[2]) and found.repeat_faults == []
+    plain = json.loads((sharing.models_dir / METADATA_NAME).read_text("utf-8"))
+    assert len(plain["kept"][BASELINES]) == len(BASELINE_NAMES) + len(CLASSICAL)  # they travel with this training too
+
+
+@pytest.mark.parametrize("change", ["_code_digest", "_runtime"])
+def test_shared_results_of_other_code_or_libraries_are_not_found(
+    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    KeptResults({}, "one", tmp_path).keep(WHAT, ARRAYS)
+    found = KeptResults({}, "other", tmp_path).find(WHAT, SHAPES)
+    assert found is not None and found[1] == "one"
+    assert KeptResults({}, "other").find(WHAT, SHAPES) is None
+    assert KeptResults({}, "other", tmp_path).find({**WHAT, "n_scenarios": 4}, SHAPES) is None
+    monkeypatch.setattr(kept_results, change, lambda: "other")
+    assert KeptResults({}, "other", tmp_path).find(WHAT, SHAPES) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"data": "00", "from": "one", "sum": "0"}', None])
+def test_damaged_shared_result_is_not_found_and_is_replaced(content: bytes | None, tmp_path: Path) -> None:
+    KeptResults({}, "one", tmp_path).keep(WHAT, ARRAYS)
+    (path,) = tmp_path.iterdir()
+    if content is None:  # the file of another result under this name
+        other = KeptResults({}, "one", tmp_path / "other")
+        other.keep({**WHAT, "n_scenarios": 4}, ARRAYS)
+        content = next((tmp_path / "other").iterdir()).read_bytes()
+    path.write_bytes(content)
+    again = KeptResults({}, "two", tmp_path)
+    assert again.find(WHAT, SHAPES) is None
+    again.keep(WHAT, ARRAYS)
+    found = KeptResults({}, "three", tmp_path).find(WHAT, SHAPES)
+    assert found is not None and found[1] == "two"
 
 
 def test_digest_of_the_code_covers_every_file_that_computes() -> None:
@@ -258,3 +304,15 @@ def test_digest_of_the_code_covers_every_file_that_computes() -> None:
     assert "section_7_6_rl_performance/controllers/webster.py" in names
     assert "section_7_6_rl_performance/evaluation/evaluation.py" in names
     assert kept_results._code_digest() != digest_of([])
+
+
+def test_digest_of_the_code_covers_the_parameters_of_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    section = tmp_path / kept_results._SECTION.name
+    monkeypatch.setattr(kept_results, "_SECTION", section)
+    monkeypatch.setattr(kept_results, "_COMPUTING", (tmp_path / "traffic",))
+    (tmp_path / "traffic").mkdir()
+    digests = set()
+    for value in ("0.15", "0.16"):
+        (tmp_path / "traffic" / "parameters.yaml").write_text(f"rho_jam_veh_m: {value}", "utf-8")
+        digests.add(kept_results._code_digest.__wrapped__())
+    assert len(digests) == 2
