@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -125,10 +125,11 @@ def ignored_variables(context: typer.Context, settings: Settings, profile: str =
             yield f"{variable}={text} has no effect: the command line says --set {keys[name]}"
 
 
-def campaign_variables(file_backend: str, backend: str | None) -> Iterator[str]:
+def campaign_variables(file_backends: Sequence[str], backend: str | None) -> Iterator[str]:
     """A line for a backend that is not the one in the campaign file, and for each variable that a campaign ignores."""
-    if backend is not None and backend != file_backend:
-        yield f"Backend {backend} by --backend or ORCHESTRATOR_BACKEND; the campaign's file says {file_backend}"
+    if backend is not None and [backend] != list(file_backends):
+        named = " and ".join(file_backends)
+        yield f"Backend {backend} by --backend or ORCHESTRATOR_BACKEND; the campaign's file says {named}"
     for name in _OF_RUNS:
         if os.environ.get(f"ORCHESTRATOR_{name}"):
             yield f"ORCHESTRATOR_{name} has no effect on a campaign: its file says what runs"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from orchestrator.core.errors import RemoteUnavailable
 from orchestrator.core.ledger.events import Event, EventKind
 from orchestrator.core.messages import Level, Message
 from orchestrator.core.section.card import SectionCard
@@ -16,15 +17,15 @@ from orchestrator.ports import Backend, Clock, CodeStore, Gate, Ledger, ModelsSt
 
 
 class Listing:
-    """Listed names by section, valid for one tick.
+    """Listed names by backend and section, valid for one tick.
 
     A service answers with all kernels of an account, page by page, whatever name is asked for. The newest kernels may
     be missing, as in every listing: the caller also asks for them by name.
     """
 
     def __init__(self) -> None:
-        self._names: dict[str, Sequence[str]] = {}
-        self._packed: dict[str, Sequence[RemoteSession]] = {}
+        self._names: dict[tuple[str, str], Sequence[str]] = {}
+        self._packed: dict[tuple[str, str], Sequence[RemoteSession]] = {}
 
     def names(self, backend: Backend, section: str, lineage_id: str) -> Sequence[str]:
         """Names of a lineage's kernels, in any order.
@@ -45,9 +46,10 @@ class Listing:
             RemoteUnavailable: There is no answer.
         """
         for name in self.all_names(backend, section):
-            if is_pack(name) and name not in known and name not in self._packed:
-                self._packed[name] = backend.read_all(name)
-        return [one for name, sessions in self._packed.items() if name not in known for one in sessions]
+            if is_pack(name) and name not in known and (backend.name, name) not in self._packed:
+                self._packed[backend.name, name] = backend.read_all(name)
+        read = ((name, sessions) for (where, name), sessions in self._packed.items() if where == backend.name)
+        return [one for name, sessions in read if name not in known for one in sessions]
 
     def all_names(self, backend: Backend, section: str) -> Sequence[str]:
         """Names of all kernels of a section, in any order.
@@ -55,9 +57,10 @@ class Listing:
         Raises:
             RemoteUnavailable: The listing cannot be read; the next call tries again.
         """
-        if section not in self._names:
-            self._names[section] = backend.names(section_prefix(section))
-        return self._names[section]
+        key = (backend.name, section)
+        if key not in self._names:
+            self._names[key] = backend.names(section_prefix(section))
+        return self._names[key]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,9 @@ class RunContext:
         gate: Searches every push for secrets; None in a simulation, where nothing leaves this computer.
         proven: Returns the facts of a proof that this code of a section (by its digest) resumes exactly, or None.
         listing: The names that the backend lists, read once in a tick; None to read them each time.
+        elsewhere: Other backends that may have sessions of the training which the ledger does not know; each is asked
+            before a tick starts one.
+        away: Backend, fault -> reports that one of them did not answer.
         hold: Takes a prepared push instead of submitting it, so that several can share a kernel; None to submit it.
         places: Sessions that share the script; each may embed its part of checkpoints.
         require_home: Raises StorageFault if the user has moved or deleted the project since the command began.
@@ -89,6 +95,8 @@ class RunContext:
     version: str
     waits: bool = True
     listing: Listing | None = None
+    elsewhere: tuple[Backend, ...] = ()
+    away: Callable[[str, RemoteUnavailable], None] = lambda backend, fault: None
     hold: Callable[[Push], Handle] | None = None
     places: int = 1
     gate: Gate | None = None

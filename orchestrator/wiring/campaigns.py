@@ -19,10 +19,12 @@ from orchestrator.core.campaign.trial_status import State, TrialStatus
 from orchestrator.core.errors import RunFailed
 from orchestrator.core.ledger.records import Stage
 from orchestrator.core.reporting.finished_trial import Finished
-from orchestrator.core.scheduling.quota import promised_s, spent_s, week_of
+from orchestrator.core.scheduling.placement import on_site
+from orchestrator.core.scheduling.quota import metered_sessions, promised_s, spent_s, week_of
 from orchestrator.core.secret_search import SecretValue
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.lineage import short
+from orchestrator.core.section.site import Site
 from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.reporting.trial_report import StitchedCurve
 from orchestrator.notices.webhook import Webhook, webhook_address
@@ -77,10 +79,10 @@ def campaign_context(
         code.bundle(trial.card)  # refuse code that cannot be sent before anything else happens
     backends: dict[object, Backend] = {}
 
-    def run_context(card: SectionCard) -> RunContext:
-        settings = (card.kaggle, card.slurm)
+    def run_context(card: SectionCard, backend: str) -> RunContext:
+        settings = (backend, card.kaggle, card.slurm)
         if settings not in backends:
-            backends[settings] = make_backend(campaign.backend, project, card, clock)
+            backends[settings] = make_backend(backend, project, card, clock)
         return RunContext(
             backend=backends[settings],
             clock=clock,
@@ -190,9 +192,10 @@ def spent_and_promised_s(
     orphans = {one for trial in trials if (searched := trial.variant.searched) is not None for one in searched.orphans}
     with ledger_for_reading(path) as ledger:
         since, _ = week_of(now, quota)
-        own = sessions_of_campaign(ledger.sessions(), ledger.runs(), campaign.campaign, named | orphans)
+        of_campaign = sessions_of_campaign(ledger.sessions(), ledger.runs(), campaign.campaign, named | orphans)
+        own = metered_sessions(campaign.slots, of_campaign)
         in_flight = [one for one in own if one.stage is not Stage.CLOSED]
-        not_named = [one for one in in_flight if one.lineage_id not in named and one.backend == campaign.backend]
+        not_named = [one for one in in_flight if one.lineage_id not in named and one.backend in campaign.limits]
         promised = promised_s([one for one in in_flight if one.lineage_id in named])
         return spent_s(own, since) + promised_s(not_named), promised
 
@@ -213,13 +216,13 @@ def removed_in_flight(project: Project, campaign: Campaign, trials: tuple[Trial,
         ]
 
 
-def quota_of(campaign: Campaign, project: Project, card: SectionCard) -> Quota | None:
-    """The weekly quota of the campaign's backend, None if it has none.
+def quota_of(site: Site, project: Project, card: SectionCard) -> Quota | None:
+    """The weekly quota of the sessions at a site, None if they have none.
 
     Raises:
         RemoteUnavailable: The quota cannot be read.
     """
-    return make_backend(campaign.backend, project, card).quota()
+    return make_backend(site.backend, project, on_site(card, site)).quota()
 
 
 def finished_of(

@@ -75,7 +75,7 @@ def page_of(
             trials = campaign_trials(project, campaign)
             statuses = read_trial_statuses(ledger, campaign, trials, present_digest(project))
     if campaign is not None:
-        chains = trial_chains(reader, statuses, campaign.backend, by_lineage(sessions), refusals)
+        chains = trial_chains(reader, statuses, campaign, by_lineage(sessions), refusals)
         autopsies = trial_autopsies(project, campaign, found.name, statuses)
     else:
         chains = chains_of(project, reader, runs, [one for one in sessions if _belongs(one, found)])

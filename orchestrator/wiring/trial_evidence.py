@@ -11,7 +11,7 @@ from orchestrator.core.campaign.expansion import Trial
 from orchestrator.core.campaign.trial_status import INVALID, PLATEAU, REFUSED_HERE, State, TrialStatus
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.ledger.records import SessionRecord, Stage
-from orchestrator.core.reporting.finished_trial import run_command
+from orchestrator.core.reporting.finished_trial import backend_of, run_command
 from orchestrator.pipeline.campaign.context import read_trial_statuses
 from orchestrator.pipeline.campaign.start import Room
 from orchestrator.stores.campaign.campaign_yaml import load_campaign
@@ -62,7 +62,7 @@ def evidence_of(
         file=file,
         refusal=refusal if waiting or status.state is State.FAILED else "",
         waits=_waits(campaign, sessions) if waiting and sessions and not refusal else "",
-        by_hand=f"python -m orchestrator {run_command(status.trial, campaign.backend)}" if by_hand else "",
+        by_hand=f"python -m orchestrator {run_command(status.trial, backend_of(campaign, status))}" if by_hand else "",
         rule="stop.plateau" if status.state is State.FAILED and status.why == PLATEAU else "",
         stale=status.state is State.STALE,
     )
@@ -70,11 +70,11 @@ def evidence_of(
 
 def _waits(campaign: Campaign, sessions: Sequence[SessionRecord]) -> str:
     """Why no session starts: the slots are in use, or the backend refused the last one that was tried."""
-    in_flight = [one for one in sessions if one.stage is not Stage.CLOSED and one.backend == campaign.backend]
-    room = Room(campaign.slots, campaign.slots.kinds, in_flight, campaign.stop.deadline)
+    in_flight = [one for one in sessions if one.stage is not Stage.CLOSED and one.backend in campaign.limits]
+    room = Room(campaign.slots, campaign.slots.sites, in_flight, campaign.stop.deadline)
     if room.is_full:
         return room.why_full()
-    latest = next((one for one in reversed(sessions) if one.backend == campaign.backend), None)
+    latest = next((one for one in reversed(sessions) if one.backend in campaign.limits), None)
     return latest.problems[0] if latest is not None and latest.never_submitted and latest.problems else ""
 
 

@@ -100,7 +100,7 @@ def plan(text: str) -> tuple[Campaign, tuple[Trial, ...], int]:
     statuses = with_dependencies(
         [trial_status(trial, (), live=False, code_digest="b" * 64, retries=campaign.retries) for trial in trials]
     )
-    ahead = forecast_campaign(campaign, statuses, now=FakeClock().now(), longest_s=None, allowed=None)
+    ahead = forecast_campaign(campaign, statuses, now=FakeClock().now(), allowed=None)
     return campaign, trials, ahead.to_json()["sessions"]
 
 
@@ -110,7 +110,7 @@ def simulate(campaign: Campaign, trials: tuple[Trial, ...]) -> None:
     world = World(clock=FakeClock(), slots=slots, weekly_s=None, speed=lambda lineage_id: SPEED)
     report, ticks = carried_through(Computer(world, campaign, trials), new_program=False)
     statuses = [trial_status(t, (), live=False, code_digest="", retries={}) for t in trials]
-    bound_s = forecast(remaining_work(campaign, statuses, None), slots=slots).bound_s
+    bound_s = forecast(remaining_work(campaign, statuses, {}), slots=campaign.slots).bound_s
     print(f"  {world.submits} sessions, {ticks} ticks, {world.now_s / 86_400:.0f} simulated days")
     require(report.complete and world.wrongs == [], "the campaign is complete and has broken no rule")
     require(world.now_s <= 1.05 * bound_s, f"makespan {world.now_s / bound_s:.3f} of the lower bound, at most 1.05")

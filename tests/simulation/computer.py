@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -177,7 +177,11 @@ class FreeLease:
 
 
 class Computer:
-    """One working copy with a ledger of its own."""
+    """One working copy with a ledger of its own.
+
+    Args:
+        others: Backend -> its world, for a campaign on several backends; `world` is that of the rest.
+    """
 
     def __init__(
         self,
@@ -186,6 +190,7 @@ class Computer:
         trials: tuple[Trial, ...],
         *,
         code: str = "b" * 64,
+        others: Mapping[str, World] | None = None,
         lease: Lease | None = None,
     ) -> None:
         self.world = world
@@ -211,13 +216,15 @@ class Computer:
                 version="0",
             )
 
-        def run_context(card: SectionCard) -> RunContext:
+        def run_context(card: SectionCard, name: str) -> RunContext:
             lineage_id = card.lineage.id
             if lineage_id not in context:
                 context[lineage_id] = new_context(lineage_id)
-            if campaign.backend != "kaggle":
+            if list(campaign.limits) == ["local"]:
                 return context[lineage_id]
-            return replace(context[lineage_id], backend=SimBackend(world, self.results.brought, card.kaggle))
+            kaggle = card.kaggle if name == "kaggle" else None
+            far = SimBackend((others or {}).get(name, world), self.results.brought, kaggle, name)
+            return replace(context[lineage_id], backend=far)
 
         context: dict[str, RunContext] = {}
         self.context = CampaignContext(

@@ -98,6 +98,7 @@ class World:
         lose: For the next submits: the answer is lost "before" or "after" the submit is carried out.
         blind: For the next `observe` calls: "fault", "absent", or "word" (an unknown state).
         listed_after_s: Seconds until a new kernel is listed; None if listing fails.
+        away: Whether it cannot be reached at all.
         fuse: Number of further actions until the running program is killed; None for never.
         living: Lineage id -> its live kernel.
         wrongs: Violations of the rules above, in words.
@@ -118,6 +119,7 @@ class World:
     lose: list[str] = field(default_factory=list)
     blind: list[str] = field(default_factory=list)
     listed_after_s: float | None = HIDDEN_S
+    away: bool = False
     fuse: int | None = None
     kernels: dict[str, Kernel] = field(default_factory=dict)
     packs: dict[str, list[Kernel]] = field(default_factory=dict)
@@ -315,15 +317,17 @@ class SimBackend(Backend):
 
     Args:
         kaggle: Settings of its sessions on a backend that calls itself Kaggle; None for a backend without kinds.
+        name: Of a backend without kinds.
     """
 
     name = "local"
 
-    def __init__(self, world: World, brought: dict[str, Kernel], kaggle: KaggleSettings | None = None) -> None:
+    def __init__(
+        self, world: World, brought: dict[str, Kernel], kaggle: KaggleSettings | None = None, name: str = "local"
+    ) -> None:
         self._world = world
         self._kaggle = kaggle
-        if kaggle is not None:
-            self.name = "kaggle"
+        self.name = name if kaggle is None else "kaggle"
         self._brought = brought
         self._capabilities = Capabilities(
             owner="ana",
@@ -451,6 +455,8 @@ class SimBackend(Backend):
     def _call(self) -> None:
         self._world.calls += 1
         self._world.act()
+        if self._world.away:
+            raise RemoteUnavailable("no route to host", transient=True)
 
     def _handle(self, slug: str) -> Handle:
         return Handle(backend=self.name, owner="ana", slug=slug)

@@ -35,5 +35,5 @@ def open_campaign(name: str, backend: str | None) -> tuple[Project, Campaign, tu
     of_file = load_campaign(campaign_path(project.campaigns, name))
     campaign = on_backend(of_file, backend)
     also_hide(webhooks_in_use(campaign))
-    Console(sys.stderr).say(*campaign_variables(of_file.backend, backend))
+    Console(sys.stderr).say(*campaign_variables(tuple(of_file.limits), backend))
     return project, campaign, campaign_trials(project, campaign)

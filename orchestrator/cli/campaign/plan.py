@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.campaign.loading import File, open_campaign
@@ -51,7 +50,7 @@ def forecast_of(
     """The forecast by ledger, cards and quota."""
     from orchestrator.core.reporting.campaign_forecast import forecast_campaign
     from orchestrator.core.scheduling.packs import planned_places
-    from orchestrator.core.scheduling.placement import gpu_card
+    from orchestrator.core.scheduling.placement import metered_site
     from orchestrator.core.scheduling.quota import allowance
     from orchestrator.stores.system_clock import SystemClock
     from orchestrator.wiring.campaigns import campaign_statuses, spent_and_promised_s
@@ -65,33 +64,33 @@ def forecast_of(
         campaign,
         campaign_statuses(project, campaign, trials),
         now=now,
-        longest_s=longest_s.get(campaign.backend),
+        longest_s=longest_s,
         allowed=None
-        if gpu_card(campaign, trials) is None
+        if metered_site(campaign, trials) is None
         else allowance(now, quota=quota, budget_s=budget_s, spent_s=spent_s, promised_s=promised_s, replays_live=True),
         quota=quota,
-        places=planned_places(campaign, card, partial(_machine_places, campaign)),
+        places=planned_places(campaign, card, _machine_places),
     )
 
 
-def _machine_places(campaign: Campaign, card: SectionCard) -> int:
-    """Sessions that one machine of the campaign's backend runs side by side; needs no account."""
-    if campaign.backend == "slurm":
+def _machine_places(card: SectionCard, backend: str) -> int:
+    """Sessions that one machine of a backend runs side by side; needs no account."""
+    if backend == "slurm":
         return card.slurm.places(card.device)
-    return card.kaggle.places if campaign.backend == "kaggle" else os.cpu_count() or 1
+    return card.kaggle.places if backend == "kaggle" else os.cpu_count() or 1
 
 
 def _quota(project: Project, campaign: Campaign, trials: tuple[Trial, ...]) -> tuple[Quota | None, list[str]]:
     """The service's quota of GPU sessions, or a line that says why it is unknown: a plan needs no account."""
     from orchestrator.core.errors import RemoteUnavailable
-    from orchestrator.core.scheduling.placement import gpu_card
+    from orchestrator.core.scheduling.placement import metered_site
     from orchestrator.wiring.campaigns import quota_of
 
-    card = gpu_card(campaign, trials)
-    if card is None:  # CPU sessions have no quota
+    site = metered_site(campaign, trials)
+    if site is None:  # the other sessions have no quota
         return None, []
     try:
-        return quota_of(campaign, project, card), []
+        return quota_of(site, project, trials[0].card), []
     except RemoteUnavailable as fault:
         budget = campaign.weekly_gpu_hours
         instead = f"planned with the campaign's own {budget:g} h a week" if budget else "planned without a quota"

@@ -9,7 +9,7 @@ import typer
 
 from orchestrator.cli.campaign.loading import File, open_campaign
 from orchestrator.cli.campaign.presentation import exit_code_of, tick_json, tick_lines
-from orchestrator.cli.campaign.tick import lease_taken, with_new_image
+from orchestrator.cli.campaign.tick import contexts_at_hand, lease_taken, with_new_image
 from orchestrator.cli.error_boundary import print_json, run_command
 from orchestrator.cli.options import AsJson, BackendName, NewImage
 
@@ -59,6 +59,7 @@ def run(
 
 
 _SHOW_EVERY_S = 3.0
+_WITHOUT_BACKEND_S = (10.0, 60.0)
 
 
 def _until_over(context: CampaignContext, board: LiveBoard, every_s: float | None, live: LiveTrials) -> TickReport:
@@ -67,7 +68,8 @@ def _until_over(context: CampaignContext, board: LiveBoard, every_s: float | Non
     from orchestrator.pipeline.campaign.tick_report import LOST_LEASE, notify
 
     ticker, ticks_without_change = CampaignTicker(context), 0
-    look_every_s = context.run_context(context.trials[0].card).backend.capabilities.look_every_s
+    answering = contexts_at_hand(context)
+    look_every_s = min((one.backend.capabilities.look_every_s for one in answering), default=_WITHOUT_BACKEND_S)
     known_troubles: tuple[str, ...] = ()
     while True:
         report = ticker.tick()

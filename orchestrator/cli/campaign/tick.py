@@ -17,6 +17,7 @@ from orchestrator.cli.options import AsJson, BackendName, NewImage
 
 if TYPE_CHECKING:
     from orchestrator.pipeline.campaign.context import CampaignContext
+    from orchestrator.pipeline.context import RunContext
 
 
 Recover = Annotated[
@@ -102,9 +103,29 @@ def with_new_image(context: CampaignContext, new_image: bool, say: Callable[[str
     """The context; with `--new-image` the images of earlier sessions are not asked for."""
     if not new_image:
         return context
-    if not context.run_context(context.trials[0].card).backend.capabilities.keeps_images:
-        say(f"--new-image has no effect: backend {context.campaign.backend} has no images")
+    answering = contexts_at_hand(context)
+    if answering and not any(one.backend.capabilities.keeps_images for one in answering):
+        say(f"--new-image has no effect: backend {' and '.join(context.campaign.limits)} has no images")
     return replace(context, new_image_before=context.clock.now())
+
+
+def contexts_at_hand(context: CampaignContext) -> list[RunContext]:
+    """The first trial on each backend that can be used now.
+
+    Raises:
+        RemoteUnavailable: The campaign's only backend cannot be used.
+    """
+    from orchestrator.core.errors import RemoteUnavailable
+
+    found: list[RunContext] = []
+    for backend in context.campaign.limits:
+        try:
+            found.append(context.run_context(context.trials[0].card, backend))
+        except RemoteUnavailable:
+            if len(context.campaign.limits) == 1:
+                raise
+            # Each tick reports it.
+    return found
 
 
 @contextmanager

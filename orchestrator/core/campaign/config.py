@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
-from orchestrator.core.campaign.search_config import Search
-from orchestrator.core.campaign.seeds import ListedSeeds, Seeds
-from orchestrator.core.campaign.session_slots import Sessions, Slots
+from orchestrator.core.campaign.group import Group
+from orchestrator.core.campaign.session_slots import BackendLimits, Sessions, Slots, slots_of
 from orchestrator.core.section.card import BackendName
-from orchestrator.core.section.overrides import MOST_TRIALS, NEVER_SET, Setting, Settings
+from orchestrator.core.section.overrides import MOST_TRIALS
+from orchestrator.core.section.site import KAGGLE
 from orchestrator.core.section.size_limits import pack_fault
 from orchestrator.core.session.end_reason import EndReason
 
@@ -21,81 +20,6 @@ _STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
 
 FAILURES = frozenset({*(reason.value for reason in EndReason), "stuck", "emptied", "invalid"} - {"finished", "paused"})
 """Words for the failures of a trial: ends of runs, and `invalid` for results that fail the sanity checks."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """Trials of one section that differ in the keys of `matrix`, `cells` or `search`, each with every seed.
-
-    Attributes:
-        seeds: Their number, counted from 0; or their rule; or a list of the seeds.
-        matrix: Key -> its values; every combination is a variant.
-        include: Further variants.
-        exclude: Combinations of the matrix to leave out; each must match at least one.
-        cells: The variants one by one, instead of a matrix.
-        search: Proposes the variants while the campaign runs, instead of matrix and cells.
-        settings: Settings of all variants.
-        priority: Groups of a higher number start first.
-        after: Groups that must be complete before the first trial of this group starts.
-    """
-
-    __pydantic_config__: ClassVar[Mapping[str, Any]] = _STRICT
-
-    section: str
-    seeds: int | Seeds | tuple[int, ...] = 1
-    profile: Literal["quick", "full"] = "full"
-    matrix: Mapping[str, list[Setting]] = field(default_factory=dict)
-    include: tuple[Settings, ...] = ()
-    exclude: tuple[Settings, ...] = ()
-    cells: tuple[Settings, ...] = ()
-    search: Search | None = None
-    settings: Settings = field(default_factory=dict)
-    priority: int = 0
-    after: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.cells and (self.matrix or self.include or self.exclude):
-            raise ValueError("cells replaces matrix, include and exclude: give only one of them")
-        if self.search and (self.cells or self.matrix or self.include or self.exclude):
-            raise ValueError("search replaces matrix, include, exclude and cells: give only one of them")
-        if isinstance(self.seeds, int) and self.seeds < 1:
-            raise ValueError(f"seeds must be at least 1, not {self.seeds}")
-        if isinstance(self.seeds, int) and self.seeds > MOST_TRIALS:
-            raise ValueError(f"seeds: {self.seeds} are too many, a campaign has at most {MOST_TRIALS} trials")
-        for key, values in self.matrix.items():
-            if not values:
-                raise ValueError(f"matrix.{key} has no values")
-        space = self.search.space if self.search else {}
-        blocks = (self.matrix, space, self.settings, *self.include, *self.exclude, *self.cells)
-        for key in sorted({key for block in blocks for key in block} & NEVER_SET):
-            raise ValueError(f"{key} cannot be set by a campaign" + (": use seeds" if key == "seed" else ""))
-
-        self._require_effect()
-        if self.trials > MOST_TRIALS:
-            raise ValueError(f"{self.trials} trials are too many, a campaign has at most {MOST_TRIALS}")
-
-    def _require_effect(self) -> None:
-        """Refuse a group that sets sizes of another profile and none of its own: they were meant for its profile.
-
-        Sizes of both are accepted, so that a shared block can hold both.
-        """
-        blocks = (self.matrix, self.settings, *self.include, *self.exclude, *self.cells)
-        sizes = sorted({key for block in blocks for key in block if key.startswith("profiles.")})
-        if sizes and not any(key.startswith(f"profiles.{self.profile}.") for key in sizes):
-            raise ValueError(f"{sizes[0]} has no effect: the group runs the profile {self.profile}")
-
-    @property
-    def seed_rule(self) -> Seeds | ListedSeeds:
-        """The seeds as a rule or a list."""
-        if isinstance(self.seeds, int):
-            return Seeds(completed=self.seeds)
-        return self.seeds if isinstance(self.seeds, Seeds) else ListedSeeds(all=self.seeds)
-
-    @property
-    def trials(self) -> int:
-        """Largest number of trials: every combination, excluded ones too, with every seed."""
-        matrix = math.prod(map(len, self.matrix.values())) + len(self.include)
-        return (self.search.most if self.search else len(self.cells) or matrix) * self.seed_rule.count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,12 +101,15 @@ class Campaign:
 
     Attributes:
         campaign: Name, that of the file.
+        backend: Where its sessions run; `local` without it and without `backends`.
+        backends: Several backends, each with its limits, instead of `backend`, `concurrency` and `sessions`. A new
+            trial takes the first one with a free slot.
         concurrency: Sessions that may be in flight together; 1 without it and without `sessions`. A pack counts as one.
         pack: Trainings that share a session's machine: a number, or `auto` for as many as it has GPUs or cores for;
             without it, what the section's card says.
         sessions: The same by kind of session on Kaggle, instead of `concurrency`.
         weekly_gpu_hours: Part of the account's weekly quota that this campaign may use; None for all of it. Hours of
-            CPU sessions do not count.
+            CPU sessions do not count; with `backends`, only those of Kaggle's GPU sessions do.
         retries: Failure -> further runs, with the same code, of a trial that ended with it.
     """
 
@@ -191,7 +118,8 @@ class Campaign:
     campaign: str
     trials: Mapping[str, Group]
     title: str = ""
-    backend: BackendName = "local"
+    backend: BackendName | None = None
+    backends: Mapping[BackendName, BackendLimits] | None = None
     concurrency: int | None = None
     sessions: Sessions | None = None
     pack: int | Literal["auto"] | None = None
@@ -202,17 +130,15 @@ class Campaign:
     notify: Notify | None = None
 
     def __post_init__(self) -> None:
-        if self.concurrency is not None and self.sessions is not None:
-            raise ValueError("sessions replaces concurrency: give only one of them")
-        if self.concurrency is not None and self.concurrency < 1:
-            raise ValueError(f"concurrency must be at least 1, not {self.concurrency}")
-        if self.concurrency is not None and self.concurrency > MOST_TRIALS:
-            raise ValueError(f"concurrency must not exceed {MOST_TRIALS}, the most trials, not {self.concurrency}")
+        self._require_limits()
+        if self.backend is None and self.backends is None:
+            object.__setattr__(self, "backend", "local")
         if fault := pack_fault(self.pack):
             raise ValueError(fault)
         if self.weekly_gpu_hours is not None and not self.weekly_gpu_hours > 0:
             raise ValueError(f"weekly_gpu_hours must be above 0, not {self.weekly_gpu_hours}")
-        if self.weekly_gpu_hours is not None and self.sessions is not None and not self.sessions.gpu:
+        without_gpu = self.sessions is not None and not self.sessions.gpu
+        if self.weekly_gpu_hours is not None and (without_gpu or not self.slots.metered):
             raise ValueError("weekly_gpu_hours limits GPU sessions, and sessions has none: remove it, or add gpu")
         if not self.trials:
             raise ValueError("trials has no group")
@@ -224,11 +150,34 @@ class Campaign:
             self._require_order(name, ())
 
     @property
+    def limits(self) -> Mapping[BackendName, BackendLimits]:
+        """Its backends, each with its limits, in the order of the file."""
+        if self.backends is not None:
+            return self.backends
+        return {self.backend or "local": BackendLimits(sessions=self.sessions or self.concurrency or 1)}
+
+    @property
     def slots(self) -> Slots:
         """Sessions that may be in flight together. Only Kaggle has kinds; elsewhere they share all slots."""
-        if self.sessions is None:
-            return Slots(total=self.concurrency or 1)
-        return self.sessions.slots if self.backend == "kaggle" else Slots(total=self.sessions.slots.total)
+        return slots_of(tuple(self.limits.items()))
+
+    def _require_limits(self) -> None:
+        """Refuse limits that contradict each other or are out of range."""
+        if self.backends is not None:
+            for name in ("backend", "concurrency", "sessions"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"backends replaces {name}: give only one of them")
+            if not self.backends:
+                raise ValueError("backends names no backend")
+            for name, limits in self.backends.items():
+                if name != KAGGLE and isinstance(limits.sessions, Sessions):
+                    raise ValueError(f"backends.{name}.sessions must be a number: only kaggle has kinds of sessions")
+        if self.concurrency is not None and self.sessions is not None:
+            raise ValueError("sessions replaces concurrency: give only one of them")
+        if self.concurrency is not None and self.concurrency < 1:
+            raise ValueError(f"concurrency must be at least 1, not {self.concurrency}")
+        if self.concurrency is not None and self.concurrency > MOST_TRIALS:
+            raise ValueError(f"concurrency must not exceed {MOST_TRIALS}, the most trials, not {self.concurrency}")
 
     def _require_order(self, name: str, above: tuple[str, ...]) -> None:
         if name in above:

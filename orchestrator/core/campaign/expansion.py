@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from orchestrator.core.campaign.config import Campaign, Group
+from orchestrator.core.campaign.config import Campaign
+from orchestrator.core.campaign.group import Group
 from orchestrator.core.campaign.pinned_kind import pinned_kind_of, require_session
 from orchestrator.core.campaign.seeds import ListedSeeds, Seeds
 from orchestrator.core.errors import BadInput

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
-from orchestrator.core.campaign.config import Group
 from orchestrator.core.campaign.expansion import CardOf, Trial, Variant, seeded, variant_of
+from orchestrator.core.campaign.group import Group
 from orchestrator.core.errors import BadInput
 from orchestrator.core.ledger.records import RunRecord, SessionRecord
 from orchestrator.core.section.card import SectionCard

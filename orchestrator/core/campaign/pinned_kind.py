@@ -8,6 +8,7 @@ from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.kaggle import MOST_SESSIONS
 from orchestrator.core.section.overrides import Settings
 from orchestrator.core.section.session_kind import SessionKind
+from orchestrator.core.section.site import KAGGLE, Site
 
 _KEYS = frozenset({"kaggle.gpu", "kaggle.accelerator"})
 
@@ -29,8 +30,8 @@ def require_session(campaign: Campaign, group: str, card: SectionCard, settings:
         BadInput: No trial of it could ever start.
     """
     kind = pinned_kind_of(card, settings)
-    if campaign.backend != "kaggle" or kind is None or campaign.slots.of(kind):
-        return
+    if campaign.backend != KAGGLE or kind is None or campaign.slots.of(Site(KAGGLE, kind)):
+        return  # with several backends, the trial runs on another one
     key = "gpu: false" if kind is SessionKind.CPU else f"device: {card.kaggle.device}"
     why = "its settings" if _KEYS & settings.keys() else f"kaggle.{key} in the card"
     raise BadInput(

@@ -12,7 +12,7 @@ from orchestrator.core.campaign.expansion import Trial
 from orchestrator.core.campaign.stop_rules import MOST_RESTS, due_at, rests_in_row
 from orchestrator.core.ledger.records import RunRecord, reaches
 from orchestrator.core.run.summary import GOOD_ENDS
-from orchestrator.core.section.session_kind import SessionKind
+from orchestrator.core.section.site import Site
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.kernel.outcome import Verdict
 
@@ -76,8 +76,9 @@ class TrialStatus:
         no_claim: Whether that run finished without a verdict because its section draws no conclusion.
         wall_s: Wall seconds of all its sessions.
         trained_steps: Steps trained in these sessions, lost steps included.
-        kinds: Kinds of the Kaggle sessions that made its checkpoints, and of the one in flight: each once, the latest
-            last.
+        sites: Of the sessions that made its checkpoints and of the one in flight: each once, the latest last; empty on
+            one backend without kinds.
+        idle_since: End of its latest session, None if unknown.
         due_at: End of a waiting trial's rest after a failure, None without one; may be in the past.
     """
 
@@ -92,7 +93,8 @@ class TrialStatus:
     no_claim: bool = False
     run: RunRecord | None = None
     due_at: datetime | None = None
-    kinds: tuple[SessionKind, ...] = ()
+    sites: tuple[Site, ...] = ()
+    idle_since: datetime | None = None
 
     @property
     def ended_badly(self) -> bool:
@@ -102,9 +104,9 @@ class TrialStatus:
         return bool(failure_of(self.run)) or self.run.end_reason == EndReason.DISK_FULL
 
     @property
-    def kind(self) -> SessionKind | None:
-        """Kind in which its next session continues exactly; None if it has not begun, or has not run on Kaggle."""
-        return self.kinds[-1] if self.kinds else None
+    def site(self) -> Site | None:
+        """Where its next session continues exactly; None if it has not begun, or if that is not known."""
+        return self.sites[-1] if self.sites else None
 
 
 def trial_status(
@@ -178,8 +180,8 @@ def is_complete(trial: Trial, run: RunRecord) -> bool:
 
 def failure_of(run: RunRecord) -> str:
     """Word for the failure of a run; empty if it has not failed, or found a full disk."""
-    ended_well = run.end_reason in GOOD_ENDS or run.end_reason in (None, "interrupted", EndReason.DISK_FULL)
-    return "" if ended_well else str(run.end_reason)
+    well = run.end_reason in GOOD_ENDS or run.end_reason in (None, "interrupted", EndReason.DISK_FULL)
+    return "" if well else str(run.end_reason)
 
 
 def with_dependencies(statuses: Sequence[TrialStatus]) -> tuple[TrialStatus, ...]:

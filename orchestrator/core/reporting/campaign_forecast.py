@@ -15,9 +15,10 @@ from orchestrator.core.reporting.session_kinds import trainings_per_week
 from orchestrator.core.scheduling.forecast import forecast
 from orchestrator.core.scheduling.packs import Packing
 from orchestrator.core.scheduling.quota import Allowance
-from orchestrator.core.scheduling.workload import RemainingWork, remaining_work, speeds
+from orchestrator.core.scheduling.speeds import speeds
+from orchestrator.core.scheduling.workload import LongestSessions, RemainingWork, remaining_work
 from orchestrator.core.search.progress import behind_searches, search_progress
-from orchestrator.core.section.session_kind import SessionKind
+from orchestrator.core.section.site import KAGGLE, Site
 from orchestrator.core.session.time_budget import Quota
 
 
@@ -26,19 +27,19 @@ def forecast_campaign(
     standings: Sequence[TrialStatus],
     *,
     now: datetime,
-    longest_s: float | None,
+    longest_s: LongestSessions = MappingProxyType({}),
     allowed: Allowance | None,
     quota: Quota | None = None,
-    places: Mapping[SessionKind, int] = MappingProxyType({}),
+    places: Mapping[Site, int] = MappingProxyType({}),
 ) -> CampaignForecast:
     """Forecast the rest of a campaign.
 
     Args:
         now: Start of the forecast.
-        longest_s: Longest session of the backend, None without a limit.
+        longest_s: Backend -> longest session, None without a limit.
         allowed: Weekly quota or budget, None without either.
         quota: The service's quota behind `allowed`.
-        places: Kind of session -> trainings that share one; 1 for a kind that is not named.
+        places: Site -> trainings that share a session there; 1 for a site that is not named.
     """
     left = [
         load
@@ -58,9 +59,9 @@ def forecast_campaign(
         deadline_in_s=None if deadline is None else (deadline - now).total_seconds(),
     )
 
-    def per_week(together: Mapping[SessionKind, int]) -> dict[SessionKind, float]:
-        on_kaggle = campaign.backend == "kaggle"
-        return trainings_per_week(left, campaign.slots, allowed, together) if on_kaggle else {}
+    def per_week(together: Mapping[Site, int]) -> dict[Site, float]:
+        shown = campaign.backend in (None, KAGGLE)
+        return trainings_per_week(left, campaign.slots, allowed, together) if shown else {}
 
     return CampaignForecast(
         campaign=campaign,

@@ -69,6 +69,13 @@ class Finished:
         return run_command(self.trial, self.evaluating.backend)
 
 
+def backend_of(campaign: Campaign, status: TrialStatus) -> str:
+    """The backend on which a trial goes on: where it ran last, else the first one of its campaign."""
+    if status.site is not None and status.site.backend in campaign.limits:
+        return status.site.backend
+    return next(iter(campaign.limits))
+
+
 def run_command(trial: Trial, backend: str) -> str:
     """The `run` command that trains a trial, starting with the word `run`."""
     variant = trial.variant

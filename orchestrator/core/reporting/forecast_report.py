@@ -9,13 +9,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from orchestrator.core.campaign.config import Campaign
-from orchestrator.core.campaign.trial_status import TrialStatus
+from orchestrator.core.campaign.trial_status import State, TrialStatus
 from orchestrator.core.reporting.session_kinds import kind_notes
 from orchestrator.core.scheduling.quota import WEEK_S, week_of
 from orchestrator.core.scheduling.simulation import Forecast
-from orchestrator.core.scheduling.workload import RemainingWork, Speeds
+from orchestrator.core.scheduling.speeds import Speeds
+from orchestrator.core.scheduling.workload import RemainingWork
 from orchestrator.core.search.progress import SearchProgress
 from orchestrator.core.section.session_kind import SessionKind
+from orchestrator.core.section.site import KAGGLE, Site
 from orchestrator.core.session.time_budget import Quota
 
 
@@ -29,8 +31,8 @@ class CampaignForecast:
         ahead: Forecast of the sessions to come, proposals of searches included.
         searches: Progress of each search.
         quota: The service's quota, None if unknown.
-        per_week: Kind of session -> trainings that it can complete in a full week.
-        places: Kind of session -> trainings that share one.
+        per_week: Site -> trainings that its sessions can complete in a full week.
+        places: Site -> trainings that share a session.
         alone: The same forecast, and the trainings in a week, with every training in its own session; None if they are.
     """
 
@@ -42,9 +44,9 @@ class CampaignForecast:
     now: datetime
     searches: Sequence[SearchProgress] = ()
     quota: Quota | None = None
-    per_week: Mapping[SessionKind, float] = field(default_factory=dict)
-    places: Mapping[SessionKind, int] = field(default_factory=dict)
-    alone: tuple[Forecast, Mapping[SessionKind, float]] | None = None
+    per_week: Mapping[Site, float] = field(default_factory=dict)
+    places: Mapping[Site, int] = field(default_factory=dict)
+    alone: tuple[Forecast, Mapping[Site, float]] | None = None
 
     @property
     def finish(self) -> datetime:
@@ -57,9 +59,10 @@ class CampaignForecast:
         counts = Counter(one.state.value for one in self.standings)
         return {
             "campaign": self.campaign.campaign,
-            "backend": self.campaign.backend,
+            "backend": ", ".join(self.campaign.limits),
             "concurrency": self.campaign.slots.total,
             **self._kinds_json(),
+            **self._backends_json(),
             "trials": len([one for one in self.standings if not one.trial.spare]),
             "states": dict(counts),
             "variants": list(self._variants()),
@@ -86,30 +89,56 @@ class CampaignForecast:
             return {}
         ahead, per_week = self.alone
         return {
-            "places": {kind.value: number for kind, number in self.places.items()},
+            "places": {_word(site): number for site, number in self.places.items()},
             "kernels": self.ahead.kernels,
             "alone": {
                 "kernels": ahead.kernels,
                 "compute_h": round(ahead.compute_s / 3600, 2),
                 "makespan_h": round(ahead.makespan_s / 3600, 2),
-                "trainings_per_week": {kind.value: round(number, 1) for kind, number in per_week.items()},
+                "trainings_per_week": {_word(site): round(number, 1) for site, number in per_week.items()},
             },
         }
 
     def _kinds_json(self) -> dict[str, Any]:
         """What concerns the kinds of Kaggle sessions; empty on another backend."""
-        if self.campaign.backend != "kaggle":
+        if self.campaign.backend != KAGGLE:
             return {}
-        slots = self.campaign.slots
+        slots, by_kind = self.campaign.slots, self.campaign.sessions is not None
+        sites = {kind: Site(KAGGLE, kind) for kind in SessionKind}
         return {
-            "sessions_by_kind": None if slots.by_kind is None else {kind.value: slots.of(kind) for kind in SessionKind},
-            "to_come_by_kind": {
-                kind.value: {"sessions": sessions, "compute_h": round(wall_s / 3600, 2)}
-                for kind, (sessions, wall_s) in self.ahead.kinds.items()
-            },
-            "trainings_per_week": {kind.value: round(number, 1) for kind, number in self.per_week.items()},
+            "sessions_by_kind": {kind.value: slots.of(site) for kind, site in sites.items()} if by_kind else None,
+            "to_come_by_kind": {_word(site): _to_come(*found) for site, found in self.ahead.sites.items()},
+            "trainings_per_week": {_word(site): round(number, 1) for site, number in self.per_week.items()},
             "notes": self._notes(),
         }
+
+    def _backends_json(self) -> dict[str, Any]:
+        """What concerns each of several backends; empty for one."""
+        if self.campaign.backend is not None:
+            return {}
+        sites = self.campaign.slots.sites
+        return {
+            "backends": {
+                backend: {
+                    "slots": self.campaign.slots.of_backend(backend),
+                    "in_flight": sum(
+                        one.state is State.LIVE and one.site is not None and one.site.backend == backend
+                        for one in self.standings
+                    ),
+                    **_to_come(*self._ahead_on(backend)),
+                    "trainings_per_week": round(
+                        sum(self.per_week.get(site, 0.0) for site in sites if site.backend == backend), 1
+                    ),
+                }
+                for backend in self.campaign.limits
+            },
+            "notes": self._notes(),
+        }
+
+    def _ahead_on(self, backend: str) -> tuple[int, float]:
+        """Sessions to come on a backend, and the wall seconds of its kernels."""
+        own = [found for site, found in self.ahead.sites.items() if site.backend == backend]
+        return sum(sessions for sessions, _ in own), sum(wall_s for _, wall_s in own)
 
     def _notes(self) -> list[str]:
         kinds = kind_notes(self.campaign, self.standings, self.rates, self.loads, self.per_week)
@@ -118,9 +147,9 @@ class CampaignForecast:
     def _waiting_in_kernels(self) -> Iterator[str]:
         """Which kernels would hold more trainings than their machine runs side by side."""
         pack = self.campaign.pack or (self.standings[0].trial.card.pack if self.standings else 1)
-        for kind, number in self.places.items():
+        for site, number in self.places.items():
             if pack != "auto" and pack > number:
-                where = f"a {kind.value.upper()} session" if self.campaign.backend == "kaggle" else "a machine"
+                where = f"a {self.campaign.slots.name(site)} session" if site.kind else "a machine"
                 yield f"pack: {pack}: {where} runs {number} side by side, the others wait: planned with {number}"
 
     def _variants(self) -> Iterator[dict[str, Any]]:
@@ -181,14 +210,19 @@ class CampaignForecast:
             f"To come: {plain['sessions']} sessions{self._by_kind()}, {plain['compute_h']} h of computing, "
             f"{plain['makespan_h']} h until the end (lower bound {plain['least_possible_h']} h)"
         )
+        for backend, row in plain.get("backends", {}).items():
+            lines.append(
+                f"  on {backend}: {row['slots']} at a time, {row['in_flight']} in flight, "
+                f"{row['sessions']} sessions to come, {row['compute_h']} h of computing"
+            )
         if self.per_week:
-            lines.append(f"Trainings a week, while enough are ready: {_weekly(self.per_week)}")
+            lines.append(f"Trainings a week, while enough are ready: {self._weekly(self.per_week)}")
         if self.alone is not None:
             ahead, per_week = self.alone
             lines.append(
                 f"These share {_kernels(self.ahead)}. Each in its own: {_kernels(ahead)}, "
                 f"{ahead.compute_s / 3600:.2f} h of computing, {ahead.makespan_s / 3600:.2f} h until the end"
-                + (f", trainings a week: {_weekly(per_week)}" if per_week else "")
+                + (f", trainings a week: {self._weekly(per_week)}" if per_week else "")
             )
         if plain["weeks"]:
             weeks = ", ".join(f"{week['from'][:10]} {week['quota_h']} h" for week in plain["weeks"])
@@ -201,10 +235,11 @@ class CampaignForecast:
         return [*lines, *self._notes()]
 
     def _by_kind(self) -> str:
-        """How many of the sessions are of which kind, if there are both."""
-        if len(self.ahead.kinds) < 2:
+        """How many of the sessions are at which site, if there are several."""
+        if len(self.ahead.sites) < 2:
             return ""
-        each = (f"{sessions} {kind.value.upper()}" for kind, (sessions, _) in self.ahead.kinds.items())
+        name = self.campaign.slots.name
+        each = (f"{sessions} {name(site)}" for site, (sessions, _) in self.ahead.sites.items())
         return f" ({', '.join(each)})"
 
     def _packed(self) -> str:
@@ -212,14 +247,23 @@ class CampaignForecast:
             return ""
         if len(set(self.places.values())) == 1:
             return f", each with up to {next(iter(self.places.values()))} trainings"
-        each = " and ".join(f"{number} in a {kind.value.upper()} session" for kind, number in self.places.items())
+        name = self.campaign.slots.name
+        each = " and ".join(f"{number} in a {name(site)} session" for site, number in self.places.items())
         return f", with up to {each} together"
+
+    def _weekly(self, per_week: Mapping[Site, float]) -> str:
+        name = self.campaign.slots.name
+        each = ", ".join(f"{number:.1f} in {name(site)} sessions" for site, number in per_week.items())
+        return f"{sum(per_week.values()):.1f} ({each})" if len(per_week) > 1 else each
 
 
 def _kernels(ahead: Forecast) -> str:
     return f"{ahead.kernels} kernel{'s' * (ahead.kernels != 1)}"
 
 
-def _weekly(per_week: Mapping[SessionKind, float]) -> str:
-    each = ", ".join(f"{number:.1f} in {kind.value.upper()} sessions" for kind, number in per_week.items())
-    return f"{sum(per_week.values()):.1f} ({each})" if len(per_week) > 1 else each
+def _word(site: Site) -> str:
+    return site.kind.value if site.kind else site.backend
+
+
+def _to_come(sessions: int, wall_s: float) -> dict[str, Any]:
+    return {"sessions": sessions, "compute_h": round(wall_s / 3600, 2)}

@@ -63,6 +63,8 @@ def when_idle(snapshot: Snapshot, request: RunRequest, *, despite_end: bool = Fa
             return compared
         comparison = compared
     if not despite_end:
+        if step.start_session and request.starts and (other := snapshot.elsewhere) is not None:
+            return _never_two(snapshot, other)
         if step.end in GOOD_ENDS or not request.starts:
             return Finish(run=run, end=step.end or ITS_TURN, mode=mode)
         starts_over = opening and request.fresh  # late outputs belong to the training that is left
@@ -71,6 +73,15 @@ def when_idle(snapshot: Snapshot, request: RunRequest, *, despite_end: bool = Fa
         if not step.start_session:
             return Finish(run=run, end=step.end, mode=mode)
     return _start(snapshot, request, run, mode, inventory, comparison, step)
+
+
+def _never_two(snapshot: Snapshot, other: SessionRecord) -> Wait | Refuse:
+    """A training never has two sessions at once, on whichever backends."""
+    why = f"{other.slug} of this training is in flight on {other.backend}"
+    if not snapshot.waits:
+        return Wait(record=other, why=why)
+    remedy = f"`attach` carries it to its end, and `cancel` asks it to stop; --backend {other.backend} goes on with it."
+    return Refuse(fault=BadInput(why, remedy=remedy))
 
 
 def _start(

@@ -105,6 +105,13 @@ class Snapshot:
         return open_sessions(self.sessions, self.backend)
 
     @property
+    def elsewhere(self) -> SessionRecord | None:
+        """A session of this training on another backend that is not closed; None if there is none."""
+        return next(
+            (one for one in self.sessions if one.stage is not Stage.CLOSED and one.backend != self.backend), None
+        )
+
+    @property
     def adopted(self) -> ClosedSession | None:
         """The session of an earlier command that this one has closed."""
         return self.done.adopted

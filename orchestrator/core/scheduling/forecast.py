@@ -14,7 +14,7 @@ from orchestrator.core.scheduling.workload import RemainingWork
 def forecast(
     work: Sequence[RemainingWork],
     *,
-    slots: int | Slots,
+    slots: Slots,
     allowance: Allowance | None = None,
     deadline_in_s: float | None = None,
     packing: Packing | None = None,
@@ -23,10 +23,9 @@ def forecast(
 
     Args:
         work: What is left; sessions in flight count as not started.
-        slots: Kernels that may run together: of any kind, or of each kind.
+        slots: Kernels that may run together at each site.
         allowance: Weekly quota or budget of GPU sessions, None without one.
         deadline_in_s: Seconds until the campaign's own deadline.
         packing: Which trainings share a kernel; None if each has its own.
     """
-    of_kinds = slots if isinstance(slots, Slots) else Slots(total=slots)
-    return Simulation(work, of_kinds, allowance, deadline_in_s, packing or Packing()).run()
+    return Simulation(work, slots, allowance, deadline_in_s, packing or Packing()).run()

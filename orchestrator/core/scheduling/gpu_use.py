@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from orchestrator.core.campaign.config import Assumed
 from orchestrator.core.ledger.records import SessionRecord, Stage
 from orchestrator.core.scheduling.placement import why_no_gpu
-from orchestrator.core.scheduling.workload import train_seconds
+from orchestrator.core.scheduling.speeds import train_seconds
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.kaggle import CPU_SESSIONS
 from orchestrator.core.section.session_kind import SessionKind
+from orchestrator.core.section.site import KAGGLE, Site
 
 _OVERHEAD_S = Assumed().start_s + Assumed().save_s
 
@@ -37,7 +38,8 @@ def gpu_advice(card: SectionCard, speeds: Mapping[SessionKind, float]) -> str:
     Args:
         speeds: Measured steps per second in sessions of each kind.
     """
-    why = why_no_gpu(card.kaggle, speeds) if card.kaggle.gpu else ""
+    on_sites = {Site(KAGGLE, kind): speed for kind, speed in speeds.items()}
+    why = why_no_gpu(card.kaggle, on_sites) if card.kaggle.gpu else ""
     if not why:
         return ""
     return f"A GPU has nothing to do for {card.section}: {why}"

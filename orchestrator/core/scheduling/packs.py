@@ -10,10 +10,10 @@ from typing import TypeVar
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.session_slots import Slots
 from orchestrator.core.ledger.records import SessionRecord
-from orchestrator.core.scheduling.placement import on_kind
+from orchestrator.core.scheduling.placement import on_site
 from orchestrator.core.scheduling.workload import RemainingWork
 from orchestrator.core.section.card import SectionCard
-from orchestrator.core.section.session_kind import SessionKind
+from orchestrator.core.section.site import KAGGLE, Site
 
 ALIKE = 0.8
 """The shorter of two sessions lasts at least this part of the longer one: the kernel ends with its longest session."""
@@ -31,11 +31,11 @@ class Packing:
     """Which trainings can share a kernel.
 
     Attributes:
-        places: Kind of session -> trainings in one kernel; 1 for a kind that is not named.
+        places: Site -> trainings in one kernel; 1 for a site that is not named.
         shares: Index of a trial -> what it must have in common with the others of its kernel.
     """
 
-    places: Mapping[SessionKind, int] = field(default_factory=dict)
+    places: Mapping[Site, int] = field(default_factory=dict)
     shares: Mapping[int, Hashable] = field(default_factory=dict)
 
     @property
@@ -45,50 +45,48 @@ class Packing:
 
     def seats(self, slots: Slots) -> int:
         """Trainings that can be in flight together."""
-        if slots.by_kind is None:
-            return slots.total * max(self.places.values(), default=1)
-        return sum(slots.of(kind) * self.places.get(kind, 1) for kind in slots.kinds)
+        return sum(pool.count * max(self.places.get(site, 1) for site in pool.sites) for pool in slots.pools)
 
 
-def places_of(campaign: Campaign, card: SectionCard, machine_places: Callable[[SectionCard], int]) -> int:
+MachinePlaces = Callable[[SectionCard, str], int]
+"""Card as it is pushed, backend -> sessions that one machine of the backend runs side by side."""
+
+
+def places_of(campaign: Campaign, card: SectionCard, backend: str, machine_places: MachinePlaces) -> int:
     """How many trainings of a card share a kernel.
 
     Args:
         card: As it is pushed, for its kind of session.
-        machine_places: Sessions of a card that one machine of its backend runs side by side.
     """
     pack = campaign.pack or card.pack
-    return max(1, machine_places(card)) if pack == "auto" else pack
+    return max(1, machine_places(card, backend)) if pack == "auto" else pack
 
 
-def places_by_kind(
-    campaign: Campaign, card: SectionCard, machine_places: Callable[[SectionCard], int]
-) -> dict[SessionKind, int]:
-    """`places_of` for each kind of session that a campaign may use."""
-    slots = campaign.slots
-    kinds = (card.kaggle.kind,) if slots.by_kind is None else slots.kinds
-    if campaign.backend != "kaggle":
-        kinds = (SessionKind.GPU,)  # another backend has no kinds: see `possible_kinds`
-    return {kind: places_of(campaign, on_kind(campaign, card, kind), machine_places) for kind in kinds}
+def places_by_site(campaign: Campaign, card: SectionCard, machine_places: MachinePlaces) -> dict[Site, int]:
+    """`places_of` at each site that a campaign may use; where kinds share their slots, at that of the card's kind."""
+    sites = [
+        site
+        for pool in campaign.slots.pools
+        for site in ((Site(KAGGLE, card.kaggle.kind),) if len(pool.sites) > 1 else pool.sites)
+    ]
+    return {site: places_of(campaign, on_site(card, site), site.backend, machine_places) for site in sites}
 
 
-def planned_places(
-    campaign: Campaign, card: SectionCard, machine_places: Callable[[SectionCard], int]
-) -> dict[SessionKind, int]:
-    """`places_by_kind`, but at most what a machine runs side by side: the others wait in the kernel for a place."""
+def planned_places(campaign: Campaign, card: SectionCard, machine_places: MachinePlaces) -> dict[Site, int]:
+    """`places_by_site`, but at most what a machine runs side by side: the others wait in the kernel for a place."""
     return {
-        kind: min(places, max(1, machine_places(on_kind(campaign, card, kind))))
-        for kind, places in places_by_kind(campaign, card, machine_places).items()
+        site: min(places, max(1, machine_places(on_site(card, site), site.backend)))
+        for site, places in places_by_site(campaign, card, machine_places).items()
     }
 
 
-def prefers_alike(best: SessionKind, other: RemainingWork, kind: SessionKind) -> bool:
-    """Whether another trial may share a kernel of that kind: a trial with a better kind of its own waits for it.
+def prefers_alike(best: Site, other: RemainingWork, site: Site) -> bool:
+    """Whether another trial may share a kernel at that site: a trial with a better site of its own waits for it.
 
     Args:
-        best: The better kind of the first trial in the kernel.
+        best: The better site of the first trial in the kernel.
     """
-    return kind in other.kinds and other.kinds[0] is best
+    return other.best == best and site in other.sites
 
 
 Waiting = TypeVar("Waiting")
@@ -118,9 +116,7 @@ class PackOrder:
         shares: What the trials of one kernel must have in common (section, code, machine).
     """
 
-    def __init__(
-        self, order: Iterator[RemainingWork], shares: Callable[[RemainingWork, SessionKind], Hashable]
-    ) -> None:
+    def __init__(self, order: Iterator[RemainingWork], shares: Callable[[RemainingWork, Site], Hashable]) -> None:
         self._order = order
         self._shares = shares
         self._passed: deque[RemainingWork] = deque()
@@ -129,19 +125,19 @@ class PackOrder:
         """The next trial, None at the end."""
         return self._passed.popleft() if self._passed else next(self._order, None)
 
-    def joining(self, first: RemainingWork, places: int, kind: SessionKind) -> list[RemainingWork]:
+    def joining(self, first: RemainingWork, places: int, site: Site) -> list[RemainingWork]:
         """A trial, and later ones that start in its kernel.
 
         Args:
             places: Trainings that share a kernel.
-            kind: Of the session.
+            site: Of the session.
         """
 
         def fits(other: RemainingWork) -> bool:
             return (
-                prefers_alike(first.kinds[0], other, kind)
-                and are_alike(_session_s(first, kind), _session_s(other, kind))
-                and self._shares(first, kind) == self._shares(other, kind)
+                prefers_alike(first.best, other, site)
+                and are_alike(_session_s(first, site), _session_s(other, site))
+                and self._shares(first, site) == self._shares(other, site)
             )
 
         taken, passed = joining(first, places, self.next, fits)
@@ -149,9 +145,10 @@ class PackOrder:
         return taken
 
 
-def _session_s(work: RemainingWork, kind: SessionKind) -> float:
-    """Wall seconds of a trial's next session of a kind."""
-    return min(work.session_s, work.placed(kind).wall_s)
+def _session_s(work: RemainingWork, site: Site) -> float:
+    """Wall seconds of a trial's next session at a site."""
+    placed = work.placed(site)
+    return min(placed.session_s, placed.wall_s)
 
 
 def complete_packs(sessions: Sequence[SessionRecord]) -> frozenset[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from orchestrator.core.campaign.session_slots import Slots
 from orchestrator.core.ledger.records import SessionRecord, Stage
 from orchestrator.core.scheduling.packs import kernels_of
-from orchestrator.core.section.session_kind import SessionKind
+from orchestrator.core.section.site import Site, site_of
 from orchestrator.core.session.time_budget import Quota
 
 WEEK_S = 7 * 86_400.0
@@ -31,26 +32,30 @@ class Allowance:
 
 
 class QuotaCourse:
-    """A weekly quota on a virtual clock. Only GPU sessions use it.
+    """A weekly quota on a virtual clock.
+
+    Args:
+        metered: Sites whose sessions use it.
 
     Attributes:
         refresh_s: Time at which the next week starts; infinite without a quota.
         weeks: Seconds used in each week, the current one last; empty without a quota.
     """
 
-    def __init__(self, allowance: Allowance | None) -> None:
+    def __init__(self, allowance: Allowance | None, metered: Collection[Site]) -> None:
+        self._metered = metered
         self._allowance = allowance
         self._left_s = allowance.left_s if allowance else None
         self.refresh_s = allowance.refresh_in_s if allowance else math.inf
         self.weeks = [0.0] if allowance else []
 
-    def left_s_of(self, kind: SessionKind) -> float | None:
-        """Seconds that sessions of a kind may still use this week, None without a limit."""
-        return self._left_s if kind is SessionKind.GPU else None
+    def left_s_of(self, site: Site) -> float | None:
+        """Seconds that sessions at a site may still use this week, None without a limit."""
+        return self._left_s if site in self._metered else None
 
-    def use(self, kind: SessionKind, wall_s: float) -> None:
-        """Count a session of a kind; a negative time gives back what it did not use."""
-        if self._left_s is not None and kind is SessionKind.GPU:
+    def use(self, site: Site, wall_s: float) -> None:
+        """Count a session at a site; a negative time gives back what it did not use."""
+        if self._left_s is not None and site in self._metered:
             self._left_s -= wall_s
             self.weeks[-1] += wall_s
 
@@ -74,6 +79,12 @@ def week_of(now: datetime, quota: Quota | None) -> tuple[datetime, datetime]:
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     start = midnight - timedelta(days=midnight.weekday())
     return start, start + timedelta(seconds=WEEK_S)
+
+
+def metered_sessions(slots: Slots, sessions: Iterable[SessionRecord]) -> list[SessionRecord]:
+    """Sessions whose hours may count against the quota: of several backends, those at metered sites."""
+    several = len(slots.backends) > 1
+    return [one for one in sessions if not several or site_of(one.backend, one.kind) in slots.metered]
 
 
 def promised_s(live: Sequence[SessionRecord]) -> float:

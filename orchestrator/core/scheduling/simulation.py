@@ -14,7 +14,7 @@ from orchestrator.core.scheduling.packs import Packing, are_alike, joining, pref
 from orchestrator.core.scheduling.quota import Allowance, QuotaCourse
 from orchestrator.core.scheduling.scheduler import ListScheduler, ReadyTrial
 from orchestrator.core.scheduling.workload import RemainingWork, chains_s, ready_trial
-from orchestrator.core.section.session_kind import SessionKind
+from orchestrator.core.section.site import Site
 from orchestrator.core.session.time_budget import next_wall_s
 
 _NOTHING_S = 1e-6
@@ -30,7 +30,7 @@ class Forecast:
         kernels: From now on; each runs one session, or several of a pack.
         sessions: In them.
         compute_s: Wall seconds of all kernels together.
-        kinds: Kind -> its sessions, and the wall seconds of its kernels together.
+        sites: Site -> its sessions, and the wall seconds of its kernels together.
         makespan_s: Until the last session ends, from now.
         bound_s: Lower bound of `makespan_s`: work over slots, or the longest chain; without quota.
         weeks: Seconds of quota used in each week, the current one first; empty without a quota.
@@ -44,7 +44,7 @@ class Forecast:
     bound_s: float
     weeks: tuple[float, ...] = ()
     unfinished: tuple[int, ...] = ()
-    kinds: Mapping[SessionKind, tuple[int, float]] = field(default_factory=dict)
+    sites: Mapping[Site, tuple[int, float]] = field(default_factory=dict)
 
 
 class _Block(NamedTuple):
@@ -58,7 +58,7 @@ class _Block(NamedTuple):
     started_s: float
     wall_s: float
     sessions: int
-    kind: SessionKind
+    site: Site
 
 
 class Simulation:
@@ -84,13 +84,13 @@ class Simulation:
         self._scheduler = ListScheduler((), slots=self._seats, work_s=self._work_s, open_s=0.0)
         self._blocked = list(work)
         self._running: list[_Block] = []
-        self._in_use: Counter[SessionKind] = Counter()
+        self._in_use: Counter[Site] = Counter()
         self._now_s = self._ended_s = 0.0
         self._kernels = self._idle_weeks = 0
-        self._sessions: Counter[SessionKind] = Counter()
-        self._compute_s: defaultdict[SessionKind, float] = defaultdict(float)
-        self._kinds = {kind for one in work for kind in one.kinds}
-        self._quota = QuotaCourse(allowance)
+        self._sessions: Counter[Site] = Counter()
+        self._compute_s: defaultdict[Site, float] = defaultdict(float)
+        self._sites = {site for one in work for site in one.sites}
+        self._quota = QuotaCourse(allowance, slots.metered)
 
     def run(self) -> Forecast:
         """Simulate until nothing runs and nothing more can start."""
@@ -105,7 +105,9 @@ class Simulation:
             kernels=self._kernels,
             sessions=self._sessions.total(),
             compute_s=math.fsum(self._compute_s.values()),
-            kinds={kind: (self._sessions[kind], self._compute_s[kind]) for kind in SessionKind if self._sessions[kind]},
+            sites={
+                site: (number, self._compute_s[site]) for site in self._slots.sites if (number := self._sessions[site])
+            },
             makespan_s=self._ended_s,
             bound_s=max(self._work_s / self._seats, self._longest_s),
             weeks=tuple(self._quota.weeks),
@@ -113,67 +115,69 @@ class Simulation:
         )
 
     def _start_all(self) -> None:
-        """Start trials in the scheduler's order while any kind of session has a free slot and time for them."""
-        open_kinds, passed_over = set(self._kinds), list[ReadyTrial]()
-        while any(self._slots.has_free(kind, self._in_use) for kind in open_kinds):
+        """Start trials in the scheduler's order while any site has a free slot and time for them."""
+        open_sites, passed_over = set(self._sites), list[ReadyTrial]()
+        while any(self._slots.has_free(site, self._in_use) for site in open_sites):
             trial = self._scheduler.take() if len(passed_over) < _MOST_PASSED_OVER else None
             if trial is None:
                 break
-            if not self._start(trial, open_kinds):
+            if not self._start(trial, open_sites):
                 passed_over.append(trial)
         for trial in passed_over:
             self._scheduler.add(trial)
 
-    def _start(self, trial: ReadyTrial, open_kinds: set[SessionKind]) -> bool:
-        """Start a trial in the best kind that takes it; remove kinds without enough time left from `open_kinds`."""
-        for kind in (kinds := self._work[trial.index].kinds):
-            if kind not in open_kinds or not self._slots.has_free(kind, self._in_use):
+    def _start(self, trial: ReadyTrial, open_sites: set[Site]) -> bool:
+        """Start a trial at the best site that takes it; remove sites without enough time left from `open_sites`."""
+        whole = self._work[trial.index]
+        for option in whole.options:
+            site = option.site
+            if option is not whole.options[0] and whole.site in open_sites:
+                return False  # it waits for its own site
+            if site not in open_sites or not self._slots.has_free(site, self._in_use):
                 continue
-            work = self._work[trial.index]
-            left_s = self._train_s[work.index] * work.slowness[work.kinds.index(kind)]
-            work = work.placed(kind)
-            wall_s = self._wall_s(work, kind, left_s)
+            left_s, work = self._train_s[whole.index] * option.slowness, whole.placed(site)
+            wall_s = self._wall_s(work, site, left_s)
             if wall_s is None:
-                open_kinds.discard(kind)
+                open_sites.discard(site)
                 continue
-            if self._work[trial.index].better_elsewhere(kind, wall_s, self._until_deadline_s):
+            if whole.better_elsewhere(site, wall_s, self._until_deadline_s):
                 continue
             self._work[work.index], self._train_s[work.index] = work, left_s
             self._idle_weeks = 0
-            self._in_use[kind] += 1
-            if self._packing.places.get(kind, 1) > 1:
-                self._start_pack(trial, kinds[0], kind, wall_s)
+            self._in_use[site] += 1
+            if self._packing.places.get(site, 1) > 1:
+                self._start_pack(trial, whole.best, site, wall_s)
                 return True
             count = self._back_to_back(trial, work, wall_s)
             all_s = min(count * wall_s, left_s + count * work.overhead_s) if count > 1 else wall_s
-            heapq.heappush(self._running, _Block(self._now_s + all_s, (work.index,), self._now_s, wall_s, count, kind))
-            self._charge(kind, count, all_s)
+            heapq.heappush(self._running, _Block(self._now_s + all_s, (work.index,), self._now_s, wall_s, count, site))
+            self._charge(site, count, all_s)
             self._count(work, count, all_s, work.trained_in(all_s, count))
             return True
         return False
 
-    def _start_pack(self, first: ReadyTrial, best: SessionKind, kind: SessionKind, wall_s: float) -> None:
+    def _start_pack(self, first: ReadyTrial, best: Site, site: Site, wall_s: float) -> None:
         """Start one session each of a trial and of others that take about as long, in one kernel."""
         walls_s, shares = {first.index: wall_s}, self._packing.shares
 
         def fits(other: ReadyTrial) -> bool:
             work = self._work[other.index]
-            if not prefers_alike(best, work, kind) or shares.get(first.index) != shares.get(work.index):
+            if not prefers_alike(best, work, site) or shares.get(first.index) != shares.get(work.index):
                 return False
-            left_s = self._train_s[work.index] * work.slowness[work.kinds.index(kind)]
-            own_s = self._wall_s(work.placed(kind), kind, left_s)
+            left_s = self._train_s[work.index] * work.slowness(site)
+            own_s = self._wall_s(work.placed(site), site, left_s)
             if own_s is None or not are_alike(wall_s, own_s):
                 return False
-            self._work[work.index], self._train_s[work.index] = work.placed(kind), left_s
+            self._work[work.index], self._train_s[work.index] = work.placed(site), left_s
             walls_s[work.index] = own_s
             return True
 
-        _, passed = joining(first, self._packing.places[kind], self._scheduler.take, fits)
+        _, passed = joining(first, self._packing.places[site], self._scheduler.take, fits)
         for other in passed:
             self._scheduler.add(other)
         longest_s = max(walls_s.values())
-        heapq.heappush(self._running, _Block(self._now_s + longest_s, tuple(walls_s), self._now_s, longest_s, 1, kind))
-        self._charge(kind, 1, longest_s)
+        heapq.heappush(self._running, _Block(self._now_s + longest_s, tuple(walls_s), self._now_s, longest_s, 1, site))
+        self._charge(site, 1, longest_s)
         for index, own_s in walls_s.items():
             self._count(self._work[index], 1, own_s, self._work[index].trained_in(own_s, 1))
 
@@ -184,28 +188,26 @@ class Simulation:
         room_s = min(self._scheduler.uninterrupted_s(trial), self._quota.refresh_s - self._now_s)
         if self._deadline_in_s is not None:
             room_s = min(room_s, self._deadline_in_s - self._now_s)
-        (kind,) = work.kinds
-        if (left_s := self._quota.left_s_of(kind)) is not None:
-            room_s = min(room_s, left_s / self._slots.of(kind))  # the other slots need their share of the week
+        if (left_s := self._quota.left_s_of(work.best)) is not None:
+            room_s = min(room_s, left_s / self._slots.of(work.best))  # the other slots need their share of the week
         return max(1, int(min(work.sessions_of(self._train_s[work.index]), room_s / wall_s)))
 
     def _count(self, work: RemainingWork, sessions: int, wall_s: float, trained_s: float) -> None:
         """Add started sessions to the totals; negative values remove sessions that do not run after all."""
-        (kind,) = work.kinds
-        self._sessions[kind] += sessions
+        self._sessions[work.best] += sessions
         self._train_s[work.index] -= trained_s
         self._scheduler.started(wall_s)
 
-    def _charge(self, kind: SessionKind, kernels: int, wall_s: float) -> None:
+    def _charge(self, site: Site, kernels: int, wall_s: float) -> None:
         """Add started kernels to the hours and the quota; negative values as in `_count`."""
         self._kernels += kernels
-        self._compute_s[kind] += wall_s
-        self._quota.use(kind, wall_s)
+        self._compute_s[site] += wall_s
+        self._quota.use(site, wall_s)
 
     def _end_next(self) -> None:
         block = heapq.heappop(self._running)
         self._now_s = self._ended_s = block.ends_s
-        self._in_use[block.kind] -= 1
+        self._in_use[block.site] -= 1
         for index in block.trials:
             self._end_session(index)
 
@@ -227,7 +229,7 @@ class Simulation:
                 (index,), planned_s, kept_s = block.trials, block.ends_s - block.started_s, begun * block.wall_s
                 work = self._work[index]
                 untrained_s = work.trained_in(planned_s, block.sessions) - work.trained_in(kept_s, begun)
-                self._charge(block.kind, begun - block.sessions, kept_s - planned_s)
+                self._charge(block.site, begun - block.sessions, kept_s - planned_s)
                 self._count(work, begun - block.sessions, kept_s - planned_s, -untrained_s)
                 self._running[place] = block._replace(ends_s=block.started_s + kept_s, sessions=begun)
         heapq.heapify(self._running)
@@ -252,9 +254,9 @@ class Simulation:
     def _until_deadline_s(self) -> float | None:
         return None if self._deadline_in_s is None else self._deadline_in_s - self._now_s
 
-    def _wall_s(self, work: RemainingWork, kind: SessionKind, train_s: float) -> float | None:
+    def _wall_s(self, work: RemainingWork, site: Site, train_s: float) -> float | None:
         """Wall seconds of the next session of a trial with `train_s` left; None if too little time is left for it."""
-        quota_s = self._quota.left_s_of(kind)
+        quota_s = self._quota.left_s_of(site)
         until_s = self._until_deadline_s
         needed_s = min(work.session_s, train_s + work.overhead_s)
         return next_wall_s(work.session_s, needed_s, work.overhead_s, left_s=quota_s, until_deadline_s=until_s)

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from orchestrator.core.campaign.config import Campaign
-from orchestrator.core.campaign.expansion import Variant
 from orchestrator.core.campaign.trial_status import FINAL, TrialStatus
-from orchestrator.core.scheduling.placement import possible_kinds
+from orchestrator.core.scheduling.placement import may_move, possible_sites
 from orchestrator.core.scheduling.scheduler import ReadyTrial
+from orchestrator.core.scheduling.speeds import Speeds, speeds
 from orchestrator.core.section.session_kind import SessionKind
+from orchestrator.core.section.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A site at which a trial may run.
+
+    Attributes:
+        slowness: Seconds of training there per second of `RemainingWork.train_s`.
+        session_s: Longest wall time of one of its sessions there.
+    """
+
+    site: Site
+    slowness: float
+    session_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,13 +35,14 @@ class RemainingWork:
 
     Attributes:
         index: Place of the trial in the campaign.
-        train_s: Seconds of training that are left, in the first of `kinds`.
-        session_s: Longest wall time of one of its sessions.
+        train_s: Seconds of training that are left, at the first option.
+        session_s: Longest wall time of one of its sessions, at the first option.
         start_s: From the push to the first step.
         save_s: For the last save and the evaluation.
         after: Groups that must be complete first.
-        kinds: Kinds of session in which it may run, the better one first; empty if the campaign has none for it.
-        slowness: For each kind, seconds of training per second in the first one.
+        options: Where it may run, the better site first; empty if the campaign has none for it.
+        site: The site that it keeps, the first option; None if it has not begun at one of the campaign's.
+        moves: Whether it may go on on another backend while its own takes no sessions.
     """
 
     index: int
@@ -40,24 +55,60 @@ class RemainingWork:
     start_s: float
     save_s: float
     after: tuple[str, ...] = ()
-    kinds: tuple[SessionKind, ...] = (SessionKind.GPU,)
-    slowness: tuple[float, ...] = (1.0,)
+    options: tuple[Option, ...]
+    site: Site | None = None
+    moves: bool = False
 
-    def placed(self, kind: SessionKind) -> RemainingWork:
-        """The same work once it has begun in sessions of one kind: it keeps that kind."""
-        if self.kinds == (kind,):
-            return self
-        train_s = self.train_s * self.slowness[self.kinds.index(kind)]
-        return replace(self, train_s=train_s, kinds=(kind,), slowness=(1.0,))
+    @property
+    def best(self) -> Site:
+        """The first of its sites."""
+        return self.options[0].site
 
-    def better_elsewhere(self, kind: SessionKind, wall_s: float, until_deadline_s: float | None) -> bool:
-        """Whether the quota cuts the first session of a trial to `wall_s` that may begin in a CPU session as well.
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """Where it may run, the better site first."""
+        return tuple(option.site for option in self.options)
 
-        In the GPU session it would keep that kind and wait for the next week's quota.
+    def within(self, shut: Container[Site]) -> tuple[Option, ...]:
+        """Where its next session may run, the better site first.
+
+        Args:
+            shut: Sites that take no sessions for long: a trial that has begun there may go on elsewhere.
         """
-        if kind is not SessionKind.GPU or len(self.kinds) < 2:
+        if self.site is None:
+            return self.options
+        return self.options if self.moves and self.site in shut else self.options[:1]
+
+    def slowness(self, site: Site) -> float:
+        """Seconds of training at a site per second of `train_s`."""
+        return next(option.slowness for option in self.options if option.site == site)
+
+    def placed(self, site: Site) -> RemainingWork:
+        """The same work once it has begun at a site: it keeps it, and may move to other backends only."""
+        if self.site == site or (len(self.options) == 1 and self.best == site):
+            return self
+        own = next(option for option in self.options if option.site == site)
+        others = [option for option in self.options if option.site.backend != site.backend] if self.moves else []
+        return replace(
+            self,
+            train_s=self.train_s * own.slowness,
+            session_s=own.session_s,
+            options=(
+                Option(site, 1.0, own.session_s),
+                *(Option(one.site, one.slowness / own.slowness, one.session_s) for one in others),
+            ),
+            site=site,
+        )
+
+    def better_elsewhere(self, site: Site, wall_s: float, until_deadline_s: float | None) -> bool:
+        """Whether the quota cuts the first session of a trial to `wall_s` that may begin without quota as well.
+
+        In the GPU session it would keep that site and wait for the next week's quota.
+        """
+        if site.kind is not SessionKind.GPU or self.site is not None or len(self.options) < 2:
             return False
-        whole_s = min(self.session_s, self.placed(kind).wall_s)
+        placed = self.placed(site)
+        whole_s = min(placed.session_s, placed.wall_s)
         return wall_s < min(whole_s, whole_s if until_deadline_s is None else until_deadline_s) - 1e-6
 
     @property
@@ -135,93 +186,31 @@ def ready_trial(work: RemainingWork, chain_s: float, left_s: float | None = None
     )
 
 
-_LEAST_WALL_SHARE = 0.05
-"""At least this share of a measured session counts as training, however long start and save are assumed to be."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Speeds:
-    """Steps per second of each variant.
-
-    Attributes:
-        measured: Variant index -> steps per second.
-        assumed: For all others.
-        by_kind: Variant index and kind of session -> steps per second, where trials ran in one kind only.
-    """
-
-    measured: dict[int, float]
-    assumed: float
-    by_kind: dict[tuple[int, SessionKind], float] = field(default_factory=dict)
-
-    def of(self, variant: Variant) -> float:
-        """Steps per second of a variant."""
-        return self.measured.get(variant.index, self.assumed)
-
-    def of_kinds(self, variant: Variant) -> dict[SessionKind, float]:
-        """Measured steps per second of a variant in sessions of each kind."""
-        if not self.by_kind:
-            return {}
-        known = ((kind, self.by_kind.get((variant.index, kind))) for kind in SessionKind)
-        return {kind: speed for kind, speed in known if speed is not None}
-
-
-def speeds(campaign: Campaign, statuses: Sequence[TrialStatus]) -> Speeds:
-    """Speed of each variant, measured over its own closed sessions only; three significant digits."""
-    overhead_s = campaign.assume.start_s + campaign.assume.save_s
-    steps: defaultdict[_Measured, int] = defaultdict(int)
-    train_s: defaultdict[_Measured, float] = defaultdict(float)
-    for one in statuses:
-        if one.trained_steps and one.wall_s:
-            seconds = train_seconds(one.wall_s, one.sessions, overhead_s)
-            for key in ((one.trial.variant.index, None), *_with_kind(one)):
-                steps[key] += one.trained_steps
-                train_s[key] += seconds
-    found = {key: float(f"{steps[key] / train_s[key]:.3g}") for key in steps}
-    return Speeds(
-        measured={index: speed for (index, kind), speed in found.items() if kind is None},
-        assumed=campaign.assume.steps_per_s,
-        by_kind={(index, kind): speed for (index, kind), speed in found.items() if kind is not None},
-    )
-
-
-_Measured = tuple[int, SessionKind | None]
-"""Variant index, and the kind of session; None for all kinds together."""
-
-
-def train_seconds(wall_s: float, sessions: int, overhead_s: float) -> float:
-    """Seconds of training in measured sessions of `wall_s` in total.
-
-    Args:
-        overhead_s: Assumed for start, save and evaluation of each session.
-    """
-    return max(_LEAST_WALL_SHARE * wall_s, wall_s - sessions * overhead_s)
-
-
-def _with_kind(status: TrialStatus) -> Iterator[_Measured]:
-    if len(status.kinds) == 1:
-        yield status.trial.variant.index, status.kinds[0]
+LongestSessions = Mapping[str, float | None]
+"""Backend -> wall seconds of its longest session, None without a limit; no limit for one that is not named."""
 
 
 def remaining_work_of(
-    campaign: Campaign, status: TrialStatus, rates: Speeds, longest_s: float | None, speed: float | None = None
+    campaign: Campaign, status: TrialStatus, rates: Speeds, longest_s: LongestSessions, speed: float | None = None
 ) -> RemainingWork:
     """What one trial still needs.
 
     Args:
         rates: Steps per second of every variant.
-        speed: Steps per second in sessions of an unmeasured kind; None for those of its variant.
-        longest_s: Longest session of the backend, None without a limit.
+        speed: Steps per second at an unmeasured site; None for those of its variant.
     """
     trial, deadline_s = status.trial, status.trial.variant.sizes.deadline_s
-    session_s = min(deadline_s, longest_s or deadline_s)
-    measured = rates.of_kinds(trial.variant)
-    kinds = possible_kinds(campaign, status, measured) if campaign.backend == "kaggle" else (SessionKind.GPU,)
-    speeds_of_kinds = [measured.get(kind, speed or rates.of(trial.variant)) for kind in kinds]
-    first = speeds_of_kinds[0] if kinds else speed or rates.of(trial.variant)
+    measured = rates.of_sites(trial.variant)
+    sites, usual = possible_sites(campaign, status, measured), speed or rates.of(trial.variant)
+    first = measured.get(sites[0], usual) if sites else usual
+    walls_s = [min(deadline_s, longest_s.get(site.backend) or deadline_s) for site in sites]
+    session_s = walls_s[0] if walls_s else deadline_s
     if trial.target_steps is None:  # its section decides when it ends: one full session is assumed
         train_s = max(1.0, session_s - campaign.assume.start_s - campaign.assume.save_s)
     else:
         train_s = max(0, trial.target_steps - status.steps_done) / first
+    slowness = [1.0 if trial.target_steps is None else first / measured.get(site, usual) for site in sites]
+    begun = bool(sites) and status.site is not None and status.site.backend == sites[0].backend
     return RemainingWork(
         index=trial.index,
         group=trial.variant.group,
@@ -233,12 +222,15 @@ def remaining_work_of(
         start_s=campaign.assume.start_s,
         save_s=campaign.assume.save_s,
         after=trial.variant.after,
-        kinds=kinds,
-        slowness=tuple(1.0 if trial.target_steps is None else first / one for one in speeds_of_kinds),
+        options=tuple(map(Option, sites, slowness, walls_s)),
+        site=sites[0] if begun else None,
+        moves=len(campaign.limits) > 1 and may_move(status),
     )
 
 
-def remaining_work(campaign: Campaign, statuses: Sequence[TrialStatus], longest_s: float | None) -> list[RemainingWork]:
+def remaining_work(
+    campaign: Campaign, statuses: Sequence[TrialStatus], longest_s: LongestSessions
+) -> list[RemainingWork]:
     """What every trial without a final state still needs; sessions in flight count as not started."""
     rates = speeds(campaign, statuses)
     return [remaining_work_of(campaign, one, rates, longest_s) for one in statuses if one.state not in FINAL]

@@ -9,7 +9,8 @@ from typing import Any
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.search_config import Search
 from orchestrator.core.campaign.trial_status import FINISHED, State, TrialStatus
-from orchestrator.core.scheduling.workload import RemainingWork, Speeds, remaining_work_of
+from orchestrator.core.scheduling.speeds import Speeds
+from orchestrator.core.scheduling.workload import LongestSessions, RemainingWork, remaining_work_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +100,12 @@ class SearchProgress:
 
 
 def search_progress(
-    campaign: Campaign, statuses: Sequence[TrialStatus], rates: Speeds, longest_s: float | None
+    campaign: Campaign, statuses: Sequence[TrialStatus], rates: Speeds, longest_s: LongestSessions
 ) -> tuple[SearchProgress, ...]:
     """All searches of a campaign.
 
     Args:
-        longest_s: Longest session of the backend, None without a limit.
+        longest_s: As in `remaining_work`.
     """
     found: list[SearchProgress] = []
     first_index = len(statuses)

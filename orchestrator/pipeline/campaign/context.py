@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from orchestrator.core.autopsy.verdicts import Autopsy
@@ -12,10 +12,10 @@ from orchestrator.core.campaign.config import Campaign, Plateau
 from orchestrator.core.campaign.expansion import CardOf, Trial
 from orchestrator.core.campaign.stop_rules import on_plateau
 from orchestrator.core.campaign.trial_status import PLATEAU, State, TrialStatus, trial_status, with_dependencies
-from orchestrator.core.ledger.records import RunRecord, Stage
+from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
 from orchestrator.core.run.request import RunRequest
 from orchestrator.core.section.card import SectionCard
-from orchestrator.core.section.session_kind import SessionKind
+from orchestrator.core.section.site import KAGGLE, Site, site_of
 from orchestrator.pipeline.campaign.finished_trials import since_beginning
 from orchestrator.pipeline.context import RunContext
 from orchestrator.pipeline.search.replay import SearchReplay
@@ -27,7 +27,8 @@ class CampaignContext:
     """What a tick works with.
 
     Attributes:
-        run_context: Trial's card -> the dependencies of its run, with the trial's own models directory.
+        run_context: Trial's card, backend -> the dependencies of its run, with the trial's own models directory.
+            Raises `RemoteUnavailable` if the backend cannot be used now.
         card_of: Reads the sections' cards.
         code_digest: Trial's card -> digest of the current code of its section.
         searching: Proposes trials while the campaign runs; None where the file names all trials.
@@ -45,7 +46,7 @@ class CampaignContext:
     ledger: Ledger
     clock: Clock
     lease: Lease
-    run_context: Callable[[SectionCard], RunContext]
+    run_context: Callable[[SectionCard, str], RunContext]
     card_of: CardOf
     code_digest: Callable[[SectionCard], str]
     searching: SearchReplay | None = None
@@ -102,20 +103,35 @@ def read_trial_statuses(
         )
         for trial in trials
     ]
-    if campaign.backend == "kaggle":
-        statuses = [replace(one, kinds=_kinds(ledger, one)) if one.run is not None else one for one in statuses]
+    if campaign.backend in (None, KAGGLE):
+        statuses = [_with_sites(ledger, one) if one.run is not None else one for one in statuses]
     rule = campaign.stop.plateau
     return with_dependencies([_with_plateau(one, ledger, rule) for one in statuses] if rule else statuses)
 
 
-def _kinds(ledger: Ledger, status: TrialStatus) -> tuple[SessionKind, ...]:
+def _with_sites(ledger: Ledger, status: TrialStatus) -> TrialStatus:
+    """The same status with the sites of the sessions that made its checkpoints."""
     sessions = ledger.sessions(status.trial.lineage_id)
     lasting = [
         one
         for one in (since_beginning(sessions, sessions[-1]) if sessions else ())
         if one.stage is not Stage.CLOSED or (one.steps_done or 0) > 0
     ]
-    return tuple(dict.fromkeys(kind for one in reversed(lasting) if (kind := one.kind) is not None))[::-1]
+    known = (_site(one) for one in reversed(lasting))
+    sites = tuple(dict.fromkeys(site for site in known if site is not None))[::-1]
+    return replace(status, sites=sites, idle_since=_ended(sessions[-1]) if sessions else None)
+
+
+def _site(record: SessionRecord) -> Site | None:
+    """Where a session ran; None for a Kaggle session on an unknown machine."""
+    return None if record.backend == KAGGLE and record.kind is None else site_of(record.backend, record.kind)
+
+
+def _ended(record: SessionRecord) -> datetime:
+    """When a session ended, as far as it is known."""
+    if record.ended_at is not None:
+        return datetime.fromisoformat(record.ended_at)
+    return record.began_at + timedelta(seconds=record.wall_s or 0.0)
 
 
 def _with_plateau(status: TrialStatus, ledger: Ledger, rule: Plateau) -> TrialStatus:

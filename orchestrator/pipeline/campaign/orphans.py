@@ -24,13 +24,13 @@ class Orphans:
     """Sessions in flight that the campaign pushed and does not name any more.
 
     Attributes:
-        backend: The campaign's backend.
+        backends: Those of the campaign.
         trials: Their trials, rebuilt from ticket and run.
         unknown: Sessions that cannot be collected: neither file nor card names their training any more.
         elsewhere: Sessions on another backend than the campaign's.
     """
 
-    backend: str
+    backends: tuple[str, ...]
     trials: tuple[Trial, ...]
     unknown: tuple[SessionRecord, ...]
     elsewhere: tuple[SessionRecord, ...]
@@ -45,11 +45,12 @@ class Orphans:
             "is in flight, and neither the campaign's file nor its section's card names this training any more",
             remedy="Restore its line and the card: the next tick collects it. Its outputs stay on the backend.",
         )
+        used = " and ".join(self.backends)
         return [(one.slug, nameless) for one in self.unknown] + [
             (
                 one.slug,
                 RunFailed(
-                    f"is in flight on {one.backend}, its line was removed, and this tick uses {self.backend}",
+                    f"is in flight on {one.backend}, its line was removed, and this tick uses {used}",
                     remedy=f"Tick with --backend {one.backend} until it is collected.",
                 ),
             )
@@ -69,13 +70,15 @@ def find_orphans(campaign: Campaign, card_of: CardOf, ledger: Ledger, named: Con
     for one in ledger.open_sessions():
         if one.lineage_id in named or not pushed_by(one, run := _run_of(ledger, one), campaign.campaign):
             continue
-        if one.backend != campaign.backend:
+        if one.backend not in campaign.limits:
             elsewhere.append(one)
         elif run is not None and (trial := trial_from_ticket(one.ticket["spec"]["lineage"], run, card_of)):
             trials.append(trial)
         else:
             unknown.append(one)
-    return Orphans(backend=campaign.backend, trials=tuple(trials), unknown=tuple(unknown), elsewhere=tuple(elsewhere))
+    return Orphans(
+        backends=tuple(campaign.limits), trials=tuple(trials), unknown=tuple(unknown), elsewhere=tuple(elsewhere)
+    )
 
 
 def stop_removed(context: RunContext, record: SessionRecord) -> bool:

@@ -14,13 +14,14 @@ from orchestrator.core.campaign.trial_status import TrialStatus
 from orchestrator.core.errors import BadInput, OrchestratorError
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.scheduling.packs import kernels_of
-from orchestrator.core.scheduling.placement import KIND_REMEDY, no_session_of_kind, on_kind
-from orchestrator.core.scheduling.quota import Allowance, allowance, promised_s, spent_s, week_of
+from orchestrator.core.scheduling.placement import metered_site, no_session, on_site, waits_for_backend
+from orchestrator.core.scheduling.quota import Allowance, allowance, metered_sessions, promised_s, spent_s, week_of
 from orchestrator.core.scheduling.scheduler import ListScheduler
-from orchestrator.core.scheduling.workload import RemainingWork, chains_s, ready_trial
-from orchestrator.core.section.session_kind import SessionKind
+from orchestrator.core.scheduling.workload import Option, RemainingWork, chains_s, ready_trial
+from orchestrator.core.section.site import Site, site_of
 from orchestrator.core.session.time_budget import granted_s
 from orchestrator.pipeline.campaign.context import CampaignContext
+from orchestrator.pipeline.campaign.reach import Reach
 from orchestrator.pipeline.context import RunContext
 
 
@@ -28,79 +29,103 @@ class Room:
     """Slots and quota for the sessions that a tick starts; both shrink with each one.
 
     Args:
-        kinds: Kinds of session that any ready trial may use.
-        in_flight: Sessions that use a slot, those of one kernel together; one of an unknown kind uses that of a GPU
-            session.
+        sites: Sites that any ready trial may use.
+        in_flight: Sessions that use a slot, those of one kernel together. Where all slots are shared, one on a backend
+            that the campaign does not name uses a slot as well.
         deadline: The campaign's own, None without one.
     """
 
     def __init__(
         self,
         slots: Slots,
-        kinds: Collection[SessionKind],
+        sites: Collection[Site],
         in_flight: Sequence[SessionRecord],
         deadline: datetime | None = None,
     ) -> None:
         self._slots = slots
-        self._kinds = tuple(kind for kind in SessionKind if kind in kinds)
-        self._in_use = Counter(together[0].kind or SessionKind.GPU for together in kernels_of(in_flight).values())
+        self._sites = tuple(site for site in slots.sites if site in sites)
+        used = (site_of(one.backend, one.kind) for one, *_ in kernels_of(in_flight).values())
+        shared = slots.sites[0] if len(slots.pools) == 1 else None
+        self._in_use = Counter(site if slots.of(site) or shared is None else shared for site in used)
         self._deadline = deadline
         self._allowed: Allowance | None = None
         self._left_s: float | None = None
-        self._closed: dict[SessionKind, str] = {}
+        self._closed: dict[Site, str] = {}
+        self._shut: set[Site] = set()
 
-    def has_room(self, kind: SessionKind) -> bool:
-        """Whether a session of this kind may start."""
-        return kind in self._kinds and kind not in self._closed and self._slots.has_free(kind, self._in_use)
+    def has_room(self, site: Site) -> bool:
+        """Whether a session may start at this site."""
+        return site in self._sites and site not in self._closed and self._slots.has_free(site, self._in_use)
 
     @property
     def is_full(self) -> bool:
         """Whether no session may start."""
-        return not any(map(self.has_room, self._kinds))
+        return not any(map(self.has_room, self._sites))
 
     def allow(self, allowed: Allowance | None) -> None:
-        """Limit GPU sessions to a quota, None for no limit."""
+        """Limit the sessions that are metered to a quota, None for no limit."""
         self._allowed, self._left_s = allowed, allowed.left_s if allowed else None
 
-    def close(self, kind: SessionKind, why: str) -> None:
-        """Start no more sessions of a kind in this tick."""
-        self._closed[kind] = why
+    def close(self, site: Site, why: str) -> None:
+        """Start no more sessions at a site in this tick; trials that began there wait."""
+        self._closed[site] = why
 
-    def grant(self, work: RemainingWork, now: datetime) -> tuple[SessionKind, float] | None:
-        """Kind and wall seconds of a trial's next session; None if no kind of session takes it now."""
-        for kind in filter(self.has_room, work.kinds):
-            left_s = self._left_s if kind is SessionKind.GPU else None
+    def shut(self, site: Site, why: str) -> None:
+        """Start no more sessions at a site in this tick; trials that began there may go on elsewhere."""
+        self._closed[site] = why
+        self._shut.add(site)
+
+    def close_backend(self, backend: str) -> None:
+        """`close` every site of a backend that does not answer."""
+        for site in self._slots.sites:
+            if site.backend == backend:
+                self.close(site, "it cannot be used now")
+
+    def grant(self, work: RemainingWork, now: datetime) -> tuple[Site, float] | None:
+        """Site and wall seconds of a trial's next session; None if no site takes it now."""
+        own = self._granted(work, work.within(()), now)
+        # Its own site may have been shut just now.
+        return own or (self._granted(work, work.within(self._shut)[1:], now) if work.site is not None else None)
+
+    def _granted(self, work: RemainingWork, options: Sequence[Option], now: datetime) -> tuple[Site, float] | None:
+        for option in options:
+            site = option.site
+            if not self.has_room(site):
+                continue
+            left_s = self._left_s if site in self._slots.metered else None
             until_s = (self._deadline - now).total_seconds() if self._deadline else None
-            wall_s = granted_s(work.session_s, needed_s=work.overhead_s, left_s=left_s, until_deadline_s=until_s)
-            if wall_s is not None and work.better_elsewhere(kind, wall_s, until_s):
+            wall_s = granted_s(option.session_s, needed_s=work.overhead_s, left_s=left_s, until_deadline_s=until_s)
+            if wall_s is not None and work.better_elsewhere(site, wall_s, until_s):
                 continue
             if wall_s is not None:
-                return kind, wall_s
+                return site, wall_s
             if until_s is not None and (left_s is None or until_s < left_s):
-                self.close(kind, "the time until the deadline is too short for a session")
+                self.close(site, "the time until the deadline is too short for a session")
                 continue
             hours = (self._allowed.refresh_in_s if self._allowed else 0.0) / 3600
             why = f"the rest of this week's quota is too short for a session; the next week starts in {hours:.1f} h"
-            self.close(kind, why)
+            self.shut(site, why)
         return None
 
-    def use(self, kind: SessionKind, wall_s: float) -> None:
+    def use(self, site: Site, wall_s: float) -> None:
         """Count a session that was started."""
-        self._in_use[kind] += 1
-        if self._left_s is not None and kind is SessionKind.GPU:
+        self._in_use[site] += 1
+        if self._left_s is not None and site in self._slots.metered:
             self._left_s -= wall_s
 
     def why_full(self) -> str:
-        """Why no more sessions start, for each kind; empty if one could."""
-        reasons = {kind: self._closed.get(kind, "") for kind in self._kinds if not self.has_room(kind)}
-        if not any(reasons.values()) and len(reasons) == len(self._kinds):
+        """Why no more sessions start, for each site; empty if one could."""
+        reasons = {site: self._closed.get(site, "") for site in self._sites if not self.has_room(site)}
+        several = len(self._slots.backends) > 1
+        if not any(reasons.values()) and len(reasons) == len(self._sites) and not several:
             return f"all {self._slots} slots are in use"
-        if len(self._kinds) == 1:
+        if len(self._sites) == 1 and not several:
             return "".join(reasons.values())
-        return "; ".join(
-            f"{kind.value.upper()}: {why or f'all {self._slots.of(kind)} slots are in use'}"
-            for kind, why in reasons.items()
+        each = (
+            f"{self._slots.name(site)}: {why or f'all {self._slots.of(site)} slots are in use'}"
+            for site, why in reasons.items()
         )
+        return "; ".join(dict.fromkeys(each))
 
 
 def start_order(seats: int, work: Mapping[int, RemainingWork], ready: Sequence[TrialStatus]) -> Iterator[RemainingWork]:
@@ -127,49 +152,69 @@ def start_order(seats: int, work: Mapping[int, RemainingWork], ready: Sequence[T
 
 def room_for(
     context: CampaignContext,
+    reach: Reach,
     ready: Sequence[TrialStatus],
     work: Mapping[int, RemainingWork],
     in_flight: Sequence[SessionRecord],
     named: Collection[str],
 ) -> tuple[Room, OrchestratorError | None]:
-    """The room for new sessions; and why the quota cannot be read: then no GPU session starts.
+    """The room for new sessions; and why the quota cannot be read: then no metered session starts.
 
     Args:
         ready: Of the trials that may start now.
-        work: What each trial still needs, and in which kinds of session.
+        work: What each trial still needs, and where it may run.
         in_flight: Sessions that use a slot and quota.
         named: As in `campaign_allowance`.
     """
-    kinds = {kind for one in ready for kind in work[one.trial.index].kinds}
-    room = Room(context.campaign.slots, kinds, in_flight, context.campaign.stop.deadline)
-    if not room.has_room(SessionKind.GPU):
+    sites = {site for one in ready for site in work[one.trial.index].sites}
+    room = Room(context.campaign.slots, sites, in_flight, context.campaign.stop.deadline)
+    for away in context.campaign.slots.sites:
+        if away.backend in reach.away:
+            room.shut(away, "it cannot be used now")
+    site = metered_site(context.campaign, context.trials)
+    if site is None or not room.has_room(site):
         return room, None
-    run_context = context.run_context(on_kind(context.campaign, context.trials[0].card, SessionKind.GPU))
+    run_context = reach.run_context(on_site(context.trials[0].card, site), site.backend)
+    if run_context is None:
+        room.close_backend(site.backend)
+        return room, None
     try:
         room.allow(campaign_allowance(context, run_context, named, in_flight))
     except OrchestratorError as fault:
-        room.close(SessionKind.GPU, "the quota cannot be read")
+        room.close(site, "the quota cannot be read")
         return room, fault
     return room, None
 
 
 def stranded(
-    ready: Sequence[TrialStatus], work: Mapping[int, RemainingWork]
+    context: CampaignContext, ready: Sequence[TrialStatus], work: Mapping[int, RemainingWork]
 ) -> Iterator[tuple[Trial, OrchestratorError]]:
-    """Trials that need a kind of session of which the campaign has none, each with the reason to refuse it."""
+    """Trials for which the campaign has no session, each with the reason to refuse it."""
     for one in ready:
-        if not work[one.trial.index].kinds:
-            yield one.trial, BadInput(no_session_of_kind(one), remedy=KIND_REMEDY)
+        if not work[one.trial.index].options:
+            why, remedy = no_session(context.campaign, one)
+            yield one.trial, BadInput(why, remedy=remedy)
 
 
-def switch_messages(trial: Trial, began: SessionKind | None, kind: SessionKind) -> Iterator[str]:
-    """A sentence for a trial that goes on in another kind of session than it began in."""
-    if began is None or began is kind:
+def without_held(ready: Sequence[TrialStatus], away: Collection[str], now: datetime) -> tuple[list[TrialStatus], str]:
+    """The trials that do not wait for a backend that is away; and how many do, empty if none does."""
+    held = Counter(one.site.backend for one in ready if one.site is not None and waits_for_backend(one, away, now))
+    free = [one for one in ready if not waits_for_backend(one, away, now)] if held else list(ready)
+    return free, "; ".join(f"{count} trial(s) wait for {backend}, where they began" for backend, count in held.items())
+
+
+def switch_messages(trial: Trial, began: Site | None, site: Site) -> Iterator[str]:
+    """A sentence for a trial that goes on at another site than it began at."""
+    if began is None or began == site:
         return
-    yield (
-        f"{trial.label} [{trial.name8}]: began in {began.value.upper()} sessions, continues in {kind.value.upper()} "
-        "sessions as its settings say, not exactly"
-    )
+    name = f"{trial.label} [{trial.name8}]"
+    if began.backend != site.backend:
+        yield f"{name}: began in {began.words}, continues in {site.words}; its resume grade says what that costs"
+    elif began.kind is not None and site.kind is not None:
+        yield (
+            f"{name}: began in {began.kind.value.upper()} sessions, continues in {site.kind.value.upper()} sessions as "
+            "its settings say, not exactly"
+        )
 
 
 def campaign_allowance(
@@ -184,19 +229,17 @@ def campaign_allowance(
     Raises:
         RemoteUnavailable: The quota cannot be read.
     """
-    budget_h = context.campaign.weekly_gpu_hours
+    budget_h, slots = context.campaign.weekly_gpu_hours, context.campaign.slots
     quota = run_context.backend.quota()
     spent = 0.0
     if budget_h is not None:
         since, _ = week_of(context.clock.now(), quota)
-        spent = spent_s(
-            sessions_of_campaign(context.ledger.sessions(), context.ledger.runs(), context.campaign.campaign, named),
-            since,
-        )
+        own = sessions_of_campaign(context.ledger.sessions(), context.ledger.runs(), context.campaign.campaign, named)
+        spent = spent_s(metered_sessions(slots, own), since)
     return allowance(
         context.clock.now(),
         quota=quota,
         budget_s=None if budget_h is None else budget_h * 3600,
         spent_s=spent,
-        promised_s=promised_s(in_flight),
+        promised_s=promised_s(metered_sessions(slots, in_flight)),
     )

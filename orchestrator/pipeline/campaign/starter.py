@@ -20,13 +20,14 @@ from orchestrator.core.errors import (
 from orchestrator.core.ledger.records import Stage
 from orchestrator.core.reporting.finished_trial import run_command
 from orchestrator.core.run.summary import DETACHED
-from orchestrator.core.scheduling.packs import Packing, places_by_kind, places_of
-from orchestrator.core.scheduling.placement import on_kind
+from orchestrator.core.scheduling.packs import Packing, places_by_site, places_of
+from orchestrator.core.scheduling.placement import on_site
 from orchestrator.core.scheduling.workload import RemainingWork
 from orchestrator.core.section.card import SectionCard
-from orchestrator.core.section.session_kind import SessionKind
+from orchestrator.core.section.site import Site
 from orchestrator.pipeline.campaign.context import CampaignContext, request_of_trial
 from orchestrator.pipeline.campaign.pack import PackGatherer
+from orchestrator.pipeline.campaign.reach import Reach
 from orchestrator.pipeline.campaign.start import switch_messages
 from orchestrator.pipeline.campaign.tick_report import TickLog
 from orchestrator.pipeline.context import Listing
@@ -40,8 +41,9 @@ class TrialStarter:
     Args:
         log: Receives the troubles of single trials.
         refused: Lineage id -> why this computer refuses the trial; it is added to.
-        listing: The names that the backend lists, read once in a tick.
-        began_in: Lineage id -> kind of session that the training began in.
+        listing: The names that the backends list, read once in a tick.
+        reach: The backends that answer in this tick.
+        began_at: Lineage id -> site at which the training began.
     """
 
     def __init__(
@@ -50,43 +52,44 @@ class TrialStarter:
         log: TickLog,
         refused: dict[str, str],
         listing: Listing,
-        began_in: Mapping[str, SessionKind],
+        reach: Reach,
+        began_at: Mapping[str, Site],
     ) -> None:
         self._context = context
         self._log = log
         self._refused = refused
         self._listing = listing
-        self._began_in = began_in
+        self._reach = reach
+        self._began_at = began_at
 
     @property
     def seats(self) -> int:
         """Trainings of the campaign that can be in flight together."""
         first = self._context.trials[0].card
-        return Packing(places=places_by_kind(self._context.campaign, first, self._on_machine)).seats(
-            self._context.campaign.slots
-        )
+        places = places_by_site(self._context.campaign, first, self._on_machine)
+        return Packing(places=places).seats(self._context.campaign.slots)
 
-    def places(self, work: RemainingWork, kind: SessionKind) -> int:
+    def places(self, work: RemainingWork, site: Site) -> int:
         """How many trainings share a kernel of a trial."""
-        card = on_kind(self._context.campaign, self._context.trials[work.index].card, kind)
-        return places_of(self._context.campaign, card, self._on_machine)
+        card = on_site(self._context.trials[work.index].card, site)
+        return places_of(self._context.campaign, card, site.backend, self._on_machine)
 
-    def shares(self, work: RemainingWork, kind: SessionKind) -> Hashable:
+    def shares(self, work: RemainingWork, site: Site) -> Hashable:
         """What the trainings of one kernel have in common."""
-        card = on_kind(self._context.campaign, self._context.trials[work.index].card, kind)
+        card = on_site(self._context.trials[work.index].card, site)
         return card.section, card.kaggle, card.slurm, card.device, self._context.code_digest(card)
 
-    def start(self, trials: Sequence[Trial], kind: SessionKind, wall_s: float) -> bool:
+    def start(self, trials: Sequence[Trial], site: Site, wall_s: float) -> bool:
         """Start the sessions of several trials in one kernel; whether a slot is used now.
 
         Raises:
-            NotYet: The backend takes no session of this kind now.
+            NotYet: The backend takes no session there now.
         """
         if len(trials) == 1:
-            return self._start_one(trials[0], kind, wall_s)
+            return self._start_one(trials[0], site, wall_s)
         pack = PackGatherer(self._context.campaign.campaign, places=len(trials))
         for trial in trials:
-            self._start_one(trial, kind, wall_s, pack)
+            self._start_one(trial, site, wall_s, pack)
         try:
             started = pack.submit()
         except (NameTaken, BadInput) as fault:
@@ -96,9 +99,9 @@ class TrialStarter:
             self._log.trouble(trials[0].label, fault)
             started = ()
         for trial in started:
-            self._log.changes += switch_messages(trial, self._began_in.get(trial.lineage_id), kind)
+            self._log.changes += switch_messages(trial, self._began_at.get(trial.lineage_id), site)
         if not started and pack.held:
-            return self._start_one(pack.held[0].trial, kind, wall_s)
+            return self._start_one(pack.held[0].trial, site, wall_s)
         return bool(started) or any(self._is_open(trial.lineage_id) for trial in trials)
 
     def refuse(self, trial: Trial, fault: OrchestratorError) -> None:
@@ -111,18 +114,21 @@ class TrialStarter:
         if self._context.store_refusal is not None:
             self._context.store_refusal(trial.lineage_id, why)
 
-    def _on_machine(self, card: SectionCard) -> int:
-        return self._context.run_context(card).backend.capabilities.places(card.device)
+    def _on_machine(self, card: SectionCard, backend: str) -> int:
+        run_context = self._reach.run_context(card, backend)
+        return 1 if run_context is None else run_context.backend.capabilities.places(card.device)
 
-    def _start_one(self, trial: Trial, kind: SessionKind, wall_s: float, pack: PackGatherer | None = None) -> bool:
+    def _start_one(self, trial: Trial, site: Site, wall_s: float, pack: PackGatherer | None = None) -> bool:
         """Start a session of a trial, or hold it for a pack; whether it uses a slot now.
 
         Raises:
-            NotYet: The backend takes no session of this kind now.
+            NotYet: The backend takes no session there now.
         """
         context = self._context
-        card = on_kind(context.campaign, trial.card, kind)
-        run_context = replace(context.run_context(card), waits=False, listing=self._listing)
+        card = on_site(trial.card, site)
+        run_context = self._reach.for_start(card, site.backend, self._listing)
+        if run_context is None:
+            return False
         if pack is not None:
             run_context = replace(run_context, hold=partial(pack.hold, trial, run_context), places=pack.places)
         try:
@@ -132,7 +138,7 @@ class TrialStarter:
             self._store_refusal(trial, "")
             if started.end_reason == DETACHED:
                 if pack is None:
-                    self._log.changes += switch_messages(trial, self._began_in.get(trial.lineage_id), kind)
+                    self._log.changes += switch_messages(trial, self._began_at.get(trial.lineage_id), site)
                 return True
         except InUse as fault:
             self._log.trouble(trial.label, fault)
@@ -143,9 +149,7 @@ class TrialStarter:
         except (RemoteUnavailable, StorageFault):
             raise
         except OrchestratorError as fault:
-            if isinstance(fault, CheckpointsMissing):
-                fault.advise(run_command(trial, run_context.backend.name))
-            self.refuse(trial, fault)
+            self.refuse(trial, _advised(fault, trial, site.backend))
         return self._is_open(trial.lineage_id)
 
     def _adopt_kernel(self, pack: PackGatherer) -> bool:
@@ -154,10 +158,11 @@ class TrialStarter:
         Another computer started it, or the ledger was lost since. Its sessions cannot be found by their own names.
         """
         trials, adopted = {trial.lineage_id: trial for trial in self._context.trials}, False
-        for session in pack.held[0].context.backend.read_all(pack.name):
+        backend = pack.held[0].context.backend
+        for session in backend.read_all(pack.name):
             if (trial := trials.get(session.ticket.lineage_id)) is None:
                 continue
-            run_context = self._context.run_context(trial.card)
+            run_context = self._context.run_context(trial.card, backend.name)
             try:
                 with run_context.models.locked():
                     adopted |= adopt(run_context, session, recovered=True)
@@ -167,3 +172,10 @@ class TrialStarter:
 
     def _is_open(self, lineage_id: str) -> bool:
         return any(one.stage is not Stage.CLOSED for one in self._context.ledger.sessions(lineage_id))
+
+
+def _advised(fault: OrchestratorError, trial: Trial, backend: str) -> OrchestratorError:
+    """A refusal, with the command that goes on without missing checkpoints."""
+    if isinstance(fault, CheckpointsMissing):
+        fault.advise(run_command(trial, backend))
+    return fault

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 
 from orchestrator.core.campaign.sweeping import SweptKernel, on_backend, reason_of_pack, reasons_to_keep
 from orchestrator.core.campaign.trial_status import FINISHED, TrialStatus
-from orchestrator.core.errors import BadInput, InUse
+from orchestrator.core.errors import BadInput, InUse, RemoteUnavailable
 from orchestrator.core.ledger.events import EventKind
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.session.backend_types import Handle
@@ -49,32 +49,57 @@ def sweep(context: CampaignContext, statuses: Sequence[TrialStatus], *, dry_run:
         BadInput: The backend cannot delete sessions.
         RemoteUnavailable: It cannot be reached; what was deleted so far is in the ledger.
     """
-    shared: dict[str, list[_Judged]] = {}
-    for status in statuses:
-        run_context = context.run_context(status.trial.card)
-        if not run_context.backend.capabilities.can_delete:
-            raise BadInput(
-                f"{run_context.backend.name} keeps no kernels that a sweep could delete",
-                remedy="Give --backend kaggle for the kernels on Kaggle.",
-            )
-        if status.state not in FINISHED:
-            continue
-        try:
-            with nullcontext() if dry_run else run_context.models.locked():
-                if why := _not_in_place(run_context, status):
-                    yield SweptKernel(training=_label(status), session="", kept=why, trouble=True)
-                    continue
-                for one in _judged(run_context, status):
-                    if one.record.kernel is None:
-                        yield _swept(context, [one], one.kept, dry_run=dry_run)
-                    else:
-                        shared.setdefault(one.record.kernel, []).append(one)
-        except InUse as fault:
-            yield SweptKernel(training=status.trial.label, session="", kept=str(fault), trouble=True)
+    shared: dict[tuple[str, str], list[_Judged]] = {}
+    backends = yield from _with_kernels(context, statuses)
+    for status in (one for one in statuses if one.state in FINISHED):
+        for backend in backends:
+            run_context = context.run_context(status.trial.card, backend)
+            try:
+                with nullcontext() if dry_run else run_context.models.locked():
+                    if why := _not_in_place(run_context, status):
+                        yield SweptKernel(training=_label(status), session="", kept=why, trouble=True)
+                        continue
+                    for one in _judged(run_context, status):
+                        if one.record.kernel is None:
+                            yield _swept(context, [one], one.kept, dry_run=dry_run)
+                        else:
+                            shared.setdefault((backend, one.record.kernel), []).append(one)
+            except InUse as fault:
+                yield SweptKernel(training=status.trial.label, session="", kept=str(fault), trouble=True)
     swept = Counter((one.backend, one.kernel) for one in context.ledger.sessions() if one.swept)
-    for members in shared.values():
-        record = members[0].record
-        yield _pack(context, members, swept[record.backend, record.kernel], dry_run=dry_run)
+    for kernel, members in shared.items():
+        yield _pack(context, members, swept[kernel], dry_run=dry_run)
+
+
+def _with_kernels(
+    context: CampaignContext, statuses: Sequence[TrialStatus]
+) -> Generator[SweptKernel, None, tuple[str, ...]]:
+    """The backends of the campaign that keep kernels which a sweep could delete.
+
+    Yields:
+        One of several backends that cannot be reached: the others are swept.
+
+    Raises:
+        BadInput: None of them can delete sessions.
+        RemoteUnavailable: The only one cannot be reached.
+    """
+    found, away = list[str](), 0
+    for backend in context.campaign.limits if statuses else ():
+        try:
+            limits = context.run_context(statuses[0].trial.card, backend).backend.capabilities
+        except RemoteUnavailable as fault:
+            if len(context.campaign.limits) == 1:
+                raise
+            away += 1
+            yield SweptKernel(training=f"what is on {backend}", session="", kept=str(fault), trouble=True)
+            continue
+        found += [backend] if limits.can_delete else []
+    if not found and not away and statuses:
+        raise BadInput(
+            f"{' and '.join(context.campaign.limits)} keeps no kernels that a sweep could delete",
+            remedy="Give --backend kaggle for the kernels on Kaggle.",
+        )
+    return tuple(found)
 
 
 def _pack(context: CampaignContext, members: Sequence[_Judged], swept: int, *, dry_run: bool) -> SweptKernel:
@@ -90,15 +115,20 @@ def _pack(context: CampaignContext, members: Sequence[_Judged], swept: int, *, d
     with ExitStack() as locks:
         try:
             for one in members:
-                locks.enter_context(context.run_context(one.status.trial.card).models.locked())
+                locks.enter_context(_at(context, one).models.locked())
         except InUse as fault:
             return _row(members, str(fault), trouble=True)
         kept = reason_of_pack(record, [_reason_now(context, one) for one in members], swept)
         return _swept(context, members, kept, dry_run=dry_run)
 
 
+def _at(context: CampaignContext, judged: _Judged) -> RunContext:
+    """The run of a judged session's training on its backend."""
+    return context.run_context(judged.status.trial.card, judged.record.backend)
+
+
 def _reason_now(context: CampaignContext, judged: _Judged) -> str:
-    run_context = context.run_context(judged.status.trial.card)
+    run_context = _at(context, judged)
     now = {one.record.key: one.kept for one in _judged(run_context, judged.status)}
     return _not_in_place(run_context, judged.status) or now.get(judged.record.key, "it was swept meanwhile")
 
@@ -126,7 +156,7 @@ def _swept(context: CampaignContext, members: Sequence[_Judged], kept: str, *, d
     if kept or dry_run:
         return _row(members, kept)
     try:
-        _delete(context.run_context(members[0].status.trial.card), [one.record for one in members])
+        _delete(_at(context, members[0]), [one.record for one in members])
     except BadInput as fault:
         return _row(members, str(fault), trouble=True)
     return _row(members, "")

@@ -21,8 +21,9 @@ from orchestrator.core.scheduling.workload import RemainingWork, remaining_work
 from orchestrator.core.search.proposals import Curve
 from orchestrator.pipeline.campaign.context import CampaignContext, read_trial_statuses, request_of_trial
 from orchestrator.pipeline.campaign.orphans import REMOVED, find_orphans, stop_removed
+from orchestrator.pipeline.campaign.reach import Reach
 from orchestrator.pipeline.campaign.recover import recover
-from orchestrator.pipeline.campaign.start import Room, room_for, start_order, stranded
+from orchestrator.pipeline.campaign.start import Room, room_for, start_order, stranded, without_held
 from orchestrator.pipeline.campaign.starter import TrialStarter
 from orchestrator.pipeline.campaign.tick_report import LOST_LEASE, TickLog, TickReport
 from orchestrator.pipeline.context import Listing, RunContext
@@ -44,13 +45,14 @@ class CampaignTicker:
         self._recovering = recovering
         self._refused: dict[str, str] = {}
         self._live_curves: dict[str, Curve] = {}
-        self._log = TickLog()
-        self._listing = Listing()
+        self._log, self._listing = TickLog(), Listing()
+        self._reach = Reach(context, self._log)
         self._update_trials()
 
     def tick(self) -> TickReport:
         """Advance each session in flight by one bounded step, and start as many sessions as there are free slots."""
         self._log, self._listing = TickLog(), Listing()
+        self._reach = Reach(self._context, self._log)
         self._update_trials()
         before = self._statuses()
         for record in self._in_flight():
@@ -117,9 +119,12 @@ class CampaignTicker:
         if current is None or current.stage is Stage.CLOSED:
             return  # collected together with an earlier session of its lineage
         trial = self._trials.get(record.lineage_id) or self._removed[record.lineage_id]
-        run_context = replace(self._context.run_context(trial.card), waits=False)
-        if run_context.backend.name != record.backend:
+        if record.backend not in self._reach.backends:
+            return  # another command began it there
+        found = self._reach.run_context(trial.card, record.backend)
+        if found is None:
             return
+        run_context = replace(found, waits=False)
         try:
             ended = {}
             # An overdue session is polled under the lock of its models directory: polling fetches its outputs.
@@ -135,6 +140,13 @@ class CampaignTicker:
         except StorageFault:
             raise  # no other session could be recorded either
         except OrchestratorError as fault:
+            self._trouble(record, fault)
+
+    def _trouble(self, record: SessionRecord, fault: OrchestratorError) -> None:
+        """Note what went wrong with one session; one of several backends that does not answer is asked no more."""
+        if self._reach.several and isinstance(fault, RemoteUnavailable) and fault.transient:
+            self._reach.lost(record.backend, fault)
+        else:
             self._log.trouble(record.slug, fault)
 
     def _stop_unwanted(self, run_context: RunContext, trial: Trial, record: SessionRecord) -> None:
@@ -156,7 +168,7 @@ class CampaignTicker:
         except StorageFault:
             raise
         except OrchestratorError as fault:
-            self._log.trouble(record.slug, fault)
+            self._trouble(record, fault)
 
     def _start(self) -> tuple[str, str]:
         """Start what fits.
@@ -171,23 +183,28 @@ class CampaignTicker:
             return "", stopped
         in_flight = (*self._in_flight(), *self._orphans.unknown_running(now))
         slots = context.campaign.slots
-        if (every := Room(slots, slots.kinds, in_flight)).is_full:
+        if (every := Room(slots, slots.sites, in_flight)).is_full:
             return every.why_full(), ""
         resting = resting_message([one.due_at for one in waiting if one.due_at and is_resting(one.due_at, now)])
         ready = [one for one in waiting if not is_resting(one.due_at, now)]
         if not ready:
             return resting, ""
-        longest_s = context.run_context(ready[0].trial.card).backend.capabilities.max_wall_s
+        longest_s = {
+            run_context.backend.name: run_context.backend.capabilities.max_wall_s
+            for run_context in self._reach.others(ready[0].trial.card, "")
+        }
+        ready, held = without_held(ready, self._reach.away, now)
         work = {one.index: one for one in remaining_work(context.campaign, statuses, longest_s)}
-        began_in = {one.trial.lineage_id: one.kind for one in ready if one.kind is not None}
-        starter = TrialStarter(context, self._log, self._refused, self._listing, began_in)
-        for trial, fault in stranded(ready, work):
+        began_at = {one.trial.lineage_id: one.site for one in ready if one.site is not None}
+        starter = TrialStarter(context, self._log, self._refused, self._listing, self._reach, began_at)
+        for trial, fault in stranded(context, ready, work):
             starter.refuse(trial, fault)
-        ready = [one for one in ready if work[one.trial.index].kinds]
-        room, unread = room_for(context, ready, work, in_flight, ChainMap(self._trials, self._removed))
+        ready = [one for one in ready if work[one.trial.index].options]
+        room, unread = room_for(context, self._reach, ready, work, in_flight, ChainMap(self._trials, self._removed))
         if unread is not None:
             self._log.trouble("quota", unread)
-        return self._fill(room, starter, start_order(starter.seats, work, ready)) or resting, ""
+        full = self._fill(room, starter, start_order(starter.seats, work, ready))
+        return "; ".join(filter(None, (full or resting, held))), ""
 
     def _fill(self, room: Room, starter: TrialStarter, order: Iterator[RemainingWork]) -> str:
         """Start trials in this order until the room is full; why some did not start, empty if all did."""
@@ -201,18 +218,23 @@ class CampaignTicker:
                 continue
             if not self._holds_lease():
                 return LOST_LEASE
-            kind, wall_s = granted
+            site, wall_s = granted
             try:
-                together = packs.joining(work, starter.places(work, kind), kind)
-                started = starter.start([self._context.trials[one.index] for one in together], kind, wall_s)
+                together = packs.joining(work, starter.places(work, site), site)
+                started = starter.start([self._context.trials[one.index] for one in together], site, wall_s)
             except NotYet as fault:
-                room.close(kind, str(fault))
+                room.close(site, str(fault))
                 started, passed_over = False, True
             except RemoteUnavailable as fault:
-                self._log.trouble(self._context.trials[work.index].label, fault)
-                return "the backend cannot be reached"
+                if not self._reach.several:
+                    self._log.trouble(self._context.trials[work.index].label, fault)
+                    return "the backend cannot be reached"
+                self._reach.lost(site.backend, fault)
+                started, passed_over = False, True
+            for backend in self._reach.away:
+                room.close_backend(backend)
             if started:
-                room.use(kind, wall_s)
+                room.use(site, wall_s)
         return room.why_full() if passed_over else ""
 
     def _holds_lease(self) -> bool:

@@ -26,7 +26,7 @@ class TickReport:
         troubles: Failures that the next tick tries again, one sentence each.
         waits: Why no more trials start although some wait: slots, quota, deadline; may be empty.
         stopped: The rule by which the campaign has stopped; empty if it has not.
-        backend_away: Whether the backend could not be reached.
+        backend_away: Whether the backend could not be reached; of several, whether none could.
         orphans_in_flight: Sessions in flight of trainings that the campaign does not name any more.
         autopsies: Lineage id -> why a trial ended badly.
     """
@@ -74,6 +74,11 @@ class TickLog:
         """Add a failure that the next tick tries again."""
         self._backend_away |= isinstance(fault, RemoteUnavailable) and not isinstance(fault, BadInput)
         self._troubles.append(f"{subject}: {fault}" + (f". {fault.remedy}" if fault.remedy else ""))
+
+    def away(self, backend: str, fault: RemoteUnavailable, *, all_away: bool) -> None:
+        """Add one of several backends that does not answer; the tick goes on with the others."""
+        self._backend_away |= all_away
+        self._troubles.append(f"{backend} cannot be used now: {fault}" + (f". {fault.remedy}" if fault.remedy else ""))
 
     def orphan_closed(self, trial: Trial, record: SessionRecord | None) -> None:
         """Add the end of a session, if it is closed, of a training that the campaign does not name any more."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Any
 
-from orchestrator.core.errors import NotYet
+from orchestrator.core.errors import NotYet, RemoteUnavailable
 from orchestrator.core.ledger.events import EventKind
 from orchestrator.core.ledger.records import Stage, session_key
 from orchestrator.core.scheduling.packs import complete_packs
@@ -35,9 +36,17 @@ def require_no_unknown_sessions(context: RunContext, section: str, lineage_id: s
     """
     if any(run.fresh for run in context.ledger.runs(lineage_id)):
         return
-    adopted = adopt_remote_sessions(context, section, lineage_id, context.listing or Listing())
-    if adopted:
+    listing = context.listing or Listing()
+    if adopted := adopt_remote_sessions(context, section, lineage_id, listing):
         raise NotYet(f"{adopted} session(s) of this training exist on {context.backend.name}; they are adopted")
+    for other in context.elsewhere:
+        try:
+            adopted = adopt_remote_sessions(replace(context, backend=other), section, lineage_id, listing)
+        except RemoteUnavailable as fault:
+            context.away(other.name, fault)
+            continue
+        if adopted:
+            raise NotYet(f"{adopted} session(s) of this training exist on {other.name}; they are adopted")
 
 
 def adopt_remote_sessions(context: RunContext, section: str, lineage_id: str, listing: Listing) -> int:
@@ -53,7 +62,9 @@ def adopt_remote_sessions(context: RunContext, section: str, lineage_id: str, li
     ours = [one for one in context.ledger.sessions(lineage_id) if one.handle and one.backend == name]
     known = [one.slug for one in ours if not one.gone]
     places = {(one.ticket.session, one.ticket.attempt) for one in packed}
-    existing = _existing(backend, section, lineage_id, _places(listed, lineage_id), _places(known, lineage_id) | places)
+    newest = max((one.session for one in context.ledger.sessions(lineage_id)), default=0)
+    listed_places, known_places = _places(listed, lineage_id), _places(known, lineage_id) | places
+    existing = _existing(backend, section, lineage_id, listed_places, known_places, newest)
     found = sorted((*packed, *existing), key=lambda one: (one.ticket.session, one.ticket.attempt))
     return sum(adopt(context, one, recovered=True) for one in found)
 
@@ -141,7 +152,7 @@ def _places(names: Collection[str], lineage_id: str) -> set[_Place]:
 
 
 def _existing(
-    backend: Backend, section: str, lineage_id: str, listed: set[_Place], known: set[_Place]
+    backend: Backend, section: str, lineage_id: str, listed: set[_Place], known: set[_Place], newest: int
 ) -> Iterator[RemoteSession]:
     for place in sorted(listed - known):
         if (found := _read(backend, section, lineage_id, *place)) is not None:
@@ -152,6 +163,8 @@ def _existing(
         yield found
         attempt += 1
     yield from _beyond(backend, section, lineage_id, session)
+    if newest > session + _GAP:  # of sessions on other backends: the next number here is beyond theirs
+        yield from _beyond(backend, section, lineage_id, newest)
 
 
 def _beyond(backend: Backend, section: str, lineage_id: str, session: int) -> Iterator[RemoteSession]:

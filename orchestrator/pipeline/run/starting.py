@@ -10,7 +10,7 @@ from orchestrator.core.checkpoint.missing import gone_lines
 from orchestrator.core.checkpoint.start import StartMode
 from orchestrator.core.errors import NameTaken, NotYet, RunFailed
 from orchestrator.core.ledger.events import EventKind
-from orchestrator.core.ledger.records import AskedBy
+from orchestrator.core.ledger.records import AskedBy, Stage
 from orchestrator.core.run.actions import Finish, Start
 from orchestrator.core.run.next_action import when_idle
 from orchestrator.core.run.open_run import OpenRun
@@ -152,10 +152,12 @@ def end_in_ledger(context: RunContext, run: OpenRun, end: str) -> str:
 def _end_other_runs(context: RunContext, snapshot: Snapshot, run: OpenRun) -> None:
     """End every open run of this lineage but the one that goes on; the directory's lock says that none lives.
 
-    Runs on other backends stay open: their sessions may be in flight, and `attach` goes on with them.
+    A run on another backend stays open while its session may be in flight: `attach` goes on with it.
     """
+    in_flight = {one.run_id for one in snapshot.sessions if one.stage is not Stage.CLOSED}
     for record in snapshot.runs:
-        if record.backend == snapshot.backend and record.ended_at is None and record.run_id != run.run_id:
+        kept = record.backend != snapshot.backend and record.run_id in in_flight
+        if not kept and record.ended_at is None and record.run_id != run.run_id:
             context.record(
                 EventKind.RUN_ENDED, record.run_id, end_reason=INTERRUPTED, verdict=None, steps_done=record.steps_done
             )

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from orchestrator.core.campaign.config import Campaign, Group
+from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.expansion import CardOf, Trial, expand, trials_of, variant_of
+from orchestrator.core.campaign.group import Group
 from orchestrator.core.errors import BadInput, OrchestratorError, RunFailed
 from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.search.proposals import (

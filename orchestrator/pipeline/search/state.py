@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.core.campaign.config import Group
 from orchestrator.core.campaign.expansion import ProposalInfo, Trial
+from orchestrator.core.campaign.group import Group
 from orchestrator.core.campaign.search_config import Search
 from orchestrator.core.errors import BadInput, OrchestratorError
 from orchestrator.core.search.proposals import Batch, Point, ProposalResult, TrainingResult, cell_of, mean_rungs

@@ -13,9 +13,11 @@ from pydantic import TypeAdapter
 
 from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.expansion import CardOf
+from orchestrator.core.campaign.session_slots import Sessions
 from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import BackendName, SectionCard
 from orchestrator.core.section.overrides import Settings
+from orchestrator.core.section.site import KAGGLE
 from orchestrator.stores.section.card_yaml import load_card, read_yaml, set_in_card
 from orchestrator.stores.yaml.document import SHARED, read_document
 from orchestrator.stores.yaml.schema_faults import checked
@@ -99,13 +101,27 @@ def campaign_schema() -> dict[str, Any]:
 
 
 def on_backend(campaign: Campaign, name: str | None) -> Campaign:
-    """The campaign with the backend of `name`; None keeps the backend of the file.
+    """The campaign with the backend of `name`; None keeps those of the file.
 
     Raises:
-        BadInput: There is no such backend.
+        BadInput: There is no such backend, or the file names several others.
     """
     if name is None:
         return campaign
     if name not in (known := get_args(BackendName)):
         raise BadInput(f"there is no backend {name!r}", remedy=f"Known backends: {', '.join(known)}.")
-    return replace(campaign, backend=name)  # type: ignore[arg-type]  # one of them, checked above
+    if campaign.backends is None:
+        return replace(campaign, backend=name)  # type: ignore[arg-type]  # one of them, checked above
+    for backend, limits in campaign.backends.items():
+        if backend == name:
+            sessions = limits.sessions
+            kinds = sessions if isinstance(sessions, Sessions) else None
+            count = sessions if isinstance(sessions, int) else None
+            budget = campaign.weekly_gpu_hours if backend == KAGGLE else None
+            return replace(
+                campaign, backend=backend, backends=None, sessions=kinds, concurrency=count, weekly_gpu_hours=budget
+            )
+    raise BadInput(
+        f"{campaign.campaign} does not name the backend {name!r}",
+        remedy=f"It names {', '.join(campaign.backends)}. Add the other one to `backends`, with its sessions.",
+    )

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
+from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.trial_status import FINISHED, TrialStatus
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.ledger.records import RunRecord, SessionRecord, Stage
 from orchestrator.core.page.conversion.chain import Chain
 from orchestrator.core.page.conversion.settings import flat_settings
-from orchestrator.core.reporting.finished_trial import run_command
+from orchestrator.core.reporting.finished_trial import backend_of, run_command
 from orchestrator.core.reporting.training import variant_labels
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.session.live_progress import LiveProgress
@@ -51,18 +52,20 @@ def by_lineage(sessions: Iterable[SessionRecord]) -> dict[str, list[SessionRecor
 def trial_chains(
     reader: PageReader,
     statuses: Sequence[TrialStatus],
-    backend: str,
+    campaign: Campaign,
     sessions: Mapping[str, Sequence[SessionRecord]],
     refusals: Mapping[str, str],
 ) -> list[Chain]:
     """Every trial of a campaign, in its order, also those that have not begun.
 
     Args:
-        backend: Of the campaign.
         sessions: Lineage id -> its sessions.
         refusals: Lineage id -> why the last tick refused the trial.
     """
-    return [_trial(reader, one, backend, sessions.get(one.trial.lineage_id, ()), refusals) for one in statuses]
+    return [
+        _trial(reader, one, backend_of(campaign, one), sessions.get(one.trial.lineage_id, ()), refusals)
+        for one in statuses
+    ]
 
 
 def with_live(project: Project, reader: PageReader, chains: Sequence[Chain], *, ask: bool) -> list[Chain]:

@@ -16,6 +16,8 @@ from tests.simulation.world import SimBackend, World
 
 
 class ListedNames:
+    name = "kaggle"
+
     def __init__(self, *answers: Sequence[str] | Exception) -> None:
         self._answers = list(answers)
 

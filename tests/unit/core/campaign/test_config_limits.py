@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.campaign.config import Campaign, Group, StopRules
+from orchestrator.core.campaign.config import Campaign, StopRules
+from orchestrator.core.campaign.group import Group
 from orchestrator.core.campaign.search_config import Range
 
 

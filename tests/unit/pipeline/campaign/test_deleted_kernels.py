@@ -154,7 +154,7 @@ def test_run_and_dry_run_refuse_too_and_fresh_starts_from_step_0() -> None:
     copy = new_computer(world)
     copy.recover()
     copy.tick()
-    context, request = copy.context.run_context(TRIALS[0].card), request_of_trial(TRIALS[0])
+    context, request = copy.context.run_context(TRIALS[0].card, "local"), request_of_trial(TRIALS[0])
     for act in (execute, preview):
         with pytest.raises(BadInput, match="from step 0"):
             act(context, request)
@@ -194,7 +194,7 @@ def test_checkpoints_that_vanish_during_a_campaign_are_restored(read_back: bool)
 
 def test_run_starts_fresh_in_a_directory_that_the_user_emptied() -> None:
     world, first = trained(2)
-    context, request = first.context.run_context(TRIALS[0].card), request_of_trial(TRIALS[0])
+    context, request = first.context.run_context(TRIALS[0].card, "local"), request_of_trial(TRIALS[0])
     assert execute(replace(context, waits=False), replace(request, starts=False)).steps_done > 600_000
     first.models[LINEAGE].empty()
     before = world.submits
@@ -221,7 +221,7 @@ def test_a_kernel_replaced_by_another_computer_does_not_overwrite_the_ledger() -
     record = first.ledger.sessions()[-1]
     replacement = replace(Ticket.from_json(record.ticket), nonce="d" * 32)
     existing = RemoteSession(handle=Handle.parse(str(record.handle)), ticket=replacement)
-    assert not adopt(first.context.run_context(TRIALS[0].card), existing, recovered=True)
+    assert not adopt(first.context.run_context(TRIALS[0].card, "local"), existing, recovered=True)
     assert first.ledger.session(record.key) == record and "is ignored" in first.listener.lines[-1]
 
 

@@ -64,7 +64,7 @@ def test_a_late_push_is_adopted_before_anything_else_is_pushed(listed_after_s: f
 
 def test_a_run_adopts_the_late_push_that_holds_its_name_and_continues_with_it() -> None:
     world, computer = world_with_a_late_push()
-    context, request = computer.context.run_context(TRIALS[0].card), request_of_trial(TRIALS[0])
+    context, request = computer.context.run_context(TRIALS[0].card, "local"), request_of_trial(TRIALS[0])
     with pytest.raises(NotYet, match="adopted"):
         execute(context, request)
     assert only_session_of(computer).stage is Stage.SUBMITTED

@@ -297,7 +297,7 @@ def test_the_forecast_of_a_finished_campaign_is_empty() -> None:
     computer = _computer()
     report, _ = carried_through(computer)
     now = computer.world.clock.now()
-    forecast = forecast_campaign(computer.context.campaign, report.statuses, now=now, longest_s=None, allowed=None)
+    forecast = forecast_campaign(computer.context.campaign, report.statuses, now=now, allowed=None)
     assert forecast.rest_lines() == ["Nothing left to run"] and forecast.to_json()["sessions"] == 0
 
 

@@ -168,7 +168,7 @@ def test_checkpoints_of_a_pack_share_the_space_of_one_script(monkeypatch: pytest
     computer = Computer(World(clock=FakeClock()), *PACKED)
     computer.tick()
     computer.world.clock.sleep(10 * 3600.0)
-    backends = [computer.context.run_context(trial.card).backend for trial in PACKED[1]]
+    backends = [computer.context.run_context(trial.card, "local").backend for trial in PACKED[1]]
     room = 100_000
     monkeypatch.setattr(lifecycle, "most_bytes", lambda *args, **kwargs: 0)
     monkeypatch.setattr(lifecycle, "inline_bytes", lambda size_bytes, files: room // 2)
@@ -203,7 +203,7 @@ def test_a_kernel_stops_once_all_its_sessions_were_asked_to() -> None:
     computer.tick()
     world.clock.sleep(3600.0)
     records = computer.ledger.open_sessions()
-    contexts = [computer.context.run_context(trial.card) for trial in PACKED[1][:4]]
+    contexts = [computer.context.run_context(trial.card, "local") for trial in PACKED[1][:4]]
     for record in records[:-1]:
         ask_to_stop(contexts[0], record, AskedBy.SEARCH)
         ends_s = {kernel.ends_s for kernel in world.living.values()}
@@ -221,7 +221,7 @@ def test_a_fresh_start_does_not_advise_to_stop_the_kernel_of_others() -> None:
     computer.world.clock.sleep(3600.0)
     record = computer.ledger.open_sessions()[0]
     trial = next(one for one in PACKED[1] if one.lineage_id == record.lineage_id)
-    context = computer.context.run_context(trial.card)
+    context = computer.context.run_context(trial.card, "local")
     release(context, record, context.models.view())
     assert "shares its kernel with 3 session(s) that go on" in computer.listener.text
     assert "own page" not in computer.listener.text

@@ -11,6 +11,7 @@ from orchestrator.core.campaign.trial_status import State
 from orchestrator.core.errors import RemoteUnavailable
 from orchestrator.core.scheduling.gpu_use import gpu_advice, kind_speeds
 from orchestrator.core.section.session_kind import SessionKind
+from orchestrator.core.section.site import Site
 from orchestrator.pipeline.campaign.context import read_trial_statuses
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import expanded
@@ -159,11 +160,11 @@ def continued_by(computer: Computer, limits: str, settings: str = "") -> Compute
     other.context = replace(
         other.context,
         ledger=computer.ledger,
-        run_context=lambda card: replace(
-            made(card),
+        run_context=lambda card, backend: replace(
+            made(card, backend),
             ledger=computer.ledger,
             results=computer.results,
-            models=computer.context.run_context(card).models,
+            models=computer.context.run_context(card, backend).models,
             backend=SimBackend(computer.world, computer.results.brought, card.kaggle),
         ),
     )
@@ -187,7 +188,7 @@ def test_a_training_whose_kind_the_campaign_lacks_is_refused_and_not_switched() 
     context = other.context
     refused = {context.trials[0].lineage_id: "why"}
     (status,) = read_trial_statuses(context.ledger, context.campaign, context.trials, context.code_digest, refused)
-    assert status.state is State.FAILED and status.kinds == (GPU,)
+    assert status.state is State.FAILED and status.sites == (Site("kaggle", GPU),)
 
 
 def test_a_pinned_kind_switches_a_training_and_the_tick_says_so() -> None:

@@ -75,7 +75,7 @@ def computer_with(
     computer = Computer(world, CAMPAIGN, TRIALS)
     for event in events:
         computer.ledger.record(event)
-    computer.context.run_context(TRIALS[0].card)
+    computer.context.run_context(TRIALS[0].card, "local")
     if view is not None:
         computer.models[LINEAGE].hold(view)
     computer.results.brought.update(results)

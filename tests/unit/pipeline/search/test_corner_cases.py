@@ -47,7 +47,7 @@ def forecast_of(text: str) -> CampaignForecast:
     replay = SearchReplay(campaign, CARDS, SqliteLedger(Path(":memory:")), MemoryResults(), OptunaProposer)
     statuses = [trial_status(trial, (), live=False, code_digest="", retries={}) for trial in replay.trials()]
     monday = datetime(2026, 11, 23, tzinfo=UTC)
-    return forecast_campaign(campaign, statuses, now=monday, longest_s=None, allowed=None)
+    return forecast_campaign(campaign, statuses, now=monday, allowed=None)
 
 
 def computer_with_search(block: str) -> Computer:
@@ -106,7 +106,6 @@ def test_a_repeated_proposal_is_one_training_and_the_search_still_ends() -> None
         computer.context.campaign,
         ticked.statuses,
         now=datetime(2026, 11, 23, tzinfo=UTC),
-        longest_s=None,
         allowed=None,
     ).searches
     assert (search.made, search.repeated, search.to_come) == (2, 4, 0)
@@ -147,9 +146,7 @@ def test_another_objective_is_read_from_the_summary_of_the_evaluating_session() 
         f"look gamma={gamma}": gamma for gamma in (0.9, 0.95, 0.8)
     }
     monday = datetime(2026, 11, 23, tzinfo=UTC)
-    (search,) = forecast_campaign(
-        computer.context.campaign, ticked.statuses, now=monday, longest_s=None, allowed=None
-    ).searches
+    (search,) = forecast_campaign(computer.context.campaign, ticked.statuses, now=monday, allowed=None).searches
     assert (search.best, search.objective) == ("look gamma=0.8", 0.8)
 
 
@@ -184,9 +181,7 @@ def test_an_objective_that_the_section_does_not_report_stops_only_its_own_group(
     assert not ticked.complete and len(ticked.troubles) == 2
     assert "reports no number 'delay.lr'" in ticked.troubles[0] and "did you mean delay.rl?" in ticked.troubles[0]
     monday = datetime(2026, 11, 23, tzinfo=UTC)
-    (search,) = forecast_campaign(
-        computer.context.campaign, ticked.statuses, now=monday, longest_s=None, allowed=None
-    ).searches
+    (search,) = forecast_campaign(computer.context.campaign, ticked.statuses, now=monday, allowed=None).searches
     assert search.to_come == 2 and "reports no number 'delay.lr'" in search.lines()[1]
 
 

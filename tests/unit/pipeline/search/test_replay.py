@@ -226,9 +226,7 @@ def test_an_orphaned_proposal_holds_a_slot_is_collected_and_its_hours_count() ->
     searched = report.statuses[0].trial.variant.searched
     assert searched is not None and set(searched.orphans) == in_flight
     now = computer.world.clock.now()
-    (search_progress,) = forecast_campaign(
-        computer.context.campaign, report.statuses, now=now, longest_s=None, allowed=None
-    ).searches
+    (search_progress,) = forecast_campaign(computer.context.campaign, report.statuses, now=now, allowed=None).searches
     assert (
         search_progress.to_json()["left"] == 2
         and "2 training(s) were started and are no longer proposed: another space" in search_progress.lines()[-2]

@@ -1,0 +1,65 @@
+"""Which backends of a campaign answer in one tick: one that does not is reported once, and the others go on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchestrator.core.errors import RemoteUnavailable
+from orchestrator.core.section.card import SectionCard
+from orchestrator.pipeline.campaign.context import CampaignContext
+from orchestrator.pipeline.campaign.tick_report import TickLog
+from orchestrator.pipeline.context import Listing, RunContext
+
+
+class Reach:
+    """The backends of a campaign in one tick.
+
+    Args:
+        log: Receives one line for each backend that does not answer.
+
+    Attributes:
+        several: Whether the campaign has more than one backend. If it has one, a tick is nothing without it.
+        away: Backends that did not answer, and are not asked again in this tick.
+    """
+
+    def __init__(self, context: CampaignContext, log: TickLog) -> None:
+        self._context = context
+        self._log = log
+        self.backends = tuple(context.campaign.limits)
+        self.several = len(self.backends) > 1
+        self.away: set[str] = set()
+
+    def run_context(self, card: SectionCard, backend: str) -> RunContext | None:
+        """The dependencies of a run on one of the backends; None if it does not answer.
+
+        Raises:
+            RemoteUnavailable: It does not answer, and the campaign has no other.
+        """
+        if backend in self.away:
+            return None
+        try:
+            return self._context.run_context(card, backend)
+        except RemoteUnavailable as fault:
+            if not self.several:
+                raise
+            self.lost(backend, fault)
+            return None
+
+    def lost(self, backend: str, fault: RemoteUnavailable) -> None:
+        """Ask a backend no more in this tick; it is reported once."""
+        if backend not in self.away:
+            self.away.add(backend)
+            self._log.away(backend, fault, all_away=len(self.away) == len(self.backends))
+
+    def for_start(self, card: SectionCard, backend: str, listing: Listing) -> RunContext | None:
+        """What a tick starts a session with; it asks every backend for sessions that the ledger does not know."""
+        own = self.run_context(card, backend)
+        if own is None:
+            return None
+        elsewhere = tuple(one.backend for one in self.others(card, backend))
+        return replace(own, waits=False, listing=listing, elsewhere=elsewhere, away=self.lost)
+
+    def others(self, card: SectionCard, backend: str) -> tuple[RunContext, ...]:
+        """A run on each backend that answers, except one of them."""
+        found = (self.run_context(card, other) for other in self.backends if other != backend)
+        return tuple(one for one in found if one is not None)
