@@ -101,6 +101,7 @@ class World:
         away: Whether it cannot be reached at all.
         fuse: Number of further actions until the running program is killed; None for never.
         living: Lineage id -> its live kernel.
+        others: The worlds of the other backends.
         wrongs: Violations of the rules above, in words.
     """
 
@@ -125,6 +126,7 @@ class World:
     packs: dict[str, list[Kernel]] = field(default_factory=dict)
     cards: dict[tuple[str, int], CheckpointCard] = field(default_factory=dict)
     living: dict[str, Kernel] = field(default_factory=dict)
+    others: list[World] = field(default_factory=list, repr=False)
     used_s: dict[int, float] = field(default_factory=dict)
     submits: int = 0
     calls: int = 0
@@ -194,6 +196,8 @@ class World:
 
     def _started(self, push: Push, kind: SessionKind, wall_s: float) -> Kernel:
         ticket = push.ticket
+        if any(ticket.lineage_id in other.living for other in self.others if other.alive()):
+            self.wrongs.append(f"{ticket.lineage_id[:8]} has another kernel on another backend")
         if ticket.lineage_id in self.living:
             self.wrongs.append(f"two kernels of {ticket.lineage_id[:8]} are alive")
             self._end(ticket.lineage_id)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from orchestrator.core.campaign.trial_status import TrialStatus
 from orchestrator.core.errors import RemoteUnavailable
 from orchestrator.core.section.card import SectionCard
 from orchestrator.pipeline.campaign.context import CampaignContext
@@ -50,6 +52,22 @@ class Reach:
         if backend not in self.away:
             self.away.add(backend)
             self._log.away(backend, fault, all_away=len(self.away) == len(self.backends))
+
+    def probe(self, ready: Sequence[TrialStatus], listing: Listing) -> None:
+        """Find out whether the backends answer on which trials have begun: only if not, the trials may go on elsewhere.
+
+        Args:
+            ready: Trials that may start now.
+        """
+        if not self.several:
+            return
+        for backend, one in {one.site.backend: one for one in ready if one.site is not None}.items():
+            run_context = self.run_context(one.trial.card, backend) if backend in self.backends else None
+            if run_context is not None:
+                try:
+                    listing.all_names(run_context.backend, one.trial.card.section)
+                except RemoteUnavailable as fault:
+                    self.lost(backend, fault)
 
     def for_start(self, card: SectionCard, backend: str, listing: Listing) -> RunContext | None:
         """What a tick starts a session with; it asks every backend for sessions that the ledger does not know."""

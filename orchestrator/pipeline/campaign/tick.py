@@ -147,7 +147,7 @@ class CampaignTicker:
         if self._reach.several and isinstance(fault, RemoteUnavailable) and fault.transient:
             self._reach.lost(record.backend, fault)
         else:
-            self._log.trouble(record.slug, fault)
+            self._log.trouble(record.slug, fault, one_of_several=self._reach.several)
 
     def _stop_unwanted(self, run_context: RunContext, trial: Trial, record: SessionRecord) -> None:
         """Ask a running session to stop that a search has pruned, or whose line was removed. Its checkpoint stays."""
@@ -193,6 +193,7 @@ class CampaignTicker:
             run_context.backend.name: run_context.backend.capabilities.max_wall_s
             for run_context in self._reach.others(ready[0].trial.card, "")
         }
+        self._reach.probe(ready, self._listing)
         ready, held = without_held(ready, self._reach.away, now)
         work = {one.index: one for one in remaining_work(context.campaign, statuses, longest_s)}
         began_at = {one.trial.lineage_id: one.site for one in ready if one.site is not None}
@@ -202,7 +203,7 @@ class CampaignTicker:
         ready = [one for one in ready if work[one.trial.index].options]
         room, unread = room_for(context, self._reach, ready, work, in_flight, ChainMap(self._trials, self._removed))
         if unread is not None:
-            self._log.trouble("quota", unread)
+            self._log.trouble("quota", unread, one_of_several=self._reach.several)
         full = self._fill(room, starter, start_order(starter.seats, work, ready))
         return "; ".join(filter(None, (full or resting, held))), ""
 

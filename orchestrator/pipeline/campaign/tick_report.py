@@ -70,9 +70,14 @@ class TickLog:
         self._troubles: list[str] = []
         self._backend_away = False
 
-    def trouble(self, subject: str, fault: OrchestratorError) -> None:
-        """Add a failure that the next tick tries again."""
-        self._backend_away |= isinstance(fault, RemoteUnavailable) and not isinstance(fault, BadInput)
+    def trouble(self, subject: str, fault: OrchestratorError, *, one_of_several: bool = False) -> None:
+        """Add a failure that the next tick tries again.
+
+        Args:
+            one_of_several: Whether the campaign goes on on other backends.
+        """
+        away = isinstance(fault, RemoteUnavailable) and not isinstance(fault, BadInput)
+        self._backend_away |= away and not one_of_several
         self._troubles.append(f"{subject}: {fault}" + (f". {fault.remedy}" if fault.remedy else ""))
 
     def away(self, backend: str, fault: RemoteUnavailable, *, all_away: bool) -> None:

@@ -156,7 +156,7 @@ def test_the_lower_rank_goes_first_among_equally_long_trials() -> None:
         ReadyTrial(index=index, priority=0, rank=rank, started=False, own_s=1.0, chain_s=2.0)
         for index, rank in enumerate([0, 1, 0, 1])
     ]
-    scheduler = ListScheduler(trials, slots=shared(2), work_s=4.0, open_s=4.0)
+    scheduler = ListScheduler(trials, slots=2, work_s=4.0, open_s=4.0)
     taken = [scheduler.take() for _ in trials]
     assert [trial.index for trial in taken if trial is not None] == [0, 2, 1, 3]
     assert scheduler.take() is None
