@@ -103,7 +103,7 @@ class Campaign:
         campaign: Name, that of the file.
         backend: Where its sessions run; `local` without it and without `backends`.
         backends: Several backends, each with its limits, instead of `backend`, `concurrency` and `sessions`. A new
-            trial takes the first one with a free slot.
+            trial takes the first one with a free slot. None after the checks if there is only one.
         concurrency: Sessions that may be in flight together; 1 without it and without `sessions`. A pack counts as one.
         pack: Trainings that share a session's machine: a number, or `auto` for as many as it has GPUs or cores for;
             without it, what the section's card says.
@@ -131,8 +131,7 @@ class Campaign:
 
     def __post_init__(self) -> None:
         self._require_limits()
-        if self.backend is None and self.backends is None:
-            object.__setattr__(self, "backend", "local")
+        self._set_backend()
         if fault := pack_fault(self.pack):
             raise ValueError(fault)
         if self.weekly_gpu_hours is not None and not self.weekly_gpu_hours > 0:
@@ -160,6 +159,16 @@ class Campaign:
     def slots(self) -> Slots:
         """Sessions that may be in flight together. Only Kaggle has kinds; elsewhere they share all slots."""
         return slots_of(tuple(self.limits.items()))
+
+    def _set_backend(self) -> None:
+        """A campaign without a backend uses `local`; one in `backends` alone is the same as `backend`."""
+        if self.backends is None:
+            object.__setattr__(self, "backend", self.backend or "local")
+        elif len(self.backends) == 1:
+            ((name, limits),) = self.backends.items()
+            key = "sessions" if isinstance(limits.sessions, Sessions) else "concurrency"
+            for field_name, value in (("backend", name), (key, limits.sessions), ("backends", None)):
+                object.__setattr__(self, field_name, value)
 
     def _require_limits(self) -> None:
         """Refuse limits that contradict each other or are out of range."""

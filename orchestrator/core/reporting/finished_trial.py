@@ -70,10 +70,9 @@ class Finished:
 
 
 def backend_of(campaign: Campaign, status: TrialStatus) -> str:
-    """The backend on which a trial goes on: where it ran last, else the first one of its campaign."""
-    if status.site is not None and status.site.backend in campaign.limits:
-        return status.site.backend
-    return next(iter(campaign.limits))
+    """The backend on which a trial goes on: that of its latest run, else the first one of its campaign."""
+    of_run = status.run.backend if status.run is not None else ""
+    return of_run if of_run in campaign.limits else next(iter(campaign.limits))
 
 
 def run_command(trial: Trial, backend: str) -> str:

@@ -32,7 +32,9 @@ class Reach:
         self.away: set[str] = set()
 
     def run_context(self, card: SectionCard, backend: str) -> RunContext | None:
-        """The dependencies of a run on one of the backends; None if it does not answer.
+        """The dependencies of a run on a backend; None if it does not answer.
+
+        A session may be in flight on a backend that the campaign does not name any more: it is collected from there.
 
         Raises:
             RemoteUnavailable: It does not answer, and the campaign has no other.
@@ -42,7 +44,7 @@ class Reach:
         try:
             return self._context.run_context(card, backend)
         except RemoteUnavailable as fault:
-            if not self.several:
+            if self.backends == (backend,):
                 raise
             self.lost(backend, fault)
             return None
@@ -51,7 +53,7 @@ class Reach:
         """Ask a backend no more in this tick; it is reported once."""
         if backend not in self.away:
             self.away.add(backend)
-            self._log.away(backend, fault, all_away=len(self.away) == len(self.backends))
+            self._log.away(backend, fault, all_away=self.away.issuperset(self.backends))
 
     def probe(self, ready: Sequence[TrialStatus], listing: Listing) -> None:
         """Find out whether the backends answer on which trials have begun: only if not, the trials may go on elsewhere.

@@ -119,8 +119,6 @@ class CampaignTicker:
         if current is None or current.stage is Stage.CLOSED:
             return  # collected together with an earlier session of its lineage
         trial = self._trials.get(record.lineage_id) or self._removed[record.lineage_id]
-        if record.backend not in self._reach.backends:
-            return  # another command began it there
         found = self._reach.run_context(trial.card, record.backend)
         if found is None:
             return

@@ -70,6 +70,7 @@ def test_each_backend_has_limits_of_its_own() -> None:
         ("backends: {moon: {sessions: 1}}", "moon"),
         ("backends: {slurm: {slots: 3}}", "slots"),
         ("backends: {slurm: {}, local: {}}\nweekly_gpu_hours: 9", "weekly_gpu_hours limits GPU sessions"),
+        ("backends: {kaggle: {sessions: {cpu: 5}}}\nweekly_gpu_hours: 9", "weekly_gpu_hours limits GPU sessions"),
         ("backends: {kaggle: {sessions: {cpu: 5}}, local: {}}\nweekly_gpu_hours: 9", "weekly_gpu_hours limits GPU"),
     ],
 )
@@ -77,6 +78,14 @@ def test_contradictions_are_refused_with_file_and_key(limits: str, message: str)
     with pytest.raises(BadInput, match=message) as refused:
         campaign_of(limits)
     assert str(refused.value).startswith("small.yaml")
+
+
+def test_one_backend_in_backends_means_the_same_as_backend() -> None:
+    assert (
+        campaign_of("backends: {kaggle: {sessions: {cpu: 5}}}")[0]
+        == campaign_of("backend: kaggle\nsessions: {cpu: 5}")[0]
+    )
+    assert campaign_of("backends: {slurm: {sessions: 7}}")[0] == campaign_of("backend: slurm\nconcurrency: 7")[0]
 
 
 def test_a_new_trial_takes_the_backends_in_the_order_of_the_file() -> None:

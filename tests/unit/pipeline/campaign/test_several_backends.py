@@ -227,15 +227,14 @@ def test_an_empty_ledger_is_recovered_from_every_backend() -> None:
     assert found == {"kaggle": 3, "local": 1}
 
 
-def test_a_removed_backend_leaves_its_session_to_another_command_and_its_training_moves_after_it() -> None:
+def test_a_session_on_a_backend_that_the_file_names_no_longer_is_collected_and_its_training_moves() -> None:
     two = begun_on_kaggle()
     two.with_limits("{local: {sessions: 1}, slurm: {sessions: 1}}")
+    two.kaggle.away = True
     report = two.tick()
     assert [one.state for one in report.statuses] == [State.LIVE] and two.alive() == {"kaggle": 1}
-    two.with_limits("{local: {sessions: 1}, kaggle: {sessions: 1}}")
-    two.kaggle.kind_slots[SessionKind.GPU] = 0
-    two.tick()
-    two.with_limits("{local: {sessions: 1}, slurm: {sessions: 1}}")
+    assert len(report.troubles) == 1 and not report.backend_away
+    two.kaggle.away = False
     two.tick()
     assert two.alive() == {"local": 1} and two.backends_of_lineages() == [["kaggle", "local"]]
 
