@@ -44,8 +44,7 @@ class State(StrEnum):
     """It waits for trials of another group."""
     DONE = "done"
     STALE = "stale"
-    """Finished with other code, criteria or scenarios than the current ones: not run again by itself, and never mixed
-    with current results."""
+    """Finished with other code, criteria or scenarios: not run again by itself, never mixed with current results."""
     FAILED = "failed"
     PRUNED = "pruned"
     """Pruned by its search at a rung. It never counts as done, even if it ran to its end before the next tick."""
@@ -76,8 +75,7 @@ class TrialStatus:
         no_claim: Whether that run finished without a verdict because its section draws no conclusion.
         wall_s: Wall seconds of all its sessions.
         trained_steps: Steps trained in these sessions, lost steps included.
-        sites: Of the sessions that made its checkpoints and of the one in flight: each once, the latest last; empty on
-            one backend without kinds.
+        sites: Where its checkpoints were made and its session in flight runs, the latest last; empty without kinds.
         idle_since: End of its latest session, None if unknown.
         due_at: End of a waiting trial's rest after a failure, None without one; may be in the past.
     """

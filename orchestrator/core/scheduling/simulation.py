@@ -48,10 +48,7 @@ class Forecast:
 
 
 class _Block(NamedTuple):
-    """Back-to-back sessions of one trial in one slot, all but the last of the same length; or one pack of trials.
-
-    Sessions that no other trial can interrupt are simulated together: a trial may need hundreds of short sessions.
-    """
+    """Back-to-back sessions of one trial that no other can interrupt, all but the last equally long; or one pack."""
 
     ends_s: float
     trials: tuple[int, ...]
