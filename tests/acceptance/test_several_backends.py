@@ -59,6 +59,8 @@ def test_one_tick_fills_both_and_every_command_works_with_sessions_of_both(proje
     plain = invoke(project, "campaign", "status", "several.yaml", "--json").json
     assert {name: row["in_flight"] for name, row in plain["backends"].items()} == {"kaggle": 2, "local": 1}
     assert Counter(row["backend"] for row in plain["all_trials"]) == {"kaggle": 2, "local": 1, None: 1}
+    lines = invoke(project, "campaign", "status", "several.yaml").out
+    assert lines.count(": live on kaggle, ") == 2 and lines.count(": live on local, ") == 1 and ": waiting, " in lines
     shown = invoke(project, "campaign", "plan", "several.yaml").out
     assert "several on kaggle, local: 4 trials in 1 variants, 2 CPU on kaggle and 1 on local session(s)" in shown
     assert "  on kaggle: 2 CPU at a time, 2 in flight" in shown and "  on local: 1 at a time, 1 in flight" in shown

@@ -20,7 +20,7 @@ def trial_status_json(one: TrialStatus) -> dict[str, Any]:
         "trial": one.trial.label,
         "lineage": one.trial.name8,
         "state": one.state.value,
-        "backend": one.site.backend if one.site else None,
+        "backend": one.site.backend if one.site else one.run.backend if one.run else None,
         "why": one.why,
         "steps_done": one.steps_done,
         "target_steps": one.trial.target_steps,

@@ -65,7 +65,12 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
                 *(
                     line
                     for row, one in zip(rows, forecast.standings, strict=True)
-                    for line in _lines(row, in_flight.get(one.trial.lineage_id), autopsies.get(one.trial.lineage_id))
+                    for line in _lines(
+                        row,
+                        in_flight.get(one.trial.lineage_id),
+                        autopsies.get(one.trial.lineage_id),
+                        several=campaign.backend is None,
+                    )
                 )
             )
         console.say(*forecast.rest_lines(), *removed)
@@ -140,13 +145,17 @@ def _rows(
     return rows
 
 
-def _lines(row: dict[str, Any], live: LiveProgress | None, examined: Autopsy | None) -> Iterator[str]:
-    """A trial in one line, and one more if it ended badly."""
+def _lines(row: dict[str, Any], live: LiveProgress | None, examined: Autopsy | None, *, several: bool) -> Iterator[str]:
+    """A trial in one line, and one more if it ended badly.
+
+    Args:
+        several: Whether the campaign has several backends: that of the trial is named.
+    """
     from orchestrator.core.session.live_progress import steps_of
 
     steps = live.line if live else steps_of(row["steps_done"], row["target_steps"])
     value = "" if row["objective"] is None else f", objective {row['objective']:.6g}"
-    state = f"{row['state']}{_why(row)}"
+    state = f"{row['state']}{_why(row)}" + (f" on {row['backend']}" if several and row["backend"] else "")
     end = "no claim" if row["no_claim"] else f"verdict {row['verdict'] or '-'}"
     counted = live or row["steps_done"] or row["target_steps"] is not None or row["state"] != "done"
     steps = f"{steps}, " if counted else ""  # a section without steps

@@ -11,7 +11,7 @@ from orchestrator.core.ledger.events import EventKind
 from orchestrator.core.ledger.records import Stage, session_key
 from orchestrator.core.scheduling.packs import complete_packs
 from orchestrator.core.session.backend_types import Carrier, RemoteSession
-from orchestrator.core.session.slug import own_slug, place_of_slug, session_slug
+from orchestrator.core.session.slug import is_pack, own_slug, place_of_slug, session_slug
 from orchestrator.kernel.wire import Ticket
 from orchestrator.pipeline.context import Listing, RunContext
 from orchestrator.pipeline.session.lifecycle import abandon
@@ -40,13 +40,23 @@ def require_no_unknown_sessions(context: RunContext, section: str, lineage_id: s
     if adopted := adopt_remote_sessions(context, section, lineage_id, listing):
         raise NotYet(f"{adopted} session(s) of this training exist on {context.backend.name}; they are adopted")
     for other in context.elsewhere:
-        try:
-            adopted = adopt_remote_sessions(replace(context, backend=other), section, lineage_id, listing)
-        except RemoteUnavailable as fault:
-            context.away(other.name, fault)
-            continue
-        if adopted:
+        if adopted := _adopt_elsewhere(replace(context, backend=other), section, lineage_id, listing):
             raise NotYet(f"{adopted} session(s) of this training exist on {other.name}; they are adopted")
+
+
+def _adopt_elsewhere(context: RunContext, section: str, lineage_id: str, listing: Listing) -> int:
+    """Adopt sessions on another backend if it lists some of the lineage, or has had some; says how many were unknown.
+
+    A listing costs one request for all trainings. To ask by name, as the backend at hand is asked, costs some for each.
+    """
+    backend = context.backend
+    try:
+        known = any(one.backend == backend.name for one in context.ledger.sessions(lineage_id))
+        listed = listing.names(backend, section, lineage_id) or any(map(is_pack, listing.all_names(backend, section)))
+        return adopt_remote_sessions(context, section, lineage_id, listing) if known or listed else 0
+    except RemoteUnavailable as fault:
+        context.away(backend.name, fault)
+        return 0
 
 
 def adopt_remote_sessions(context: RunContext, section: str, lineage_id: str, listing: Listing) -> int:
