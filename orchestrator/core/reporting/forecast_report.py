@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from orchestrator.core.campaign.config import Campaign
-from orchestrator.core.campaign.trial_status import State, TrialStatus
+from orchestrator.core.campaign.trial_status import TrialStatus
+from orchestrator.core.reporting.backend_rows import backend_rows, site_word, to_come
 from orchestrator.core.reporting.session_kinds import kind_notes
 from orchestrator.core.scheduling.quota import WEEK_S, week_of
 from orchestrator.core.scheduling.simulation import Forecast
@@ -89,13 +90,13 @@ class CampaignForecast:
             return {}
         ahead, per_week = self.alone
         return {
-            "places": {_word(site): number for site, number in self.places.items()},
+            "places": {site_word(site): number for site, number in self.places.items()},
             "kernels": self.ahead.kernels,
             "alone": {
                 "kernels": ahead.kernels,
                 "compute_h": round(ahead.compute_s / 3600, 2),
                 "makespan_h": round(ahead.makespan_s / 3600, 2),
-                "trainings_per_week": {_word(site): round(number, 1) for site, number in per_week.items()},
+                "trainings_per_week": {site_word(site): round(number, 1) for site, number in per_week.items()},
             },
         }
 
@@ -107,8 +108,8 @@ class CampaignForecast:
         sites = {kind: Site(KAGGLE, kind) for kind in SessionKind}
         return {
             "sessions_by_kind": {kind.value: slots.of(site) for kind, site in sites.items()} if by_kind else None,
-            "to_come_by_kind": {_word(site): _to_come(*found) for site, found in self.ahead.sites.items()},
-            "trainings_per_week": {_word(site): round(number, 1) for site, number in self.per_week.items()},
+            "to_come_by_kind": {site_word(site): to_come(*found) for site, found in self.ahead.sites.items()},
+            "trainings_per_week": {site_word(site): round(number, 1) for site, number in self.per_week.items()},
             "notes": self._notes(),
         }
 
@@ -116,29 +117,10 @@ class CampaignForecast:
         """What concerns each of several backends; empty for one."""
         if self.campaign.backend is not None:
             return {}
-        sites = self.campaign.slots.sites
         return {
-            "backends": {
-                backend: {
-                    "slots": self.campaign.slots.of_backend(backend),
-                    "in_flight": sum(
-                        one.state is State.LIVE and one.site is not None and one.site.backend == backend
-                        for one in self.standings
-                    ),
-                    **_to_come(*self._ahead_on(backend)),
-                    "trainings_per_week": round(
-                        sum(self.per_week.get(site, 0.0) for site in sites if site.backend == backend), 1
-                    ),
-                }
-                for backend in self.campaign.limits
-            },
+            "backends": backend_rows(self.campaign, self.standings, self.ahead, self.per_week),
             "notes": self._notes(),
         }
-
-    def _ahead_on(self, backend: str) -> tuple[int, float]:
-        """Sessions to come on a backend, and the wall seconds of its kernels."""
-        own = [found for site, found in self.ahead.sites.items() if site.backend == backend]
-        return sum(sessions for sessions, _ in own), sum(wall_s for _, wall_s in own)
 
     def _notes(self) -> list[str]:
         kinds = kind_notes(self.campaign, self.standings, self.rates, self.loads, self.per_week)
@@ -259,11 +241,3 @@ class CampaignForecast:
 
 def _kernels(ahead: Forecast) -> str:
     return f"{ahead.kernels} kernel{'s' * (ahead.kernels != 1)}"
-
-
-def _word(site: Site) -> str:
-    return site.kind.value if site.kind else site.backend
-
-
-def _to_come(sessions: int, wall_s: float) -> dict[str, Any]:
-    return {"sessions": sessions, "compute_h": round(wall_s / 3600, 2)}
