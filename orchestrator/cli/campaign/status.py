@@ -61,18 +61,7 @@ def status(file: File, backend: BackendName = None, markdown: Markdown = False, 
             console.say(*(f"* {line}" for line in verdict_sentences(project, forecast.standings)))
             console.say(*troubles, *(f"* {line}" for line in failure_lines(forecast.standings, autopsies)))
         else:
-            console.say(
-                *(
-                    line
-                    for row, one in zip(rows, forecast.standings, strict=True)
-                    for line in _lines(
-                        row,
-                        in_flight.get(one.trial.lineage_id),
-                        autopsies.get(one.trial.lineage_id),
-                        several=campaign.backend is None,
-                    )
-                )
-            )
+            console.say(*_all_lines(rows, forecast, in_flight, autopsies))
         console.say(*forecast.rest_lines(), *removed)
         return 0
 
@@ -143,6 +132,19 @@ def _rows(
         refused = refusals.get(one.trial.lineage_id) if one.state is State.WAITING else None
         row["why"] = f"refused by the last tick: {refused}" if refused else row["why"]
     return rows
+
+
+def _all_lines(
+    rows: Sequence[dict[str, Any]],
+    forecast: CampaignForecast,
+    in_flight: Mapping[str, LiveProgress],
+    autopsies: Mapping[str, Autopsy],
+) -> Iterator[str]:
+    """Every trial in lines of text; of several backends, that of the trial is named."""
+    several = forecast.campaign.backend is None
+    for row, one in zip(rows, forecast.standings, strict=True):
+        lineage_id = one.trial.lineage_id
+        yield from _lines(row, in_flight.get(lineage_id), autopsies.get(lineage_id), several=several)
 
 
 def _lines(row: dict[str, Any], live: LiveProgress | None, examined: Autopsy | None, *, several: bool) -> Iterator[str]:
