@@ -15,12 +15,12 @@ import yaml
 
 from tests.sumo.calibration import measure_discharge, saturated
 from tests.sumo.comparison import SUMO_PROGRAMME, InSumo, evaluate_here, scenarios_at, tuned_controllers
-from tests.sumo.drivers import vehicle_type
+from tests.sumo.drivers import OWN, WITH_LAW
 from tests.sumo.hour import SumoCrossing, build_crossing
 from tests.sumo.open_road import measure_open_road
 from tests.sumo.policy import load_policy
 from tests.sumo.process import SumoFailed, SumoProcess
-from tests.sumo.rows import Row, disagreements
+from tests.sumo.rows import Delays, Row, disagreements
 from tests.sumo.tables import cause_table, delay_table, discharge_table, plain, policy_table
 from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
 from validation_ch7.traffic.env.settings import EnvironmentSettings
@@ -39,7 +39,7 @@ def say(line: str) -> None:
 
 
 def main() -> int:
-    """Measure, print, write: 0 if the simulators agree, 1 if they do not, 2 without SUMO or a fitting policy."""
+    """Measure, print, write: 0 if both agree under one speed law, 1 if not, 2 without SUMO or a fitting policy."""
     parser = argparse.ArgumentParser(prog="python -m tests.sumo", description=__doc__)
     parser.add_argument("--scenarios", type=int, default=20, help="number of test scenarios (hours)")
     parser.add_argument("--first", type=int, default=20, help="index of the first test scenario")
@@ -96,35 +96,50 @@ class Lineup:
 
 def _measure(crossing: SumoCrossing, lineup: Lineup, hours: range) -> tuple[list[str], dict[str, Any]]:
     """Tables as Markdown lines, and everything as plain JSON."""
+    here = {controller.name: evaluate_here(controller, block, hours) for controller, block, _ in lineup.controllers}
+    lines = [f"* {controller.name}: {text}" for controller, _, text in lineup.controllers]
+    found: dict[str, Any] = {"hours": list(hours), "drivers": []}
+    for drivers in (WITH_LAW, OWN):
+        more, kind = _with_drivers(replace(crossing, drivers=drivers), lineup, here, hours)
+        lines += ["", f"## {drivers.name}", "", *more]
+        found["drivers"].append(kind)
+    required, _ = found["drivers"]
+    return lines, {**found, "disagreements": required["disagreements"]}
+
+
+def _with_drivers(
+    crossing: SumoCrossing, lineup: Lineup, here: Mapping[str, Delays], hours: range
+) -> tuple[list[str], dict[str, Any]]:
+    """Tables and plain JSON of one kind of SUMO's drivers."""
+    drivers = crossing.drivers
     short = replace(lineup.settings, episode_s=_CALIBRATION_S)
     queues = saturated(short)
     ours = measure_discharge(CrossingSimulation(short, [queues]))
     with replace(crossing, settings=short).running(queues) as simulation:
         sumo = measure_discharge(simulation)
-    say(f"queue discharge: {ours} here, {sumo} in SUMO")
+    say(f"{drivers.name}: queue discharge {ours} here, {sumo} in SUMO")
     scenarios = scenarios_at(lineup.settings, hours)
     inside = InSumo(crossing=crossing, scenarios=scenarios, say=say)
-    rows = [measure_open_road(crossing, scenarios), Row(name=SUMO_PROGRAMME, sumo=inside.evaluate(None))]
-    for controller, block, _ in lineup.controllers:
-        here = evaluate_here(controller, block, hours)
-        rows.append(Row(name=controller.name, ours=here, sumo=inside.evaluate(controller)))
+    rows = [measure_open_road(crossing, scenarios)]
+    if not drivers.with_law:  # SUMO's own programme knows no lost times of a light
+        rows.append(Row(name=SUMO_PROGRAMME, sumo=inside.evaluate(None)))
+    for controller, _, _ in lineup.controllers:
+        rows.append(Row(name=controller.name, ours=here[controller.name], sumo=inside.evaluate(controller)))
     wrong = disagreements(rows)
     lines = [
         *discharge_table(ours, sumo),
         *("", *delay_table(rows), "", *cause_table(rows)),
         *("", *policy_table(rows, [row for row in rows if row.name in lineup.policies]), ""),
-        *(f"* {controller.name}: {text}" for controller, _, text in lineup.controllers),
-        "",
         *(wrong or ["The two simulators agree."]),
     ]
-    found = {
-        "hours": list(hours),
-        "drivers": vehicle_type(lineup.settings),
+    return lines, {
+        "name": drivers.name,
+        "attributes": drivers.vehicle_type(lineup.settings),
+        "law": drivers.law(lineup.settings),
         "discharge": {"ours": asdict(ours), "sumo": asdict(sumo)},
         "delays": {row.name: {"ours": plain(row.ours), "sumo": plain(row.sumo)} for row in rows},
         "disagreements": wrong,
     }
-    return lines, found
 
 
 def _write(folder: Path, lines: Sequence[str], found: Mapping[str, Any]) -> None:

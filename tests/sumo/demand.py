@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from tests.bench.peers.sumo_crossing import THROUGH, write_xml
-from tests.sumo.drivers import vehicle_type
+from tests.sumo.drivers import Drivers
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.model.demand import ARRIVAL_BIN_S, Scenario
-from validation_ch7.traffic.parameters import TrafficParameters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -30,43 +28,30 @@ class Departure:
     speed_factor: float
 
 
-def departures(scenario: Scenario, settings: EnvironmentSettings) -> list[Departure]:
+def departures(scenario: Scenario, settings: EnvironmentSettings, drivers: Drivers) -> list[Departure]:
     """The vehicles of a scenario in the order of their arrival, those of one bin at equal intervals.
 
     This project's model lets the vehicles of a bin arrive as a constant flow.
     """
-    return sorted(_departures(scenario, settings))
+    return sorted(_departures(scenario, settings, drivers))
 
 
-def _departures(scenario: Scenario, settings: EnvironmentSettings) -> Iterator[Departure]:
+def _departures(scenario: Scenario, settings: EnvironmentSettings, drivers: Drivers) -> Iterator[Departure]:
     bin_steps = settings.steps_in(ARRIVAL_BIN_S)
     for approach, arrivals in enumerate(scenario.arrivals_veh):
         for row, count in enumerate(arrivals):
-            factor = speed_factor(float(scenario.w_in_m_s[approach, row]), settings.traffic)
+            factor = drivers.speed_factor(float(scenario.w_in_m_s[approach, row]), settings.traffic)
             for place in range(int(count)):
                 step = row * bin_steps + int((place + 0.5) / count * bin_steps)
                 yield Departure(step=step, approach=approach, speed_factor=factor)
 
 
-def speed_factor(w_m_s: float, traffic: TrafficParameters) -> float:
-    """The constant speed, as a share of the free speed, at which a free trip takes as long as in this project's model.
-
-    There a driver alone on the road with attribute `w` drives `vf - (vf - w) exp(-t / tau)`. SUMO's drivers do not
-    change their desired speed, so they get the mean speed of the trip over approach and exit.
-    """
-    length_m, vf, tau_s = 2.0 * traffic.link_length_m, traffic.vf_m_s, traffic.tau_s
-    trip_s = length_m / vf
-    for _ in range(20):  # a contraction: the factor is exp(-t / tau) (vf - w) / vf, below 0.2
-        trip_s = (length_m + (vf - w_m_s) * tau_s * (1.0 - math.exp(-trip_s / tau_s))) / vf
-    return length_m / trip_s / vf
-
-
-def write_routes(path: Path, scenario: Scenario, settings: EnvironmentSettings) -> str:
+def write_routes(path: Path, scenario: Scenario, settings: EnvironmentSettings, drivers: Drivers) -> str:
     """Write SUMO's route file of a scenario and return its path."""
-    words = " ".join(f"{name}={quoteattr(value)}" for name, value in vehicle_type(settings).items())
+    words = " ".join(f"{name}={quoteattr(value)}" for name, value in drivers.vehicle_type(settings).items())
     lines = [f'<vType id="driver" {words}/>']
     lines += [f'<route id="{a}" edges="{a}_in {b}_out"/>' for a, b in THROUGH]
-    for number, one in enumerate(departures(scenario, settings)):
+    for number, one in enumerate(departures(scenario, settings, drivers)):
         lines.append(
             f'<vehicle id="{number}" type="driver" route="{THROUGH[one.approach][0]}" departSpeed="max"'
             f' depart="{one.step * settings.traffic.dt_s:.3f}" speedFactor="{one.speed_factor:.5f}"/>'

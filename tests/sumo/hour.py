@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.bench.peers.sumo_crossing import CHANGE, GREEN, build_network
 from tests.sumo.demand import write_routes
+from tests.sumo.drivers import OWN, Drivers
 from tests.sumo.process import ENVIRONMENT, SumoProcess
 from tests.sumo.simulation import ALL_RED, SumoSimulation
 from validation_ch7.traffic.env.settings import EnvironmentSettings
@@ -24,12 +25,14 @@ class SumoCrossing:
         network: Path of the network.
         folder: Folder for the files of each scenario.
         sumo: The process that simulates.
+        drivers: Kind of the drivers.
     """
 
     settings: EnvironmentSettings
     network: str
     folder: Path
     sumo: SumoProcess
+    drivers: Drivers = OWN
 
     @property
     def trips(self) -> Path:
@@ -39,16 +42,17 @@ class SumoCrossing:
     @contextmanager
     def running(self, scenario: Scenario, *, own_programme: bool = False) -> Iterator[SumoSimulation]:
         """Simulate a scenario; its index is SUMO's seed. Afterwards `trips` is complete."""
-        routes = write_routes(self.folder / "routes.xml", scenario, self.settings)
+        routes = write_routes(self.folder / "routes.xml", scenario, self.settings, self.drivers)
         self.sumo.start(
             [
                 *("--net-file", self.network, "--route-files", routes, "--seed", str(scenario.address.index)),
                 *("--step-length", str(self.settings.traffic.dt_s), "--time-to-teleport", "-1"),
                 *("--tripinfo-output", str(self.trips), "--tripinfo-output.write-unfinished"),
                 *("--tripinfo-output.write-undeparted", "--no-step-log", "--no-warnings"),
-            ]
+            ],
+            law=self.drivers.law(self.settings),
         )
-        yield SumoSimulation(self.settings, scenario, self.sumo, own_programme=own_programme)
+        yield SumoSimulation(self.settings, scenario, self.sumo, own_programme=own_programme, drivers=self.drivers)
         self.sumo.close()
 
 

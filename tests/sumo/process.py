@@ -78,9 +78,9 @@ class SumoProcess:
         self._process.wait(timeout=30)
         self._errors.close()
 
-    def start(self, arguments: Sequence[str]) -> None:
-        """Start a simulation with arguments of the program `sumo`."""
-        self._ask({"start": list(arguments)})
+    def start(self, arguments: Sequence[str], *, law: Mapping[str, float] | None = None) -> None:
+        """Start a simulation with arguments of the program `sumo`, and the numbers of a speed law."""
+        self._ask({"start": list(arguments), "law": law})
 
     def step(self, lights: Sequence[str | None], every: int) -> list[Snapshot]:
         """Advance one step under each of these lights, with a snapshot after each `every` steps."""

@@ -9,6 +9,7 @@ import numpy as np
 from tests.bench.peers.sumo_crossing import CHANGE, GREEN
 from tests.sumo.demand import departures
 from tests.sumo.detectors import cells_of
+from tests.sumo.drivers import OWN, Drivers
 from tests.sumo.process import Roads, Snapshot
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.env.simulation import CrossingSimulation
@@ -32,15 +33,23 @@ class SumoSimulation(CrossingSimulation):
         scenario: Its demand.
         roads: SUMO, started with this crossing and demand.
         own_programme: Whether SUMO's own programme controls the lights; `signal` then means nothing.
+        drivers: Kind of the drivers; it decides which lights they see.
     """
 
     def __init__(
-        self, settings: EnvironmentSettings, scenario: Scenario, roads: Roads, *, own_programme: bool = False
+        self,
+        settings: EnvironmentSettings,
+        scenario: Scenario,
+        roads: Roads,
+        *,
+        own_programme: bool = False,
+        drivers: Drivers = OWN,
     ) -> None:
         super().__init__(settings, [scenario])
         self._roads = roads
         self._own_programme = own_programme
-        self._arrived = _arrivals_by_step(scenario, settings)
+        self._shown = opened if drivers.with_law else shown
+        self._arrived = _arrivals_by_step(scenario, settings, drivers)
         self._last_step = settings.steps("episode_s")
 
     def advance(self, n_steps: int) -> None:
@@ -53,7 +62,7 @@ class SumoSimulation(CrossingSimulation):
             raise IndexError(f"cannot simulate {n_steps} more steps: {self.steps_done} of {self._last_step} are done")
         lights: list[str | None] = []
         for _ in range(n_steps):
-            lights.append(None if self._own_programme else shown(self.signal))
+            lights.append(None if self._own_programme else self._shown(self.signal))
             self.signal.advance()
         every = math.gcd(n_steps, self.settings.steps_in(_SAMPLED_S))
         for snapshot in self._roads.step(lights, every):
@@ -92,10 +101,16 @@ def shown(signal: TwoPhaseSignal) -> str:
     return CHANGE[1 - phase] if signal.is_yellow()[0] else ALL_RED
 
 
-def _arrivals_by_step(scenario: Scenario, settings: EnvironmentSettings) -> Floats:
+def opened(signal: TwoPhaseSignal) -> str:
+    """The same, but G exactly where the stop line of the model is open: later than the green, and into the yellow."""
+    lights = shown(signal).replace("G", "r")
+    return "".join("G" if is_open else light for light, is_open in zip(lights, signal.gate(), strict=True))
+
+
+def _arrivals_by_step(scenario: Scenario, settings: EnvironmentSettings, drivers: Drivers) -> Floats:
     """Vehicles that have arrived at each approach by the end of each step, shape (4, steps)."""
     arrived = np.zeros((N_APPROACHES, settings.steps("episode_s")))
-    for one in departures(scenario, settings):
+    for one in departures(scenario, settings, drivers):
         if one.step < arrived.shape[1]:
             arrived[one.approach, one.step] += 1.0
     return arrived.cumsum(axis=1)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.sumo.demand import departures, speed_factor, write_routes
-from tests.sumo.drivers import CALIBRATED, vehicle_type
+from tests.sumo.demand import departures, write_routes
+from tests.sumo.drivers import CALIBRATED, OWN, WITH_LAW, constant_speed_factor
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.model.demand import Scenario, ScenarioAddress, Split, draw_scenario
 from validation_ch7.traffic.parameters import TrafficParameters
@@ -26,10 +26,10 @@ def drawn(index: int = 0) -> Scenario:
 def test_every_vehicle_arrives_in_its_own_ten_seconds_with_its_own_driver() -> None:
     scenario = drawn()
     found = np.zeros_like(scenario.arrivals_veh)
-    for one in departures(scenario, SETTINGS):
+    for one in departures(scenario, SETTINGS, OWN):
         row = one.step // 20
         found[one.approach, row] += 1.0
-        assert one.speed_factor == speed_factor(float(scenario.w_in_m_s[one.approach, row]), SETTINGS.traffic)
+        assert one.speed_factor == OWN.speed_factor(float(scenario.w_in_m_s[one.approach, row]), SETTINGS.traffic)
     assert np.array_equal(found, scenario.arrivals_veh)
 
 
@@ -37,22 +37,27 @@ def test_vehicles_of_a_bin_arrive_at_equal_intervals() -> None:
     arrivals = np.zeros((4, 2))
     arrivals[2, 1] = 4.0
     scenario = Scenario(address=drawn().address, arrivals_veh=arrivals, w_in_m_s=np.full((4, 2), VF))
-    assert [(one.step, one.approach) for one in departures(scenario, SETTINGS)] == [(22, 2), (27, 2), (32, 2), (37, 2)]
+    assert [(one.step, one.approach) for one in departures(scenario, SETTINGS, OWN)] == [
+        (22, 2),
+        (27, 2),
+        (32, 2),
+        (37, 2),
+    ]
 
 
 def test_driver_attribute_becomes_the_speed_of_an_equally_long_free_trip() -> None:
     traffic = TrafficParameters()
-    assert speed_factor(VF, traffic) == pytest.approx(1.0)
+    assert constant_speed_factor(VF, traffic) == pytest.approx(1.0)
     w, dt_s, position_m, time_s = 0.8 * VF, 0.001, 0.0, 0.0
     while position_m < 600.0:  # the model's equation for a driver alone on the road
         position_m += w * dt_s
         w += (VF - w) * dt_s / traffic.tau_s
         time_s += dt_s
-    assert speed_factor(0.8 * VF, traffic) == pytest.approx(600.0 / time_s / VF, rel=1e-3)
+    assert constant_speed_factor(0.8 * VF, traffic) == pytest.approx(600.0 / time_s / VF, rel=1e-3)
 
 
 def test_route_file_holds_the_vehicles_in_order_and_the_jam_density(tmp_path: Path) -> None:
-    path = write_routes(tmp_path / "routes.xml", drawn(), SETTINGS)
+    path = write_routes(tmp_path / "routes.xml", drawn(), SETTINGS, OWN)
     root = ElementTree.parse(path).getroot()
     (kind,) = root.iter("vType")
     assert float(kind.attrib["length"]) + float(kind.attrib["minGap"]) == pytest.approx(1 / 0.15, rel=1e-3)
@@ -65,7 +70,17 @@ def test_route_file_holds_the_vehicles_in_order_and_the_jam_density(tmp_path: Pa
 
 
 def test_drivers_have_only_what_is_calibrated_and_what_follows_from_the_model() -> None:
-    found = vehicle_type(SETTINGS)
+    found = OWN.vehicle_type(SETTINGS)
     assert (found["carFollowModel"], found["speedFactor"], found["speedDev"]) == ("Krauss", "1", "0")
     known = {"carFollowModel", "speedFactor", "speedDev", "minGap", "length"}
     assert {name: float(value) for name, value in found.items() if name not in known} == CALIBRATED
+
+
+def test_drivers_with_the_speed_law_begin_with_their_own_attribute_and_need_no_calibration() -> None:
+    traffic = SETTINGS.traffic
+    assert WITH_LAW.speed_factor(0.8 * VF, traffic) == pytest.approx(0.8)
+    law = WITH_LAW.law(SETTINGS)
+    assert law is not None and OWN.law(SETTINGS) is None
+    assert law["jam_spacing_m"] * traffic.rho_jam_veh_m == pytest.approx(1.0)
+    assert law["kept_share"] ** (traffic.tau_s / traffic.dt_s) == pytest.approx(np.exp(-1.0))
+    assert not set(CALIBRATED) - {"tau"} & set(WITH_LAW.vehicle_type(SETTINGS))

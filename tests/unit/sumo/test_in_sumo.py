@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from tests.sumo.calibration import measure_discharge, saturated
 from tests.sumo.comparison import InSumo, scenarios_at
+from tests.sumo.drivers import WITH_LAW
 from tests.sumo.hour import SumoCrossing, build_crossing
 from tests.sumo.process import ENVIRONMENT, SumoFailed, SumoProcess
 from tests.sumo.trips import read_trips
@@ -37,6 +39,15 @@ def test_queues_of_sumo_discharge_as_those_of_the_model(crossing: SumoCrossing) 
     with crossing.running(saturated(SETTINGS)) as simulation:
         sumo = measure_discharge(simulation)
     assert sumo.saturation_veh_h == pytest.approx(ours.saturation_veh_h, rel=0.02)
+    assert sumo.start_up_lost_s == pytest.approx(ours.start_up_lost_s, abs=0.25)
+    assert sumo.yellow_used_s == pytest.approx(ours.yellow_used_s, abs=0.25)
+
+
+def test_queues_of_drivers_with_the_speed_law_discharge_as_those_of_the_model(crossing: SumoCrossing) -> None:
+    ours = measure_discharge(CrossingSimulation(SETTINGS, [saturated(SETTINGS)]))
+    with replace(crossing, drivers=WITH_LAW).running(saturated(SETTINGS)) as simulation:
+        sumo = measure_discharge(simulation)
+    assert sumo.saturation_veh_h == pytest.approx(ours.saturation_veh_h, rel=0.04)
     assert sumo.start_up_lost_s == pytest.approx(ours.start_up_lost_s, abs=0.25)
     assert sumo.yellow_used_s == pytest.approx(ours.yellow_used_s, abs=0.25)
 

@@ -9,8 +9,9 @@ import pytest
 
 from tests.sumo.comparison import drive
 from tests.sumo.detectors import cells_of
+from tests.sumo.drivers import WITH_LAW
 from tests.sumo.process import Snapshot
-from tests.sumo.simulation import SumoSimulation, shown
+from tests.sumo.simulation import SumoSimulation, opened, shown
 from validation_ch7.section_7_6_rl_performance.controllers.fixed_time import FixedTimeController
 from validation_ch7.traffic.env.detectors import exit_veh, near_veh, oncoming_veh_s, standing_veh, upstream_veh
 from validation_ch7.traffic.env.observation import observe
@@ -119,3 +120,17 @@ def test_controller_decides_from_the_start_to_the_end_of_the_scenario() -> None:
     assert road.lights == (half * 3)[:240]
     with pytest.raises(IndexError, match="cannot simulate 1 more steps"):
         simulation.advance(1)
+
+
+def test_lights_of_drivers_with_the_speed_law_are_the_open_times_of_the_stop_line() -> None:
+    road = Road(seen(north=()))
+    simulation = SumoSimulation(SETTINGS, scenario(), road, drivers=WITH_LAW)
+    drive(simulation, FixedTimeController(20.0, 20.0))
+    first = [light[0] for light in road.lights[:60] if light]
+    lost, used = round(SETTINGS.start_up_lost_s / 0.5), round(SETTINGS.yellow_used_s / 0.5)
+    assert first[:lost] == ["r"] * lost and first[lost : 40 + used] == ["G"] * (40 + used - lost)
+    assert first[40 + used : 46] == ["y"] * (6 - used) and first[46] == "r"
+    assert opened(simulation.signal) == "".join(
+        "G" if is_open else light.replace("G", "r")
+        for is_open, light in zip(simulation.signal.gate(), shown(simulation.signal), strict=True)
+    )
