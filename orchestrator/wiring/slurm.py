@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,8 @@ from pathlib import Path
 from orchestrator.backends.slurm.backend import SlurmBackend
 from orchestrator.backends.slurm.commands import TOOLS, Slurm, missing
 from orchestrator.backends.slurm.health_check import examine
+from orchestrator.backends.slurm.here import Here
+from orchestrator.backends.slurm.login_node import LoginNode
 from orchestrator.core.diagnostics.health_check import Check
 from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import SectionCard
@@ -26,13 +27,13 @@ def slurm_backend(project: Project, card: SectionCard) -> SlurmBackend:
         RemoteUnavailable: Slurm is not installed here, or slurmctld does not answer.
         BadInput: `slurm.folder` names a variable that is not set.
     """
-    for tool in TOOLS:
-        if shutil.which(tool) is None:
-            raise missing(tool)
-    slurm = Slurm()
-    slurm.ping()
     settings = card.slurm
-    return SlurmBackend(slurm, settings, session_root(project, settings), python_of(settings))
+    node = login_node(project, settings)
+    if absent := node.absent(TOOLS):
+        raise missing(absent[0], node.title)
+    slurm = Slurm(node.run, node.title)
+    slurm.ping()
+    return SlurmBackend(slurm, settings, node, python_of(settings))
 
 
 def slurm_checkup(project: Project, settings: SlurmSettings) -> Iterator[Check]:
@@ -41,7 +42,17 @@ def slurm_checkup(project: Project, settings: SlurmSettings) -> Iterator[Check]:
     Raises:
         BadInput: `slurm.folder` names a variable that is not set.
     """
-    return examine(Slurm(), settings, session_root(project, settings), python_of(settings))
+    node = login_node(project, settings)
+    return examine(Slurm(node.run, node.title), settings, node, python_of(settings))
+
+
+def login_node(project: Project, settings: SlurmSettings) -> LoginNode:
+    """Where Slurm's commands run.
+
+    Raises:
+        BadInput: `slurm.folder` names a variable that is not set.
+    """
+    return Here(session_root(project, settings))
 
 
 def session_root(project: Project, settings: SlurmSettings) -> Path:

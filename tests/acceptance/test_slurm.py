@@ -48,7 +48,7 @@ def cluster() -> Iterator[LoopbackSlurm]:
 
 @pytest.fixture
 def on_cluster(cluster: LoopbackSlurm, monkeypatch: pytest.MonkeyPatch) -> LoopbackSlurm:
-    monkeypatch.setattr("orchestrator.backends.slurm.backend.LOOK_EVERY_S", (0.5, 1.0))
+    monkeypatch.setattr("orchestrator.backends.slurm.capabilities.LOOK_EVERY_S", (0.5, 1.0))
     for name in ("SLURM_CONF", "PATH"):
         monkeypatch.setenv(name, cluster.environ[name])
     return cluster

@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.backends.slurm.backend import SlurmBackend
 from orchestrator.backends.slurm.commands import Slurm
+from orchestrator.backends.slurm.here import Here
 from orchestrator.core.section.slurm import SlurmSettings
 from tests.contract.backend_contract import BackendContract, BackendHarness
 from tests.doubles.toy_section import make_toy_project
@@ -24,7 +25,8 @@ def cluster() -> Iterator[LoopbackSlurm]:
 
 @pytest.fixture
 def harness(tmp_path: Path, cluster: LoopbackSlurm) -> BackendHarness:
-    backend = SlurmBackend(Slurm(environ=cluster.environ), SlurmSettings(), tmp_path / "sessions", sys.executable)
+    node = Here(tmp_path / "sessions", cluster.environ)
+    backend = SlurmBackend(Slurm(node.run), SlurmSettings(), node, sys.executable)
     return BackendHarness(backend, make_toy_project(tmp_path / "project"), pause_s=0.1)
 
 
