@@ -14,9 +14,10 @@ from orchestrator.backends.slurm.health_check import examine
 from orchestrator.backends.slurm.here import Here
 from orchestrator.backends.slurm.login_node import LoginNode
 from orchestrator.core.diagnostics.health_check import Check
-from orchestrator.core.errors import BadInput
+from orchestrator.core.errors import BadInput, RemoteUnavailable
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.slurm import SlurmSettings
+from orchestrator.kernel.wire import digest_of
 from orchestrator.stores.project import Project
 
 
@@ -24,7 +25,7 @@ def slurm_backend(project: Project, card: SectionCard) -> SlurmBackend:
     """The Slurm backend of a section.
 
     Raises:
-        RemoteUnavailable: Slurm is not installed here, or slurmctld does not answer.
+        RemoteUnavailable: Slurm is not installed, slurmctld does not answer, or SSH gives no connection.
         BadInput: `slurm.folder` names a variable that is not set.
     """
     settings = card.slurm
@@ -42,8 +43,13 @@ def slurm_checkup(project: Project, settings: SlurmSettings) -> Iterator[Check]:
     Raises:
         BadInput: `slurm.folder` names a variable that is not set.
     """
-    node = login_node(project, settings)
-    return examine(Slurm(node.run, node.title), settings, node, python_of(settings))
+    try:
+        node = login_node(project, settings)
+        if settings.ssh:
+            yield Check(name="SSH", good=True, found=f"{settings.ssh} runs commands, without a question")
+        yield from examine(Slurm(node.run, node.title), settings, node, python_of(settings))
+    except RemoteUnavailable as fault:
+        yield Check(name="SSH", good=False, found=str(fault), remedy=fault.remedy, remote=True)
 
 
 def login_node(project: Project, settings: SlurmSettings) -> LoginNode:
@@ -51,7 +57,17 @@ def login_node(project: Project, settings: SlurmSettings) -> LoginNode:
 
     Raises:
         BadInput: `slurm.folder` names a variable that is not set.
+        RemoteUnavailable: It is behind SSH, and cannot be reached.
     """
+    if settings.ssh:
+        from orchestrator.backends.slurm.ssh.connection import Connection, socket_folder
+        from orchestrator.backends.slurm.ssh.login_node import SshLoginNode
+        from orchestrator.backends.slurm.ssh.remote_folder import remote_folder
+
+        connection = Connection(settings.ssh, socket_folder())
+        root = remote_folder(connection, settings.folder)
+        seen = digest_of([settings.ssh, str(root)])[:8]
+        return SshLoginNode(connection, root, project.own.absolute() / "slurm-ssh" / seen)
     return Here(session_root(project, settings))
 
 
@@ -74,4 +90,4 @@ def session_root(project: Project, settings: SlurmSettings) -> Path:
 
 def python_of(settings: SlurmSettings) -> str:
     """Interpreter on the cluster, words of a command line."""
-    return settings.python or ("python3" if settings.container else shlex.quote(sys.executable))
+    return settings.python or ("python3" if settings.container or settings.ssh else shlex.quote(sys.executable))

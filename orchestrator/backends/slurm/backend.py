@@ -71,7 +71,8 @@ class SlurmBackend(Backend):
 
     def prepare(self, ticket: Ticket, script: str, checkpoints: CheckpointSet, slug: str, carrier: Carrier) -> Push:
         """The complete request. Pure."""
-        settings = {"sbatch": dict(self._settings.options), "folder": str(self._node.root)}
+        far = {"ssh": self._settings.ssh} if self._settings.ssh else {}
+        settings = {**far, "sbatch": dict(self._settings.options), "folder": str(self._node.root)}
         return Push(
             slug=slug,
             owner=OWNER,

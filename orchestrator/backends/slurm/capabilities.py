@@ -20,7 +20,7 @@ MOST_SCRIPT_BYTES = 64_000_000
 
 def capabilities_of(settings: SlurmSettings) -> Capabilities:
     """The limits of a session with the settings of a card."""
-    parts = ("Slurm", settings.partition, settings.gres, f"{settings.wall_s / 60:.0f} min a job")
+    parts = ("Slurm", settings.ssh, settings.partition, settings.gres, f"{settings.wall_s / 60:.0f} min a job")
     return Capabilities(
         owner=OWNER,
         device=", ".join(filter(None, parts)),

@@ -22,7 +22,7 @@ from orchestrator.kernel.session.manifest import Manifest, read_manifest
 from orchestrator.kernel.wire import PACK_NAME, Ticket, member_folder, models_path
 
 _SUBMITTED = fields({"nonce": text(), "at": text(), "job": optional(whole(1))}, others=True)
-_KEPT_FOLDERS = 3
+KEPT_FOLDERS = 3
 
 SCRIPT_NAME = "batch.sh"
 SUBMITTED_NAME = "submitted.json"
@@ -236,7 +236,7 @@ def sweep(root: Path) -> None:
         root: Folder of all sessions.
     """
     moments = {folder: moment for folder in _folders(root) if (moment := _changed(folder.fetched(None))) is not None}
-    for folder in sorted(moments, key=lambda one: moments[one])[:-_KEPT_FOLDERS]:
+    for folder in sorted(moments, key=lambda one: moments[one])[:-KEPT_FOLDERS]:
         if folder.starts.exists():
             folder.starts.rename(folder.emptied)
         for rest in (folder.emptied, folder.input):
