@@ -164,7 +164,8 @@ def test_a_controller_that_is_away_is_exit_code_4(
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
     assert shutil.which("scontrol") == str(folder / "scontrol")
     assert main(["run", "section_7_6", "--quick", "--backend", "slurm"]) == 4
-    assert "Slurmctld(primary) at login is DOWN" in capfd.readouterr().err
+    err = capfd.readouterr().err
+    assert "Slurmctld(primary) at login is DOWN" in err and "Run the same command again when Slurm answers" in err
 
 
 @pytest.mark.parametrize("words", [("--backend", "ray"), ("--backend", "slurm", "--push")])

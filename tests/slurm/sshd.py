@@ -16,7 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.daemons import REQUIRED, wait_until
+from tests.slurm.daemons import wait_until
+
+REQUIRED = "SSH_TESTS"
+"""`required`: where the daemon cannot run, the tests fail instead of being skipped."""
 
 HOST = "login"
 """What the cards of the tests name; the configuration of ssh knows its address, port and key."""
@@ -52,6 +55,15 @@ Host {host}
   UserKnownHostsFile {folder}/known_hosts
   GlobalKnownHostsFile /dev/null
   StrictHostKeyChecking yes
+"""
+
+
+_CLIENT = """\
+#!/bin/sh
+{program} -F {folder}/ssh_config "$@"
+code=$?
+echo "$code" >> {folder}/codes
+exit "$code"
 """
 
 
@@ -107,6 +119,11 @@ class LoopbackSshd:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
 
+    def codes(self) -> list[str]:
+        """Exit codes of the clients so far."""
+        path = self.folder / "codes"
+        return path.read_text().split() if path.exists() else []
+
     def log(self) -> str:
         """The end of the daemon's log."""
         path = self.folder / "sshd.log"
@@ -135,7 +152,7 @@ def loopback_sshd(variables: Mapping[str, str]) -> Iterator[LoopbackSshd]:
         if os.environ.get(REQUIRED) == "required":
             pytest.fail(f"{REQUIRED}=required, but {lacking}")
         pytest.skip(lacking)
-    folder = Path(tempfile.mkdtemp(prefix="sshd-"))
+    folder = Path(tempfile.mkdtemp(prefix="sshd-", dir="/tmp"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         sshd = LoopbackSshd(folder, probe.getsockname()[1])
@@ -165,11 +182,14 @@ def _configure(sshd: LoopbackSshd, variables: Mapping[str, str]) -> None:
     bin_folder = folder / "bin"
     bin_folder.mkdir()
     for name in ("ssh", "sftp"):
-        (bin_folder / name).write_text(f'#!/bin/sh\nexec {shutil.which(name)} -F {folder}/ssh_config "$@"\n')
+        (bin_folder / name).write_text(_CLIENT.format(program=shutil.which(name), folder=folder))
         (bin_folder / name).chmod(0o755)
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # without it a daemon of root refuses to start
-    sshd.environ |= {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"}
+    sshd.environ |= {
+        "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+        "XDG_RUNTIME_DIR": str(folder),  # holds the sockets of connections
+    }
 
 
 def reason_not_to_run() -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import stat
 import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +29,9 @@ _OPTIONS = (
     # What the user's configuration may add for sessions at a terminal would break these.
     *("-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none", "-o", "LogLevel=ERROR"),
 )
+_LONGEST_CHARS = 24
+"""Of the folder above that of the sockets. Some systems cut the path of a socket at 104 characters; OpenSSH adds 57 to
+the name of ours."""
 _LOST = 255
 """Exit code of ssh if the connection failed."""
 
@@ -111,10 +117,12 @@ class Connection:
         return found
 
 
-def socket_folder() -> Path:
-    """Folder of the sockets of this user. The path of a socket may have about 100 characters."""
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    return Path("/tmp") / f"orchestrator-ssh-{user}"
+def socket_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Folder of the sockets of this user."""
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    if runtime and len(runtime) <= _LONGEST_CHARS:
+        return Path(runtime) / "orchestrator-ssh"
+    return Path("/tmp") / f"orchestrator-ssh-{os.getuid() if hasattr(os, 'getuid') else 0}"
 
 
 def _make_private(folder: Path) -> None:
@@ -123,7 +131,8 @@ def _make_private(folder: Path) -> None:
     Raises:
         BadInput: Something else has that name, or another user owns it.
     """
-    folder.mkdir(mode=0o700, exist_ok=True)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise BadInput(
@@ -132,10 +141,31 @@ def _make_private(folder: Path) -> None:
 
 
 def _run(words: list[str], text: bytes, limit_s: float) -> subprocess.CompletedProcess[bytes]:
-    try:
-        return subprocess.run(words, input=text, capture_output=True, timeout=limit_s, check=False)
-    except subprocess.TimeoutExpired as fault:
-        raise TimeoutError(f"no answer within {limit_s:.0f} s") from fault
+    """Run a program with this input.
+
+    In a session of its own: an interrupt from the keyboard is for this program, and sftp ends with its ssh.
+
+    Raises:
+        TimeoutError: It took longer than `limit_s`; it was killed.
+    """
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as process:
+        try:
+            out, err = process.communicate(text, timeout=limit_s)
+        except BaseException as fault:
+            _kill(process)
+            if isinstance(fault, subprocess.TimeoutExpired):
+                raise TimeoutError(f"no answer within {limit_s:.0f} s") from fault
+            raise
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if os.name == "nt":
+        process.kill()
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _shown(mark: bytes) -> str:

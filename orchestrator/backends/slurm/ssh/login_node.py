@@ -78,15 +78,16 @@ class SshLoginNode(LoginNode):
     def grown(self, folder: SessionFolder, path: Path) -> Path:
         """As in `LoginNode`."""
         there = self._root / folder.root.name / path.relative_to(folder.root).as_posix()
-        while True:
-            have = path.stat().st_size if path.is_file() else 0
-            begins, _, content = self._run(scripts.grown(there, have)).out.partition(b"\n")
-            if not begins:
-                path.unlink(missing_ok=True)
-                return path
-            self._mirror.append(path, int(begins), content)
-            if len(content) < scripts.CHUNK_BYTES:
-                return path
+        with self._mirror.alone(folder.root.name, path.name):
+            while True:
+                have = path.stat().st_size if path.is_file() else 0
+                begins, _, content = self._run(scripts.grown(there, have)).out.partition(b"\n")
+                if not begins:
+                    path.unlink(missing_ok=True)
+                    return path
+                self._mirror.append(path, int(begins), content)
+                if len(content) < scripts.CHUNK_BYTES:
+                    return path
 
     def outputs(self, slug: str, member: int | None) -> Outputs:
         """As in `LoginNode`."""
@@ -95,7 +96,7 @@ class SshLoginNode(LoginNode):
             return Outputs(folder=folder)
         below = "" if member is None else member_folder(member)
         listing = self._run(scripts.listing(self._root / slug, below)).out
-        with self._reading():
+        with self._reading(), self._mirror.alone(slug, "outputs"):
             left = bring(self._connection, self._mirror, folder, self._root / slug, below, listing)
         self.grown(folder, folder.log)
         return Outputs(folder=folder, left=tuple(left))
@@ -114,6 +115,7 @@ class SshLoginNode(LoginNode):
         """As in `LoginNode`."""
         self._run(scripts.sweep(self._root, KEPT_FOLDERS))
         sweep(self._mirror.root)
+        self._mirror.sweep()
 
     def absent(self, tools: Sequence[str]) -> list[str]:
         """As in `LoginNode`."""

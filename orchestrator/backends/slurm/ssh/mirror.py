@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import os
-import tarfile
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
+
+from filelock import FileLock
 
 from orchestrator.backends.slurm.folder import SessionFolder
 from orchestrator.kernel.files.atomic import write_bytes
 from orchestrator.kernel.files.outputs import remove_tree
+from orchestrator.kernel.reading.json_text import Unreadable
+from orchestrator.kernel.reading.tar import read_tar
 from orchestrator.kernel.wire import MANIFEST_NAME, PACK_NAME
 
-_OWN_DEPTH, _START_DEPTH = 1, 2
 _LOG_NAME = "kernel.log"
+_OLD_S = 7 * 86_400.0
 
 
 class Mirror:
@@ -34,10 +38,31 @@ class Mirror:
         """The copy of one session."""
         return SessionFolder(root=self.root / slug, silence_s=silence_s)
 
+    @property
+    def parts(self) -> Path:
+        """Holds files that are on their way."""
+        return self.root / ".parts"
+
+    @contextmanager
+    def alone(self, slug: str, act: str) -> Iterator[None]:
+        """Keep other commands from doing the same to the copy of this session."""
+        locks = self.root / ".locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        with FileLock(locks / f"{slug}.{act}"):
+            yield
+
     def drop(self, slug: str) -> None:
         """Forget a session."""
-        if (self.root / slug).exists():
-            remove_tree(self.root / slug)
+        with self.alone(slug, "look"):
+            if (self.root / slug).exists():
+                remove_tree(self.root / slug)
+
+    def sweep(self) -> None:
+        """Delete files that have been on their way for a week."""
+        for path in self.parts.glob("*"):
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > _OLD_S:
+                    path.unlink()
 
     def take(self, slugs: Mapping[str, float], archive: bytes) -> None:
         """Make the copies of these sessions equal to what a look has seen.
@@ -51,17 +76,15 @@ class Mirror:
         """
         seen: dict[str, dict[PurePosixPath, bytes | None]] = {slug: {} for slug in slugs}
         try:
-            with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as tar:
-                for one in tar:
-                    slug, *below = PurePosixPath(one.name).parts
-                    if slug not in seen or not below or ".." in below or not (one.isfile() or one.isdir()):
-                        continue
-                    stream = tar.extractfile(one) if one.isfile() else None
-                    seen[slug][PurePosixPath(*below)] = None if stream is None else stream.read()
-        except tarfile.TarError as fault:
-            raise ConnectionError(f"an answer is cut off: {fault}") from fault
+            for path, content in read_tar(archive, "the answer") if slugs else ():
+                slug, *below = path.parts or ("",)
+                if slug in seen and below:
+                    seen[slug][PurePosixPath(*below)] = content
+        except Unreadable as fault:
+            raise ConnectionError(str(fault)) from fault
         for slug, files in seen.items():
-            self._update(slug, files)
+            with self.alone(slug, "look"):
+                self._update(slug, files)
 
     def _update(self, slug: str, files: Mapping[PurePosixPath, bytes | None]) -> None:
         root = self.root / slug

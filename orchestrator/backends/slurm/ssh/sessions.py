@@ -57,7 +57,7 @@ def bring(
     for kind, _, _, path in rows:
         if kind == "d" and not _reason(path):
             (folder.starts / path).mkdir(parents=True, exist_ok=True)
-    missing = get_files(connection, files, mirror.root / ".parts")
+    missing = get_files(connection, files, mirror.parts)
     left += [(PurePath(one.into.relative_to(folder.root)), _NOT_HAD) for one in missing]
     return left
 
