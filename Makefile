@@ -98,9 +98,10 @@ prove-fuzz: $(VENV)/.ready-test
 prove-soak: $(VENV)/.ready-test
 	$(BIN)/python -m tests.soak $(SEEDS)
 
-# Needs slurm-wlm and munge.
+# Needs slurm-wlm, munge and openssh-server.
 prove-slurm: $(VENV)/.ready-test
-	SLURM_TESTS=required $(BIN)/python -m pytest -m "prove or not prove" tests/slurm tests/acceptance/test_slurm.py tests/contract/test_slurm.py
+	SLURM_TESTS=required SSH_TESTS=required $(BIN)/python -m pytest -m "prove or not prove" tests/slurm tests/acceptance/test_slurm.py \
+		tests/acceptance/test_slurm_ssh.py tests/contract/test_slurm.py
 
 prove-mutants: $(VENV)/.ready-mutants
 	$(BIN)/python -m tests.mutants $(ROOM)

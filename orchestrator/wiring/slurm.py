@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +11,13 @@ from pathlib import Path
 from orchestrator.backends.slurm.backend import SlurmBackend
 from orchestrator.backends.slurm.commands import TOOLS, Slurm, missing
 from orchestrator.backends.slurm.health_check import examine
+from orchestrator.backends.slurm.here import Here
+from orchestrator.backends.slurm.login_node import LoginNode
 from orchestrator.core.diagnostics.health_check import Check
-from orchestrator.core.errors import BadInput
+from orchestrator.core.errors import BadInput, RemoteUnavailable
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.slurm import SlurmSettings
+from orchestrator.kernel.wire import digest_of
 from orchestrator.stores.project import Project
 
 
@@ -23,16 +25,16 @@ def slurm_backend(project: Project, card: SectionCard) -> SlurmBackend:
     """The Slurm backend of a section.
 
     Raises:
-        RemoteUnavailable: Slurm is not installed here, or slurmctld does not answer.
+        RemoteUnavailable: Slurm is not installed, slurmctld does not answer, or SSH gives no connection.
         BadInput: `slurm.folder` names a variable that is not set.
     """
-    for tool in TOOLS:
-        if shutil.which(tool) is None:
-            raise missing(tool)
-    slurm = Slurm()
-    slurm.ping()
     settings = card.slurm
-    return SlurmBackend(slurm, settings, session_root(project, settings), python_of(settings))
+    node = login_node(project, settings)
+    if absent := node.absent(TOOLS):
+        raise missing(absent[0], node.title)
+    slurm = Slurm(node.run, node.title)
+    slurm.ping()
+    return SlurmBackend(slurm, settings, node, python_of(settings))
 
 
 def slurm_checkup(project: Project, settings: SlurmSettings) -> Iterator[Check]:
@@ -41,7 +43,32 @@ def slurm_checkup(project: Project, settings: SlurmSettings) -> Iterator[Check]:
     Raises:
         BadInput: `slurm.folder` names a variable that is not set.
     """
-    return examine(Slurm(), settings, session_root(project, settings), python_of(settings))
+    try:
+        node = login_node(project, settings)
+        if settings.ssh:
+            yield Check(name="SSH", good=True, found=f"{settings.ssh} runs commands, without a question")
+        yield from examine(Slurm(node.run, node.title), settings, node, python_of(settings))
+    except RemoteUnavailable as fault:
+        yield Check(name="SSH", good=False, found=str(fault), remedy=fault.remedy, remote=True)
+
+
+def login_node(project: Project, settings: SlurmSettings) -> LoginNode:
+    """Where Slurm's commands run.
+
+    Raises:
+        BadInput: `slurm.folder` names a variable that is not set.
+        RemoteUnavailable: It is behind SSH, and cannot be reached.
+    """
+    if settings.ssh:
+        from orchestrator.backends.slurm.ssh.connection import Connection, socket_folder
+        from orchestrator.backends.slurm.ssh.login_node import SshLoginNode
+        from orchestrator.backends.slurm.ssh.remote_folder import remote_folder
+
+        connection = Connection(settings.ssh, socket_folder())
+        root = remote_folder(connection, settings.folder)
+        seen = digest_of([settings.ssh, str(root)])[:8]
+        return SshLoginNode(connection, root, project.own.absolute() / "slurm-ssh" / seen)
+    return Here(session_root(project, settings))
 
 
 def session_root(project: Project, settings: SlurmSettings) -> Path:
@@ -63,4 +90,4 @@ def session_root(project: Project, settings: SlurmSettings) -> Path:
 
 def python_of(settings: SlurmSettings) -> str:
     """Interpreter on the cluster, words of a command line."""
-    return settings.python or ("python3" if settings.container else shlex.quote(sys.executable))
+    return settings.python or ("python3" if settings.container or settings.ssh else shlex.quote(sys.executable))

@@ -48,7 +48,7 @@ def cluster() -> Iterator[LoopbackSlurm]:
 
 @pytest.fixture
 def on_cluster(cluster: LoopbackSlurm, monkeypatch: pytest.MonkeyPatch) -> LoopbackSlurm:
-    monkeypatch.setattr("orchestrator.backends.slurm.backend.LOOK_EVERY_S", (0.5, 1.0))
+    monkeypatch.setattr("orchestrator.backends.slurm.capabilities.LOOK_EVERY_S", (0.5, 1.0))
     for name in ("SLURM_CONF", "PATH"):
         monkeypatch.setenv(name, cluster.environ[name])
     return cluster
@@ -164,7 +164,8 @@ def test_a_controller_that_is_away_is_exit_code_4(
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
     assert shutil.which("scontrol") == str(folder / "scontrol")
     assert main(["run", "section_7_6", "--quick", "--backend", "slurm"]) == 4
-    assert "Slurmctld(primary) at login is DOWN" in capfd.readouterr().err
+    err = capfd.readouterr().err
+    assert "Slurmctld(primary) at login is DOWN" in err and "Run the same command again when Slurm answers" in err
 
 
 @pytest.mark.parametrize("words", [("--backend", "ray"), ("--backend", "slurm", "--push")])

@@ -15,8 +15,9 @@ from orchestrator.core import errors
 from tests.conftest import PROJECT_ROOT
 
 PAGE = PROJECT_ROOT / "docs" / "RELIABILITY.md"
-NUMBERS = [*(f"K{number}" for number in range(1, 27)), *(f"F{number}" for number in range(1, 36))]
-"""Facts about Kaggle, then faults found by attacks and reports."""
+_COUNTS = {"K": 26, "S": 14, "F": 35}
+NUMBERS = [f"{letter}{number}" for letter, count in _COUNTS.items() for number in range(1, count + 1)]
+"""Facts about Kaggle, faults of Slurm and SSH, then faults found by attacks and reports."""
 NO_LINE = "no line"
 """Where nothing is wrong for the user, so that nothing is printed."""
 SHORTEST = 8
@@ -37,7 +38,7 @@ def rows() -> tuple[Row, ...]:
 
 
 def _read(page: str) -> Iterator[Row]:
-    for text in re.findall(r"^\| ([KF]\d+ \|.*) \|$", page, re.MULTILINE):
+    for text in re.findall(r"^\| ([KSF]\d+ \|.*) \|$", page, re.MULTILINE):
         number, _, _, lines, codes, tests = (cell.strip() for cell in text.split(" | "))
         quoted = tuple(re.findall(r"`([^`]+)`", lines))
         assert quoted or lines == NO_LINE, number

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from orchestrator.backends.slurm.commands import Answer
+from orchestrator.backends.slurm.login_node import Answer
 
 DOWN = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n"
 FORGOTTEN = "slurm_load_jobs error: Invalid job id specified\n"
@@ -32,7 +32,7 @@ class MemorySlurm:
         refusal: What sbatch prints instead of submitting; a job is submitted all the same if `lost`.
         silent: Commands that give no answer within their time.
         absent: Commands that are not installed.
-        seen: Words of each command, with its environment.
+        seen: Words of each command, with the variables that it keeps.
     """
 
     jobs: dict[int, Row] = field(default_factory=dict)
@@ -41,14 +41,14 @@ class MemorySlurm:
     down: bool = False
     silent: frozenset[str] = frozenset()
     absent: frozenset[str] = frozenset()
-    seen: list[tuple[tuple[str, ...], Mapping[str, str]]] = field(default_factory=list)
+    seen: list[tuple[tuple[str, ...], frozenset[str]]] = field(default_factory=list)
 
-    def __call__(self, words: Sequence[str], folder: Path | None, environ: Mapping[str, str], limit_s: float) -> Answer:
-        self.seen.append((tuple(words), dict(environ)))
+    def __call__(self, words: Sequence[str], folder: PurePath | None, kept: Collection[str], limit_s: float) -> Answer:
+        self.seen.append((tuple(words), frozenset(kept)))
         if words[0] in self.absent:
             raise FileNotFoundError(words[0])
         if words[0] == "sbatch":
-            return self._sbatch(words, folder)
+            return self._sbatch(words, None if folder is None else Path(folder))
         if words[0] in self.silent:
             raise TimeoutError
         if self.down:

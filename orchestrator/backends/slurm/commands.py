@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePath
 
 from orchestrator.backends.slurm import errors
+from orchestrator.backends.slurm.login_node import Answer
 from orchestrator.core.errors import OutcomeUnknown, RemoteUnavailable
-from orchestrator.core.secret_search import without_secrets
 
 QUERY_S, SUBMIT_S = 60.0, 180.0
 """Time limits. The commands wait for slurmctld themselves, 9 to 18 s with Slurm's defaults, and sbatch repeats a
 request that slurmctld is too busy for."""
 
 TOOLS = ("sbatch", "squeue", "scontrol", "scancel")
-MISSING = "Work on a login node of the cluster; or choose another backend: --backend local."
+MISSING = (
+    "Name a login node of the cluster in the section's card (slurm.ssh: user@host), or work on one; or choose another "
+    "backend: --backend local. There, a login shell must find Slurm's commands."
+)
 
 _FORMAT = "%i|%T|%r|%k"
 _JOB_ID = re.compile(r"([0-9]+)(;\S*)?")
 _EXIT = re.compile(r"\bExitCode=([0-9]+):([0-9]+)")
-_OWN_VARIABLES = re.compile(r"(SBATCH|SQUEUE|SCANCEL|SINFO|SLURM)_(?!(CONF|JWT)$)")
-"""They change what the commands do and show, above the lines of a batch script; a job's own ones are in its shell."""
 _FROM_SHELL: Mapping[str, str] = {
     "SBATCH_PARTITION": "partition",
     "SBATCH_ACCOUNT": "account",
@@ -37,17 +36,8 @@ _FROM_SHELL: Mapping[str, str] = {
 """Variables that choose for the user where the card is silent: variable -> option."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What a command printed."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[[Sequence[str], Path | None, Mapping[str, str], float], Answer]
-"""Words, working folder, environment, seconds -> answer. Raises FileNotFoundError and TimeoutError."""
+Run = Callable[[Sequence[str], PurePath | None, Collection[str], float], Answer]
+"""`LoginNode.run`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,36 +55,19 @@ class Job:
     comment: str
 
 
-def run_command(words: Sequence[str], folder: Path | None, environ: Mapping[str, str], limit_s: float) -> Answer:
-    """Run a command to its end.
-
-    Raises:
-        FileNotFoundError: There is no such command.
-        TimeoutError: It took longer than `limit_s`; it was killed.
-    """
-    try:
-        done = subprocess.run(
-            words, stdin=subprocess.DEVNULL, capture_output=True, cwd=folder, env=environ, timeout=limit_s, check=False
-        )
-    except subprocess.TimeoutExpired as fault:
-        raise TimeoutError from fault
-    out, err = (stream.decode("utf-8", "replace") for stream in (done.stdout, done.stderr))
-    return Answer(code=done.returncode, out=out, err=err)
-
-
 class Slurm:
     """The commands of one cluster.
 
     Args:
-        run: Runs a command.
-        environ: Environment of the commands, and so of the jobs: secrets are left out.
+        run: Runs a command on the login node.
+        title: Name of the login node in messages.
     """
 
-    def __init__(self, run: Run = run_command, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, run: Run, title: str = "this computer") -> None:
         self._run = run
-        self._environ = environ
+        self._title = title
 
-    def submit(self, script: Path, options: Mapping[str, str]) -> int:
+    def submit(self, script: PurePath, options: Mapping[str, str]) -> int:
         """Submit a batch script from its folder; returns the job's number.
 
         Args:
@@ -106,15 +79,15 @@ class Slurm:
             BadInput: Slurm refused it; its sentence is shown.
             RemoteUnavailable: There is no sbatch.
         """
-        environ = self._without_own_variables()
         kept = {name for name, option in _FROM_SHELL.items() if option not in options}
-        environ |= {name: value for name, value in self._environ.items() if name in kept}
         try:
-            answer = self._run(("sbatch", "--parsable", script.name), script.parent, without_secrets(environ), SUBMIT_S)
+            answer = self._run(("sbatch", "--parsable", script.name), script.parent, kept, SUBMIT_S)
         except FileNotFoundError as fault:
-            raise missing("sbatch") from fault
+            raise missing("sbatch", self._title) from fault
         except TimeoutError as fault:
             raise OutcomeUnknown(f"sbatch gave no answer within {SUBMIT_S:.0f} s") from fault
+        except ConnectionError as fault:
+            raise OutcomeUnknown(f"sbatch: {fault}") from fault
         if answer.code:
             raise errors.of_submit(answer.err)
         found = _JOB_ID.fullmatch(answer.out.strip().rpartition("\n")[2])
@@ -155,7 +128,7 @@ class Slurm:
         """Ask whether slurmctld is there.
 
         Raises:
-            RemoteUnavailable: It is not, or Slurm is not installed here.
+            RemoteUnavailable: It is not, or Slurm is not installed.
         """
         answer = self._query(("scontrol", "ping"), fails=False)
         if answer.code or " UP" not in answer.out:
@@ -172,19 +145,22 @@ class Slurm:
 
     def _query(self, words: Sequence[str], *, fails: bool = True) -> Answer:
         try:
-            answer = self._run(words, None, self._without_own_variables(), QUERY_S)
+            answer = self._run(words, None, (), QUERY_S)
         except FileNotFoundError as fault:
-            raise missing(words[0]) from fault
+            raise missing(words[0], self._title) from fault
         except TimeoutError as fault:
             raise errors.of_query(words[0], f"no answer within {QUERY_S:.0f} s") from fault
+        except ConnectionError as fault:
+            raise errors.of_query(words[0], str(fault)) from fault
         if answer.code and fails and not errors.is_unknown_job(answer.err):
             raise errors.of_query(words[0], answer.err)
         return answer
 
-    def _without_own_variables(self) -> dict[str, str]:
-        return {name: value for name, value in self._environ.items() if not _OWN_VARIABLES.match(name)}
 
+def missing(tool: str, title: str) -> RemoteUnavailable:
+    """The error of a computer without Slurm.
 
-def missing(tool: str) -> RemoteUnavailable:
-    """The error of a computer without Slurm."""
-    return RemoteUnavailable(f"this computer has no Slurm: {tool} was not found", remedy=MISSING)
+    Args:
+        title: Name of that computer.
+    """
+    return RemoteUnavailable(f"{title} has no Slurm: {tool} was not found", remedy=MISSING)

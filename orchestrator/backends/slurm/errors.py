@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from orchestrator.core.errors import BadInput, NotYet, OrchestratorError, OutcomeUnknown, RemoteUnavailable
 
@@ -67,3 +69,20 @@ def of_submit(stderr: str) -> OrchestratorError:
         remedy="Correct the block `slurm` in the section's card; `sinfo` shows partitions and limits, "
         "`sacctmgr show associations user=$USER` accounts.",
     )
+
+
+@contextmanager
+def refused_for_now() -> Iterator[None]:
+    """A login node that cannot be reached is waited for: what was to be changed there can be repeated.
+
+    Raises:
+        NotYet: It cannot be reached now.
+    """
+    try:
+        yield
+    except (NotYet, OutcomeUnknown):
+        raise
+    except RemoteUnavailable as fault:
+        if not fault.transient:
+            raise
+        raise NotYet(str(fault), remedy=fault.remedy, wait_s=_WAIT_S) from fault

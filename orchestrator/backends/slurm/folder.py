@@ -22,7 +22,11 @@ from orchestrator.kernel.session.manifest import Manifest, read_manifest
 from orchestrator.kernel.wire import PACK_NAME, Ticket, member_folder, models_path
 
 _SUBMITTED = fields({"nonce": text(), "at": text(), "job": optional(whole(1))}, others=True)
-_KEPT_FOLDERS = 3
+KEPT_FOLDERS = 3
+
+SCRIPT_NAME = "batch.sh"
+SUBMITTED_NAME = "submitted.json"
+CANCEL_NAME = "cancel"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +38,17 @@ class SessionFolder:
 
     Attributes:
         root: Holds everything below; its name is the session's slug.
+        silence_s: Seconds since any start has written something, by the clock of the computer that holds the files;
+            None if these are here.
     """
 
     root: Path
+    silence_s: float | None = None
 
     @property
     def script(self) -> Path:
         """The batch script."""
-        return self.root / "batch.sh"
+        return self.root / SCRIPT_NAME
 
     @property
     def kernel(self) -> Path:
@@ -63,15 +70,22 @@ class SessionFolder:
         """Nonce of the session; a job with another nonce, or without this file, leaves at once."""
         return self.root / "nonce"
 
+    def read_nonce(self) -> str:
+        """That nonce; empty if there is none."""
+        try:
+            return self.nonce.read_text(encoding="ascii").strip()
+        except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+            return ""
+
     @property
     def cancel(self) -> Path:
         """Exists once the session was asked to stop: it must not start any more."""
-        return self.root / "cancel"
+        return self.root / CANCEL_NAME
 
     @property
     def submitted(self) -> Path:
         """Number of the job; written after sbatch has answered."""
-        return self.root / "submitted.json"
+        return self.root / SUBMITTED_NAME
 
     @property
     def ticket(self) -> Path:
@@ -117,11 +131,6 @@ class SessionFolder:
         if push.companions:
             write_json(self.companions, {"tickets": [one.ticket.to_json() for one in push.companions]})
         write_text(self.nonce, push.ticket.nonce)
-
-    def note_submitted(self, nonce: str, job: int | None, at: str) -> None:
-        """Note that the job exists; keeps an earlier note."""
-        if not self.submitted.exists():
-            write_json(self.submitted, {"nonce": nonce, "at": at, "job": job})
 
     def read_submitted(self) -> Mapping[str, Any] | None:
         """That note: None without one, empty if it is damaged."""
@@ -174,18 +183,20 @@ class SessionFolder:
 
     def silent_s(self) -> float:
         """Seconds since any start has written something, or the log has grown."""
+        if self.silence_s is not None:
+            return self.silence_s
         outputs = [self.output(number, None) for number in self.numbers()]
         below = (Path(place, name) for output in outputs for place, *names in walk(output) for name in chain(*names))
         paths = [self.log, *outputs, *below]
         return time.time() - max((moment for path in paths if (moment := _changed(path)) is not None), default=0.0)
 
-    def note_fetched(self, member: int | None) -> None:
-        """Note that a session's outputs were fetched: the folder may be emptied once all of them were."""
-        self.fetched(member).touch()
+    def marks_of_fetch(self, member: int | None) -> list[str]:
+        """Names of the files that note a fetch: the session's, and in a pack the job's once all of it was fetched."""
+        names = [self.fetched(member).name]
         if member is not None:
-            numbers = range(1, len(self.tickets()) + 1)
-            if all(self.fetched(number).exists() for number in numbers):
-                self.fetched(None).touch()
+            others = (number for number in range(1, len(self.tickets()) + 1) if number != member)
+            names += [self.fetched(None).name] if all(self.fetched(number).exists() for number in others) else []
+        return names
 
 
 def own_manifest(output: Path, ticket: Ticket | None) -> Manifest | None:
@@ -225,7 +236,7 @@ def sweep(root: Path) -> None:
         root: Folder of all sessions.
     """
     moments = {folder: moment for folder in _folders(root) if (moment := _changed(folder.fetched(None))) is not None}
-    for folder in sorted(moments, key=lambda one: moments[one])[:-_KEPT_FOLDERS]:
+    for folder in sorted(moments, key=lambda one: moments[one])[:-KEPT_FOLDERS]:
         if folder.starts.exists():
             folder.starts.rename(folder.emptied)
         for rest in (folder.emptied, folder.input):

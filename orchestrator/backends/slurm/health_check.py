@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 from orchestrator.backends.slurm.commands import MISSING, TOOLS, Slurm
+from orchestrator.backends.slurm.login_node import LoginNode
 from orchestrator.core.diagnostics.health_check import Check
 from orchestrator.core.errors import RemoteUnavailable
 from orchestrator.core.section.slurm import SlurmSettings, wall_seconds
@@ -18,22 +16,20 @@ LEAST_FREE_BYTES = 2 << 30
 def examine(
     slurm: Slurm,
     settings: SlurmSettings,
-    root: Path,
+    node: LoginNode,
     python: str,
-    which: Callable[[str], str | None] = shutil.which,
 ) -> Iterator[Check]:
     """Run every check; a failed one ends the list if the rest need it.
 
     Args:
         slurm: Slurm's commands.
         settings: The card's `slurm` block.
-        root: Folder of all sessions.
+        node: Where the commands run and the folders of the sessions are.
         python: Interpreter on the cluster.
-        which: Finds a program.
     """
-    yield _folder(root)
+    yield _folder(node)
     yield _interpreter(settings, python)
-    absent = [tool for tool in TOOLS if which(tool) is None]
+    absent = node.absent(TOOLS)
     if absent:
         yield Check(name="Slurm's commands", good=False, found=f"not found: {', '.join(absent)}", remedy=MISSING)
         return
@@ -68,18 +64,15 @@ def _partition(settings: SlurmSettings, rows: list[tuple[str, str, str]]) -> Che
     return Check(name="partitions", good=True, found=shown)
 
 
-def _folder(root: Path) -> Check:
-    folder = root
-    while not folder.exists():
-        folder = folder.parent
-    free_bytes = shutil.disk_usage(folder).free
-    found = f"{root}, {free_bytes / 1e9:.1f} GB free"
-    if not os.access(folder, os.W_OK):
+def _folder(node: LoginNode) -> Check:
+    storage = node.storage()
+    found = f"{node.root}, {storage.free_bytes / 1e9:.1f} GB free"
+    if not storage.writable:
         remedy = "Change its permissions, or choose another one in the section's card: slurm.folder."
         return Check(
             name="folder of the sessions", good=False, found=f"{found}, but it cannot be written", remedy=remedy
         )
-    if free_bytes < LEAST_FREE_BYTES:
+    if storage.free_bytes < LEAST_FREE_BYTES:
         remedy = "Free some space, or choose another folder in the section's card: slurm.folder."
         return Check(name="folder of the sessions", good=False, found=found, remedy=remedy)
     remedy = "The nodes must see it under the same path: only a session shows that."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from orchestrator.backends.slurm import states
@@ -59,8 +59,14 @@ def of_ended(folder: SessionFolder, member: int | None, job: Job, known: tuple[i
     return Observation(state=SessionState.ENDED, native=job.state, exit_code=code, reason=reason)
 
 
-def of_forgotten(folder: SessionFolder, member: int | None, now: datetime) -> Observation:
-    """The state of a session whose job slurmctld does not know, or no longer knows."""
+def of_forgotten(
+    folder: SessionFolder, member: int | None, now: datetime, forbid: Callable[[], SessionFolder]
+) -> Observation:
+    """The state of a session whose job slurmctld does not know, or no longer knows.
+
+    Args:
+        forbid: Forbids the session to start, then looks at its folder again.
+    """
     if not folder.starts.is_dir():
         return Observation(state=SessionState.ENDED, native="ended, and emptied after its fetch")
     if folder.numbers():
@@ -73,8 +79,8 @@ def of_forgotten(folder: SessionFolder, member: int | None, now: datetime) -> Ob
     at = parse_timestamp(str((note or {}).get("at")))
     if at is None or (now - at).total_seconds() <= LOST_AFTER_S:
         return Observation(state=SessionState.ABSENT, native="not listed by squeue")
-    folder.cancel.touch()  # a slurmctld that restores an old state must not start it any more
-    if folder.numbers():  # it has started in this moment
+    # A slurmctld that restores an old state must not start it any more.
+    if forbid().numbers():  # it has started in this moment
         return Observation(state=SessionState.RUNNING, native="not listed by squeue, but writing")
     return Observation(state=SessionState.ENDED, native="removed before it started")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from orchestrator.backends.slurm.folder import SessionFolder
+from orchestrator.backends.slurm.login_node import Outputs
 from orchestrator.core.session.backend_types import Retrieval
 from orchestrator.core.session.missing_outputs import Lack, MissingFile
 from orchestrator.core.session.pack import own_lines_from
@@ -13,12 +13,13 @@ from orchestrator.kernel.files.atomic import replace_folder, sync_tree
 from orchestrator.kernel.files.outputs import copy_outputs, remove_tree
 
 
-def fetch_outputs(folder: SessionFolder, member: int | None, into: Path) -> Retrieval:
+def copy_counted(outputs: Outputs, member: int | None, into: Path) -> Retrieval:
     """Copy the outputs of the start that counts, and the log, beside the destination, then rename.
 
     Raises:
         OSError: They cannot be read, or there is no room for them; the session's folder still has everything.
     """
+    folder = outputs.folder
     if not folder.starts.is_dir():  # emptied after an earlier fetch, whose copy is now the only one
         return Retrieval(folder=into, missing=() if into.is_dir() else ("every output",))
     partial = into.with_name(f".fetching-{into.name}")
@@ -27,12 +28,17 @@ def fetch_outputs(folder: SessionFolder, member: int | None, into: Path) -> Retr
     partial.mkdir(parents=True)
     try:
         own = None if member is None else functools.partial(own_lines_from, member=member)
-        left = copy_outputs(folder.counted(member), folder.log, partial, own)
+        counted = folder.counted(member)
+        left = copy_outputs(counted, folder.log, partial, own)
+        left += [
+            (PurePath(folder.root, path).relative_to(counted), reason)
+            for path, reason in outputs.left
+            if counted is not None and PurePath(folder.root, path).is_relative_to(counted)
+        ]
         files = tuple(MissingFile(path=path.as_posix(), lack=Lack.WITHHELD, reason=reason) for path, reason in left)
         sync_tree(partial)
     except OSError:
         remove_tree(partial, ignore_errors=True)
         raise
     replace_folder(partial, into)
-    folder.note_fetched(member)
     return Retrieval(folder=into, missing=tuple(map(str, files)), files=files)

@@ -46,7 +46,7 @@ def doctor(
 
     With --push: the script that `run` would send is saved on Kaggle without a session, read back and deleted.
     With --first-session: three CPU sessions, which spend no quota, try mounts, log, carriers and cancel.
-    With --backend slurm: the commands, slurmctld, the partition and the folder of the sessions.
+    With --backend slurm: the SSH connection if the card has one, the commands, slurmctld, the partition and the folder.
     """
     from orchestrator.cli.output.console import Console
 

@@ -18,6 +18,7 @@ _MODULE = r"[A-Za-z0-9][A-Za-z0-9_.,:@=+/-]*"
 _TIME = (
     r"(?P<days>[0-9]+)-(?P<day_hours>[0-9]+)(:(?P<day_minutes>[0-9]+)(:(?P<day_seconds>[0-9]+))?)?|[0-9]+(:[0-9]+){0,2}"
 )
+_LOGIN = r"[A-Za-z0-9_][A-Za-z0-9_.-]*(@[A-Za-z0-9_][A-Za-z0-9_.:-]*)?"
 _LINE = r"[^\x00-\x1f\x7f$`]*"
 _PATH = r"[^\x00-\x1f\x7f]*"
 """Forms of values, in syntax that Python and JSON Schema share. None of them can end a line of the batch script."""
@@ -39,6 +40,7 @@ class SlurmSettings:
     """Settings of a session on Slurm. A key that is left out leaves the choice to the cluster.
 
     Attributes:
+        ssh: Login node as OpenSSH names it, `user@host` or a host of `~/.ssh/config`; default: this computer.
         partition: Partition, or several separated by commas.
         account: Account that is charged.
         qos: Quality of service.
@@ -49,13 +51,16 @@ class SlurmSettings:
             whole minutes.
         modules: Environment modules to load, in this order.
         container: Words before the interpreter, e.g. `apptainer exec --nv /shared/image.sif`.
-        python: Interpreter on the cluster; default: the one that runs this program, in a container `python3`.
-        folder: Folder on the shared file system for the sessions, below the project unless absolute; `~` and variables
-            are replaced. Default: `.orchestrator/slurm` in the project.
+        python: Interpreter on the cluster; default: the one that runs this program, in a container and over SSH
+            `python3`.
+        folder: Folder on the shared file system for the sessions, below the project unless absolute, over SSH below the
+            home folder there; `~` and variables are replaced. Default: `.orchestrator/slurm` in the project, over SSH
+            in the home folder.
     """
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid", "strict": True}
 
+    ssh: str = _optional(_LOGIN)
     partition: str = _optional(_WORD)
     account: str = _optional(_WORD)
     qos: str = _optional(_WORD)
@@ -73,12 +78,13 @@ class SlurmSettings:
             raise ValueError("\n".join(faults))
 
     def _faults(self) -> Iterator[str]:
-        forms = {"partition": _WORD, "account": _WORD, "qos": _WORD, "gres": _GRES, "mem": _MEM}
-        examples = {"gres": "gpu:1", "mem": "8G"}
+        forms = {"partition": _WORD, "account": _WORD, "qos": _WORD, "gres": _GRES, "mem": _MEM, "ssh": _LOGIN}
+        examples = {"gres": "gpu:1", "mem": "8G", "ssh": "user@login.example.org"}
         for name, pattern in forms.items():
             value = getattr(self, name)
             if value and not re.fullmatch(pattern, value):
-                yield f"{name} must be a word as Slurm writes it, e.g. {examples.get(name, 'main')}, not {value!r}"
+                reader = "OpenSSH" if name == "ssh" else "Slurm"
+                yield f"{name} must be a word as {reader} writes it, e.g. {examples.get(name, 'main')}, not {value!r}"
         if not 1 <= self.cpus <= 4096:
             yield f"cpus must lie in [1, 4096], not {self.cpus}"
         if wall_seconds(self.time) is None:

@@ -15,6 +15,7 @@ import pytest
 from orchestrator.backends.slurm.backend import SlurmBackend
 from orchestrator.backends.slurm.commands import Slurm
 from orchestrator.backends.slurm.folder import SessionFolder, own_manifest
+from orchestrator.backends.slurm.here import Here
 from orchestrator.backends.slurm.observation import LOST_AFTER_S, SILENT_S
 from orchestrator.core.errors import NameTaken, NotYet, OutcomeUnknown, RemoteUnavailable
 from orchestrator.core.section.slurm import SlurmSettings
@@ -38,7 +39,7 @@ class Side:
         self.memory = MemorySlurm()
         self.now = datetime.now(UTC)
         self.folder = SessionFolder(root=root / SLUG)
-        self.backend = SlurmBackend(Slurm(self.memory, {}), SlurmSettings(), root, "python3", lambda: self.now)
+        self.backend = SlurmBackend(Slurm(self.memory), SlurmSettings(), Here(root), "python3", lambda: self.now)
         self.push = self.of_nonce("1" * 32)
 
     def of_nonce(self, nonce: str) -> Push:
@@ -307,7 +308,7 @@ def test_old_outputs_are_deleted_once_they_were_fetched(side: Side, tmp_path: Pa
     for number in range(3):  # three newer ones
         newer = SessionFolder(root=side.folder.root.with_name(f"newer-{number}"))
         newer.starts.mkdir(parents=True)
-        newer.note_fetched(None)
+        newer.fetched(None).touch()
     other = replace(side.push, slug="another")
     side.backend.stage(other)
     assert not side.folder.starts.exists() and side.folder.submitted.exists()

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.backends.slurm.commands import Job, Slurm
+from orchestrator.backends.slurm.here import Here
+from orchestrator.backends.slurm.login_node import Answer
 from orchestrator.core.errors import BadInput, NotYet, OrchestratorError, OutcomeUnknown, RemoteUnavailable
 from tests.doubles.slurm_commands import MemorySlurm, Row
 
@@ -56,7 +58,7 @@ def script(tmp_path: Path) -> Path:
 )
 def test_refusals(script: Path, refusal: str, kind: type[OrchestratorError]) -> None:
     with pytest.raises(OrchestratorError) as caught:
-        Slurm(MemorySlurm(refusal=refusal), {}).submit(script, {})
+        Slurm(MemorySlurm(refusal=refusal)).submit(script, {})
     assert type(caught.value) is kind
     assert refusal.splitlines()[-1].removeprefix("sbatch: error: ") in str(caught.value)
     assert "sbatch: error" not in str(caught.value) and caught.value.remedy
@@ -65,28 +67,24 @@ def test_refusals(script: Path, refusal: str, kind: type[OrchestratorError]) -> 
 def test_a_submit_without_answer_may_have_happened(script: Path) -> None:
     memory = MemorySlurm(silent=frozenset({"sbatch"}))
     with pytest.raises(OutcomeUnknown, match="no answer within"):
-        Slurm(memory, {}).submit(script, {})
+        Slurm(memory).submit(script, {})
     assert len(memory.jobs) == 1
 
 
 @pytest.mark.parametrize("answer", ["", "Submitted", "12 34"])
 def test_an_answer_without_a_number_is_no_answer(script: Path, answer: str) -> None:
-    from orchestrator.backends.slurm.commands import Answer
-
     with pytest.raises(OutcomeUnknown, match="instead of a job's number"):
-        Slurm(lambda *_: Answer(code=0, out=answer, err=""), {}).submit(script, {})
+        Slurm(lambda *_: Answer(code=0, out=answer, err="")).submit(script, {})
 
 
 def test_a_number_with_its_cluster(script: Path) -> None:
-    from orchestrator.backends.slurm.commands import Answer
-
     text = "sbatch: a notice of the site\n4711;north\n"
-    assert Slurm(lambda *_: Answer(code=0, out=text, err=""), {}).submit(script, {}) == 4711
+    assert Slurm(lambda *_: Answer(code=0, out=text, err="")).submit(script, {}) == 4711
 
 
 @pytest.mark.parametrize("tool", ["sbatch", "squeue", "scontrol", "scancel"])
 def test_a_missing_command_is_named_with_the_remedy(script: Path, tool: str) -> None:
-    slurm = Slurm(MemorySlurm(absent=frozenset({tool})), {})
+    slurm = Slurm(MemorySlurm(absent=frozenset({tool})))
     acts = {
         "sbatch": lambda: slurm.submit(script, {}),
         "squeue": lambda: slurm.jobs("s"),
@@ -99,28 +97,28 @@ def test_a_missing_command_is_named_with_the_remedy(script: Path, tool: str) -> 
 
 
 def test_queries_without_a_controller_may_be_repeated() -> None:
-    slurm = Slurm(MemorySlurm(down=True), {})
+    slurm = Slurm(MemorySlurm(down=True))
     for act in (lambda: slurm.jobs("s"), lambda: slurm.exit_code(1), slurm.ping, lambda: slurm.terminate(1)):
         with pytest.raises(RemoteUnavailable, match="Unable to contact") as caught:
             act()
         assert caught.value.transient and "scontrol ping" in caught.value.remedy
     with pytest.raises(RemoteUnavailable, match="no answer within 60 s"):
-        Slurm(MemorySlurm(silent=frozenset({"squeue"})), {}).jobs("s")
+        Slurm(MemorySlurm(silent=frozenset({"squeue"}))).jobs("s")
 
 
 def test_rows_of_the_queue() -> None:
     memory = MemorySlurm(
         {7: Row("s", "orchestrator:1", "RUNNING"), 8: Row("other", ""), 9: Row("s", "a|b", "PENDING", "")}
     )
-    assert Slurm(memory, {}).jobs("s") == [
+    assert Slurm(memory).jobs("s") == [
         Job(number=7, state="RUNNING", reason="None", comment="orchestrator:1"),
         Job(number=9, state="PENDING", reason="", comment="a|b"),
     ]
-    assert Slurm(memory, {}).exit_code(7) == (0, 0)
-    assert Slurm(memory, {}).exit_code(77) is None
+    assert Slurm(memory).exit_code(7) == (0, 0)
+    assert Slurm(memory).exit_code(77) is None
 
 
-def test_secrets_and_settings_of_the_shell_reach_no_job(script: Path) -> None:
+def test_secrets_and_settings_of_the_shell_reach_no_job(script: Path, tmp_path: Path) -> None:
     memory = MemorySlurm()
     shell = {
         **{"PATH": "/bin", "SLURM_CONF": "/etc/slurm.conf", "OMP_NUM_THREADS": "1"},
@@ -128,9 +126,10 @@ def test_secrets_and_settings_of_the_shell_reach_no_job(script: Path) -> None:
         **{"SBATCH_TIMELIMIT": "5", "SBATCH_ACCOUNT": "mine", "SBATCH_PARTITION": "theirs", "SLURM_JOB_ID": "3"},
         **{"SQUEUE_USERS": "x", "SLURM_CPUS_PER_TASK": "2"},
     }
-    slurm = Slurm(memory, shell)
+    slurm = Slurm(memory)
     slurm.submit(script, {"partition": "ours"})
     slurm.jobs("s")
+    here = Here(tmp_path, shell)
     kept = {"PATH", "SLURM_CONF", "OMP_NUM_THREADS"}
-    assert memory.seen[0][1].keys() == kept | {"SBATCH_ACCOUNT"}
-    assert "SQUEUE_USERS" not in memory.seen[1][1] and "SLURM_JOB_ID" not in memory.seen[1][1]
+    assert here.environment(memory.seen[0][1]).keys() == kept | {"SBATCH_ACCOUNT"}
+    assert here.environment(memory.seen[1][1]).keys() == kept

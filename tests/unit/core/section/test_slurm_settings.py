@@ -52,7 +52,23 @@ def test_a_session_saves_before_slurm_asks_it_to(time: str) -> None:
 INJECTED = "x\n#SBATCH --uid=root"
 
 
-@pytest.mark.parametrize("key", ["partition", "account", "qos", "gres", "mem", "time", "container", "python", "folder"])
+_KEYS = ["partition", "account", "qos", "gres", "mem", "time", "container", "python", "folder", "ssh"]
+
+
+@pytest.mark.parametrize("host", ["cluster", "me@login.cluster.example", "me.too@10.0.0.1", "me@fe80::1", "_x-y.z"])
+def test_login_nodes(host: str) -> None:
+    assert SlurmSettings(ssh=host).ssh == host
+
+
+@pytest.mark.parametrize(
+    "host", ["-oProxyCommand=id", "me@-x", "@x", "me@", "a b", "me@x;id", "$HOST", "ssh://x", "me@x/y"]
+)
+def test_no_login_node_is_an_option_or_a_command(host: str) -> None:
+    with pytest.raises(ValueError, match=r"ssh must be a word as OpenSSH writes it, e\.g\. user@login"):
+        SlurmSettings(ssh=host)
+
+
+@pytest.mark.parametrize("key", _KEYS)
 def test_no_value_adds_a_line(key: str) -> None:
     for value in (INJECTED, "x\r#SBATCH --wait", "x\x00"):
         with pytest.raises(ValueError, match=key):
