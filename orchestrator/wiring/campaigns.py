@@ -78,7 +78,7 @@ def campaign_context(
     backends: dict[object, Backend] = {}
 
     def run_context(card: SectionCard) -> RunContext:
-        settings = (card.kaggle, card.slurm)
+        settings = (card.kaggle, card.slurm, card.ray)
         if settings not in backends:
             backends[settings] = make_backend(campaign.backend, project, card, clock)
         return RunContext(

@@ -76,8 +76,8 @@ def forecast_of(
 
 def _machine_places(campaign: Campaign, card: SectionCard) -> int:
     """Sessions that one machine of the campaign's backend runs side by side; needs no account."""
-    if campaign.backend == "slurm":
-        return card.slurm.places(card.device)
+    if campaign.backend in ("slurm", "ray"):
+        return (card.slurm if campaign.backend == "slurm" else card.ray).places(card.device)
     return card.kaggle.places if campaign.backend == "kaggle" else os.cpu_count() or 1
 
 
