@@ -26,7 +26,7 @@ NOT_STARTED, NOT_STORED = 64, 74
 _TICK_S, _CANCEL_EVERY_S, _ALIVE_EVERY_S = 0.2, 2.0, 60.0
 _STORE_SHARE = 10.0
 """Storing takes at most about a tenth of the time."""
-_KEEP_TRYING_S = 600.0
+_KEEP_TRYING_S, _SETTLED_S = 600.0, 2.0
 _WHOLE_BYTES = 64 << 20
 """Larger files are not read into memory."""
 
@@ -44,9 +44,10 @@ class Start:
     def __init__(self, fs: Any, root: str, plan: dict[str, Any], here: Path) -> None:
         self._fs, self._root, self._plan = fs, root, plan
         self._own = f"{root}/starts/{uuid.uuid4().hex}"
-        self._working, self._log = here / "working", here / "kernel.log"
-        self._here = here
-        self._seen: dict[str, tuple[int, int, dict[str, Any]]] = {}
+        self._here, self._working, self._log = here, here / "working", here / "kernel.log"
+        self._entries: dict[str, dict[str, Any]] = {}  # of each file that was stored
+        self._marks: dict[str, tuple[int, int]] = {}  # its time and size then
+        self._indexed: Any = None
         self._stored: set[str] = set()
         self._left: list[list[str]] = []
         self._asked = False
@@ -138,17 +139,15 @@ class Start:
         Args:
             code: Exit code of the kernel; None while it runs.
         """
-        before = {name: entry for name, (_, _, entry) in self._seen.items()}
         self._left = []
         present = dict(self._files())
         for name, path in present.items():
             self._store_file(name, path)
-        for name in self._seen.keys() - present.keys():
-            del self._seen[name]
-        changed = before != {name: entry for name, (_, _, entry) in self._seen.items()}
-        if changed or code is not None or time.monotonic() > self._alive_s:
+        for name in self._entries.keys() - present.keys():
+            del self._entries[name]
+        if code is not None or self._indexed != (self._entries, self._left) or time.monotonic() > self._alive_s:
             self._index(code)
-        named = {entry["sha256"] for _, _, entry in self._seen.values()}
+        named = {entry["sha256"] for entry in self._entries.values()}
         for digest in self._stored - named:
             self._fs.rm_file(f"{self._own}/objects/{digest}")
             self._stored.discard(digest)
@@ -162,7 +161,7 @@ class Start:
                 shown = path.relative_to(self._working).as_posix()
                 if name.startswith(self._plan["unfinished"]) or shown == self._plan["reserve"]:
                     continue
-                if not _in_utf8(shown):
+                if shown.encode("utf-8", "replace") != os.fsencode(shown):
                     self._left.append([ascii(shown)[1:-1], "has a name that is not UTF-8: not copied"])
                 elif path.is_dir() and path.is_symlink():
                     if not path.resolve().is_relative_to(self._working.resolve()):
@@ -176,7 +175,7 @@ class Start:
         try:
             state = path.stat()
             mark = (state.st_mtime_ns, state.st_size)
-            if name in self._seen and self._seen[name][:2] == mark:
+            if name in self._entries and self._marks.get(name) == mark:
                 return
             content = path.read_bytes() if state.st_size <= _WHOLE_BYTES else None
             digest = _sha256(path) if content is None else hashlib.sha256(content).hexdigest()
@@ -199,11 +198,11 @@ class Start:
             else:
                 self._fs.pipe_file(place, content)
             self._stored.add(digest)
-        self._seen[name] = (*mark, {"path": name, "size_bytes": size, "sha256": digest})
+        self._entries[name] = {"path": name, "size_bytes": size, "sha256": digest}
+        # A file that has just been written may change once more without another time.
+        self._marks[name] = mark if time.time() - state.st_mtime > _SETTLED_S else (0, -1)
 
     def _index(self, code: int | None) -> None:
-        entries = {name: entry for name, (_, _, entry) in self._seen.items()}
-        log = entries.pop("", None)
         self._number += 1
         index = {
             "number": self._number,
@@ -213,14 +212,15 @@ class Start:
             "asked": self._asked,
             "exit_code": code,
             "ended": code is not None,
-            "log": log,
-            "files": [entries[name] for name in sorted(entries)],
-            "left": sorted(self._left),
+            "log": self._entries.get(""),
+            "files": [self._entries[name] for name in sorted(self._entries) if name],
+            "left": self._left,
         }
         self._fs.makedirs(self._own, exist_ok=True)
         # Two names in turn: a kill while one is written leaves the other.
         self._fs.pipe_file(f"{self._own}/index-{self._number % 2}.json", json.dumps(index).encode())
         self._alive_s = time.monotonic() + _ALIVE_EVERY_S
+        self._indexed = (dict(self._entries), self._left)
 
     def _say(self, line: str) -> None:
         with self._log.open("ab") as log:
@@ -246,13 +246,6 @@ def _poll(kernel: subprocess.Popen[bytes]) -> int | None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _in_utf8(name: str) -> bool:
-    try:
-        return bool(name.encode())
-    except UnicodeEncodeError:
-        return False
 
 
 def _now() -> str:
