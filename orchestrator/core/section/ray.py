@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from orchestrator.kernel.algorithms.plans import JSON_SCHEMA
 
 _ADDRESS = r"https?://[^\s/@?#]+(/[^\s@?#]*)?"
-_STORAGE = r"file:///[^\x00-\x1f\x7f]+|[a-z][a-z0-9]*://[^\x00-\x20\x7f@?#/][^\x00-\x20\x7f@?#]*"
+_STORAGE = r"file:///[^\x00-\x1f\x7f]+|(?!file:)[a-z][a-z0-9]*://[^\x00-\x20\x7f@?#/][^\x00-\x20\x7f@?#]*"
 _MEM = r"[1-9][0-9]*[KMGT]?"
 _LINE = r"[^\x00-\x1f\x7f]*"
 """Forms of values, in syntax that Python and JSON Schema share. No address can hold a password."""
