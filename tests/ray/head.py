@@ -26,6 +26,8 @@ REQUIRED = "RAY_TESTS"
 """`required`: where Ray is not installed, the tests fail instead of being skipped."""
 
 _PATIENCE_S = 90.0
+_TOKEN = secrets.token_hex(32)
+"""Of all heads of this process: Ray's client keeps the first token that it has read."""
 _WATCHDOG = """
 while kill -0 "$1" 2>/dev/null; do sleep 2; done
 for process in $(pgrep -f -- "$2/"); do [ "$process" = $$ ] || kill -9 "$process"; done
@@ -127,8 +129,12 @@ class LoopbackRay:
 
 
 @contextmanager
-def loopback_ray() -> Iterator[LoopbackRay]:
-    """A running head; it is stopped at the end, whatever happened."""
+def loopback_ray(of_nodes: Mapping[str, str] | None = None) -> Iterator[LoopbackRay]:
+    """A running head; it is stopped at the end, whatever happened.
+
+    Args:
+        of_nodes: Further variables of its nodes, and so of the sessions.
+    """
     lacking = reason_not_to_run()
     if lacking:
         if os.environ.get(REQUIRED) == "required":
@@ -138,10 +144,10 @@ def loopback_ray() -> Iterator[LoopbackRay]:
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
     storage = folder / "storage"
     storage.mkdir()
-    ray = LoopbackRay(folder, storage, _free_ports(4))
+    ray = LoopbackRay(folder, storage, _free_ports(4), dict(of_nodes or {}))
     ray.environ |= {
         # On a machine whose network is no test's own, Ray listens on all of its addresses.
-        **{"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)},
+        **{"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _TOKEN},
         **{"RAY_USAGE_STATS_ENABLED": "0", "RAY_TESTS_HEAD": str(folder)},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }

@@ -60,6 +60,8 @@ class Start:
         if self._fs.exists(f"{self._root}/cancel"):
             print("Not started: the session was asked to stop.", flush=True)
             return 0
+        if self._plan["has_folders"]:
+            self._fs.makedirs(f"{self._own}/objects", exist_ok=True)
         self._working.mkdir()
         self._log.touch()
         self._index(None)
@@ -187,7 +189,6 @@ class Start:
         size = state.st_size if content is None else len(content)
         if digest not in self._stored:
             place = f"{self._own}/objects/{digest}"
-            self._fs.makedirs(f"{self._own}/objects", exist_ok=True)
             if content is None:
                 self._fs.put_file(str(path), place)
                 with suppress(FileNotFoundError):
@@ -216,7 +217,6 @@ class Start:
             "files": [self._entries[name] for name in sorted(self._entries) if name],
             "left": self._left,
         }
-        self._fs.makedirs(self._own, exist_ok=True)
         # Two names in turn: a kill while one is written leaves the other.
         self._fs.pipe_file(f"{self._own}/index-{self._number % 2}.json", json.dumps(index).encode())
         self._alive_s = time.monotonic() + _ALIVE_EVERY_S

@@ -65,13 +65,20 @@ def log_mark(nonce: str) -> str:
 
 
 def driver_code(
-    source: str, *, nonce: str, kernel_sha256: str, inputs: Sequence[Mapping[str, str]], sync_s: float
+    source: str,
+    *,
+    nonce: str,
+    kernel_sha256: str,
+    inputs: Sequence[Mapping[str, str]],
+    has_folders: bool,
+    sync_s: float,
 ) -> str:
     """The driver file of a session: the driver, and its plan as a literal.
 
     Args:
         source: Code of `driver.py`.
         kernel_sha256: Of the kernel in the storage.
+        has_folders: Whether a file in the storage needs its folder first.
         inputs: Path below the input folder, and digest, of each file.
         sync_s: Seconds between two times at which outputs are stored.
     """
@@ -80,6 +87,7 @@ def driver_code(
         "mark": log_mark(nonce),
         "kernel_sha256": kernel_sha256,
         "inputs": [dict(one) for one in inputs],
+        "has_folders": has_folders,
         "root_variable": ROOT_VARIABLE,
         "reserve": RESERVE_NAME,
         "unfinished": ".partial-",

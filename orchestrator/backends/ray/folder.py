@@ -56,7 +56,14 @@ class SessionFolder:
         kernel = push.script.encode("utf-8")
         self.storage.write(self._path("kernel.py"), kernel)
         digest = hashlib.sha256(kernel).hexdigest()
-        code = driver_code(driver, nonce=push.ticket.nonce, kernel_sha256=digest, inputs=inputs, sync_s=sync_s)
+        code = driver_code(
+            driver,
+            nonce=push.ticket.nonce,
+            kernel_sha256=digest,
+            inputs=inputs,
+            has_folders=self.storage.has_folders,
+            sync_s=sync_s,
+        )
         self.storage.write(self._path("driver.py"), code.encode("utf-8"))
         self._write_json("tickets.json", {"tickets": [one.ticket.to_json() for one in push.sessions]})
 

@@ -36,6 +36,9 @@ SILENT_S = 180.0
 def of_known(folder: SessionFolder, member: int | None, job: Job) -> Observation:
     """The state of a session whose job Ray knows."""
     state = STATES.get(job.status, SessionState.UNKNOWN)
+    if state is SessionState.PENDING and folder.asked_by() == ASKED:
+        # Ray stops a job that waits only once it could start; then its session finds the request, and leaves.
+        return Observation(state=SessionState.ENDED, native="PENDING, and asked to stop", reason=EndReason.CANCELLED)
     if state is not SessionState.ENDED:
         return Observation(state=state, native=job.status)
     index = folder.counted(member, folder.starts())

@@ -18,7 +18,7 @@ PACKAGES: Mapping[str, str] = {
     "abfs": "adlfs",
     "az": "adlfs",
 }
-"""Protocol -> package of its file system."""
+"""Protocol of an object store, which has no folders to be made -> package of its file system."""
 _REMEDY = "Check ray.storage in the section's card, and your access to it; then run the same command again."
 
 
@@ -54,13 +54,13 @@ class Storage:
     def write(self, path: str, content: bytes) -> None:
         """Write a small file."""
         with self._faults():
-            self._fs.makedirs(self._place(path).rpartition("/")[0], exist_ok=True)
+            self._make_folder(path)
             self._fs.pipe_file(self._place(path), content)
 
     def put(self, source: Path, path: str) -> None:
         """Store a file of this computer."""
         with self._faults():
-            self._fs.makedirs(self._place(path).rpartition("/")[0], exist_ok=True)
+            self._make_folder(path)
             self._fs.put_file(str(source), self._place(path))
 
     def get(self, path: str, into: Path) -> bool:
@@ -81,6 +81,15 @@ class Storage:
     def remove(self, path: str) -> None:
         """Delete a file or a folder with everything in it. Repeatable."""
         self._ask(lambda: self._fs.rm(self._place(path), recursive=True), None)
+
+    @property
+    def has_folders(self) -> bool:
+        """Whether a file needs its folder first. In an object store this would create a bucket of a misspelt name."""
+        return self.url.partition("://")[0] not in PACKAGES
+
+    def _make_folder(self, path: str) -> None:
+        if self.has_folders:
+            self._fs.makedirs(self._place(path).rpartition("/")[0], exist_ok=True)
 
     def _place(self, path: str) -> str:
         return f"{self._root}/{path}" if path else self._root

@@ -350,6 +350,9 @@ def test_cancel_stops_a_job_that_waits(side: Side) -> None:
     job = side.submit()
     side.backend.cancel(HANDLE)
     assert side.memory.stopped == [SLUG]
+    assert side.observe() == Observation(
+        state=SessionState.ENDED, native="PENDING, and asked to stop", reason=EndReason.CANCELLED
+    )
     job.status = "STOPPED"
     assert side.observe() == Observation(state=SessionState.ENDED, native="STOPPED", reason=EndReason.CANCELLED)
     job.status = "RUNNING"

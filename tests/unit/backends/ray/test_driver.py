@@ -17,6 +17,7 @@ PLAN = {
     "nonce": "n",
     "mark": "begins here.",
     "inputs": [],
+    "has_folders": True,
     "root_variable": "ROOT",
     "reserve": ".reserve",
     "unfinished": ".partial-",
