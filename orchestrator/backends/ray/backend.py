@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,10 +71,9 @@ class RayBackend(Backend):
     def capabilities(self) -> Capabilities:
         """No time limit but the section's own deadline; checkpoints travel through the storage."""
         settings = self._settings
-        reserved = {"CPU": settings.num_cpus, "GPU": settings.num_gpus, **settings.resources}
         return Capabilities(
             owner=OWNER,
-            device=", ".join(("Ray", *(f"{count:g} {name}" for name, count in reserved.items() if count))),
+            device=f"Ray, {settings.reserved}",
             max_script_bytes=64_000_000,
             max_wall_s=None,
             look_every_s=LOOK_EVERY_S,
@@ -118,7 +116,7 @@ class RayBackend(Backend):
         folder = self._folder(push.slug)
         note, job = folder.submitted(), self._jobs.info(push.slug)
         if note is not None or job is not None or folder.starts():
-            nonces = {job.nonce} if job else {(note or {}).get("nonce", self._nonce(folder))}
+            nonces = {job.nonce} if job else {(note or {}).get("nonce", folder.nonce())}
             if nonces != {push.ticket.nonce}:
                 raise NameTaken(f"{push.slug} already belongs to another session, on Ray or in {self._storage.url}")
             return
@@ -140,7 +138,7 @@ class RayBackend(Backend):
             BadInput: Ray refused it; its sentence is shown.
         """
         folder, nonce = self._folder(push.slug), push.ticket.nonce
-        digest = folder.driver_sha256() or hashlib.sha256().hexdigest()
+        digest = folder.driver_sha256()
         try:
             self._jobs.submit(job_request(self._settings, slug=push.slug, nonce=nonce, driver_sha256=digest))
         except NameTaken:
@@ -161,7 +159,7 @@ class RayBackend(Backend):
         """Whether the job of a folder was ever submitted; notes it if the command that did it could not."""
         if folder.submitted() is not None:
             return True
-        nonce = self._nonce(folder)
+        nonce = folder.nonce()
         if not nonce:
             return False
         job = self._jobs.info(folder.slug)
@@ -199,7 +197,7 @@ class RayBackend(Backend):
     def observe(self, handle: Handle) -> Observation:
         """The state now: by Ray, then by what the job's starts have stored."""
         folder = self._folder(handle.slug)
-        nonce = self._nonce(folder)
+        nonce = folder.nonce()
         if not nonce:
             return Observation(state=SessionState.ABSENT, native="no folder")
         if folder.is_emptied():
@@ -212,7 +210,7 @@ class RayBackend(Backend):
     def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
         """New complete lines of the log after byte `cursor`: of Ray's log, or of the stored one."""
         folder = self._folder(handle.slug)
-        log = log_so_far(self._jobs, folder, self._nonce(folder))
+        log = log_so_far(self._jobs, folder, folder.nonce())
         return own_lines_from(complete_lines(log, cursor), handle.member)
 
     def recent_events(self, handle: Handle) -> Sequence[Mapping[str, Any]]:
@@ -227,9 +225,7 @@ class RayBackend(Backend):
     def fetch(self, handle: Handle, into: Path) -> Retrieval:
         """Fetch the outputs of the start that counts, and the log, beside the destination, then rename."""
         folder = self._folder(handle.slug)
-        return fetch_outputs(
-            folder, handle.member, into, log_of_ray(self._jobs, folder, self._nonce(folder), whole=True)
-        )
+        return fetch_outputs(folder, handle.member, into, log_of_ray(self._jobs, folder, folder.nonce(), whole=True))
 
     def cancel(self, handle: Handle, session_id: int | None = None) -> None:
         """Ask the session to save and leave, in a pack all of them; a job that waits is stopped.
@@ -239,17 +235,13 @@ class RayBackend(Backend):
         """
         require_whole_kernel(handle, "stopped")
         folder = self._folder(handle.slug)
-        nonce = self._nonce(folder)
+        nonce = folder.nonce()
         if not nonce:
             return
         folder.ask_to_stop(ASKED)
         job = self._jobs.info(handle.slug)
         if job is not None and job.nonce == nonce and STATES.get(job.status) is SessionState.PENDING:
             self._jobs.stop(handle.slug)
-
-    def _nonce(self, folder: SessionFolder) -> str:
-        """Nonce of a folder's session; empty if there is none."""
-        return next((ticket.nonce for ticket in folder.tickets()), "")
 
     def _folder(self, slug: str) -> SessionFolder:
         return SessionFolder(storage=self._storage, slug=slug)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -187,19 +187,13 @@ def _within(limit_s: float, act: Callable[[], _Answer]) -> _Answer:
     Raises:
         TimeoutError: There is none in time; the act may still be at work.
     """
-    answers: queue.Queue[tuple[_Answer | None, Exception | None]] = queue.Queue()
+    answer: Future[_Answer] = Future()
 
     def work() -> None:
         try:
-            answers.put((act(), None))
+            answer.set_result(act())
         except Exception as fault:  # it is raised again in the thread that asked
-            answers.put((None, fault))
+            answer.set_exception(fault)
 
     threading.Thread(target=work, daemon=True).start()
-    try:
-        answer, fault = answers.get(timeout=limit_s)
-    except queue.Empty:
-        raise TimeoutError from None
-    if fault is not None:
-        raise fault
-    return answer  # type: ignore[return-value]  # without a fault it is the answer
+    return answer.result(timeout=limit_s)

@@ -24,11 +24,9 @@ from typing import Any
 
 NOT_STARTED, NOT_STORED = 64, 74
 _TICK_S, _CANCEL_EVERY_S, _ALIVE_EVERY_S = 0.2, 2.0, 60.0
-_STORE_SHARE = 10.0
-"""Storing takes at most about a tenth of the time."""
+_STORE_SHARE = 10.0  # storing takes at most about a tenth of the time
 _KEEP_TRYING_S, _SETTLED_S = 600.0, 2.0
-_WHOLE_BYTES = 64 << 20
-"""Larger files are not read into memory."""
+_WHOLE_BYTES = 64 << 20  # larger files are not read into memory
 
 
 class Start:
@@ -50,13 +48,12 @@ class Start:
         self._indexed: Any = None
         self._stored: set[str] = set()
         self._left: list[list[str]] = []
-        self._asked = False
+        self._asked, self._begun_at, self._shown, self._number = False, _now(), 0, 0
         self._next_s = self._alive_s = self._cancel_s = 0.0
-        self._begun_at, self._shown, self._number = _now(), 0, 0
 
     def run(self) -> int:
         """Run the session to its end; returns the exit code of its kernel."""
-        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGTERM, lambda *_: setattr(self, "_asked", True))
         if self._fs.exists(f"{self._root}/cancel"):
             print("Not started: the session was asked to stop.", flush=True)
             return 0
@@ -82,17 +79,13 @@ class Start:
                     return NOT_STORED
                 time.sleep(self._plan["sync_s"] / 3.0)
 
-    def _on_signal(self, number: int, frame: Any) -> None:
-        self._asked = True
-
     def _fetch_inputs(self) -> None:
         for entry in self._plan["inputs"]:
             path = self._here / "input" / entry["path"]
             path.parent.mkdir(parents=True, exist_ok=True)
             self._fs.get_file(f"{self._root}/input/{entry['sha256']}", str(path))
-        kernel = self._here / "kernel.py"
-        self._fs.get_file(f"{self._root}/kernel.py", str(kernel))
-        if _sha256(kernel) != self._plan["kernel_sha256"]:
+        self._fs.get_file(f"{self._root}/kernel.py", str(self._here / "kernel.py"))
+        if _sha256(self._here / "kernel.py") != self._plan["kernel_sha256"]:
             print("Not started: kernel.py in the storage is not the one that was submitted.", flush=True)
             raise SystemExit(NOT_STARTED)
 
@@ -123,7 +116,7 @@ class Start:
             return
         self._cancel_s = now_s + _CANCEL_EVERY_S
         with suppress(Exception):  # the storage is away: a later look may find it
-            self._asked = bool(self._fs.exists(f"{self._root}/cancel"))
+            self._asked |= bool(self._fs.exists(f"{self._root}/cancel"))
 
     def _store_in_time(self, now_s: float) -> None:
         if now_s < self._next_s:
@@ -132,15 +125,10 @@ class Start:
             self._store(None)
         except Exception as fault:
             self._say(f"The outputs cannot be stored now: {fault!r}")
-        took_s = time.monotonic() - now_s
-        self._next_s = now_s + max(float(self._plan["sync_s"]), _STORE_SHARE * took_s)
+        self._next_s = now_s + max(float(self._plan["sync_s"]), _STORE_SHARE * (time.monotonic() - now_s))
 
     def _store(self, code: int | None) -> None:
-        """Store what has changed, then the index, then delete what it no longer names.
-
-        Args:
-            code: Exit code of the kernel; None while it runs.
-        """
+        """Store what has changed, then the index, then delete what it no longer names; `code` is None until the end."""
         self._left = []
         present = dict(self._files())
         for name, path in present.items():
@@ -186,7 +174,6 @@ class Start:
         except OSError as fault:
             self._left.append([name, f"cannot be read: {fault.strerror}"])
             return
-        size = state.st_size if content is None else len(content)
         if digest not in self._stored:
             place = f"{self._own}/objects/{digest}"
             if content is None:
@@ -199,7 +186,11 @@ class Start:
             else:
                 self._fs.pipe_file(place, content)
             self._stored.add(digest)
-        self._entries[name] = {"path": name, "size_bytes": size, "sha256": digest}
+        self._entries[name] = {
+            "path": name,
+            "size_bytes": mark[1] if content is None else len(content),
+            "sha256": digest,
+        }
         # A file that has just been written may change once more without another time.
         self._marks[name] = mark if time.time() - state.st_mtime > _SETTLED_S else (0, -1)
 
@@ -237,10 +228,9 @@ class Start:
 
 
 def _poll(kernel: subprocess.Popen[bytes]) -> int | None:
-    try:
+    with suppress(subprocess.TimeoutExpired):
         return kernel.wait(timeout=_TICK_S)
-    except subprocess.TimeoutExpired:
-        return None
+    return None
 
 
 def _sha256(path: Path) -> str:

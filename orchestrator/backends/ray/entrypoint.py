@@ -22,7 +22,7 @@ PATIENCE_S = 600
 """Seconds that a session has to save after a request to stop; then it is killed."""
 
 _BOOT = """\
-import hashlib, sys
+import hashlib, pathlib, runpy, sys, tempfile
 try:
     import fsspec
 except ImportError:
@@ -34,9 +34,12 @@ except ImportError as fault:
 code = fs.cat_file(root + "/driver.py")
 if hashlib.sha256(code).hexdigest() != {digest!r}:
     sys.exit("driver.py in the storage is not the one that was submitted.")
-space = {{"__name__": "driver"}}
-exec(compile(code, "driver.py", "exec"), space)
-sys.exit(space["main"](fs, root, space["PLAN"]))
+with tempfile.TemporaryDirectory(prefix="orchestrator-ray-") as folder:
+    path = pathlib.Path(folder, "driver.py")
+    path.write_bytes(code)
+    driver = runpy.run_path(str(path))
+    code = driver["main"](fs, root, driver["PLAN"])
+sys.exit(code)
 """
 
 

@@ -6,7 +6,7 @@ import re
 
 from orchestrator.core.errors import BadInput, NameTaken, NotYet, OrchestratorError, OutcomeUnknown, RemoteUnavailable
 
-INSTALL = "Install it: python -m pip install 'arz-orchestrator[ray]'; or choose another backend: --backend local."
+INSTALL = "Install it: python -m pip install fsspec 'ray[default]'; or choose another backend: --backend local."
 
 _STATUS = re.compile(r"Request failed with status code (\d{3})")
 _EXISTS = re.compile(r"submission_id \S+ already exists")

@@ -67,10 +67,9 @@ class SessionFolder:
         self.storage.write(self._path("driver.py"), code.encode("utf-8"))
         self._write_json("tickets.json", {"tickets": [one.ticket.to_json() for one in push.sessions]})
 
-    def driver_sha256(self) -> str | None:
-        """Digest of the driver file; None before the folder is filled."""
-        content = self.storage.read(self._path("driver.py"))
-        return None if content is None else hashlib.sha256(content).hexdigest()
+    def driver_sha256(self) -> str:
+        """Digest of the driver file; of no bytes where the folder was not filled, so that nothing can run."""
+        return hashlib.sha256(self.storage.read(self._path("driver.py")) or b"").hexdigest()
 
     def tickets(self) -> tuple[Ticket, ...]:
         """The tickets of all sessions, in order; empty if there are none or they cannot be read."""
@@ -82,6 +81,10 @@ class SessionFolder:
             return tuple(map(read_ticket, plain["tickets"]))
         except (ValueError, KeyError, TypeError):
             return ()
+
+    def nonce(self) -> str:
+        """Nonce of the session, in a pack of the first one; empty if there is none."""
+        return next((ticket.nonce for ticket in self.tickets()), "")
 
     def note_submitted(self, nonce: str, at: str) -> None:
         """Note that the job exists; keeps an earlier note."""

@@ -33,12 +33,10 @@ def examine(
     except RemoteUnavailable as fault:
         yield Check(name="Ray", good=False, found=str(fault), remedy=fault.remedy, remote=fault.transient)
     yield from _storage(settings, open_storage)
-    reserved = {"num_cpus": settings.num_cpus, "num_gpus": settings.num_gpus, "mem": settings.mem}
-    asked = ", ".join(f"{name} {value}" for name, value in reserved.items() if value)
     yield Check(
         name="interpreter on the nodes",
         good=None,
-        found=f"{settings.python}; a session asks {asked or 'nothing'}",
+        found=f"{settings.python}; for a session {settings.reserved}",
         remedy="It needs fsspec and the section's libraries: ray.pip in the card installs what lacks.",
     )
 

@@ -121,9 +121,7 @@ def open_storage(url: str, options: Mapping[str, Any]) -> Storage:
     try:
         import fsspec
     except ImportError as fault:
-        remedy = (
-            "Install it: python -m pip install 'arz-orchestrator[ray]'; or choose another backend: --backend local."
-        )
+        remedy = "Install it: python -m pip install fsspec 'ray[default]'; or choose another backend: --backend local."
         raise RemoteUnavailable("the backend ray needs fsspec, which is not installed", remedy=remedy) from fault
     protocol = url.partition("://")[0]
     try:

@@ -256,8 +256,5 @@ def card_kind(schema: Hashable) -> type[SectionCard]:
 
 
 def _copied(one: Field[Any]) -> Any:
-    if one.default_factory is not MISSING:
-        return field(default_factory=one.default_factory, metadata=one.metadata)
-    if one.default is MISSING:
-        return field(metadata=one.metadata)
-    return field(default=one.default, metadata=one.metadata)
+    defaults: dict[str, Any] = {"default": one.default, "default_factory": one.default_factory}
+    return field(metadata=one.metadata, **{name: value for name, value in defaults.items() if value is not MISSING})

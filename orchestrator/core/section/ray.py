@@ -93,6 +93,12 @@ class RaySettings:
         return int(found[1]) << _UNITS[found[2]] if found else 0
 
     @property
+    def reserved(self) -> str:
+        """What Ray reserves, in words."""
+        counts = {"CPU": self.num_cpus, "GPU": self.num_gpus, **self.resources}
+        return ", ".join(f"{count:g} {name}" for name, count in counts.items() if count) or "nothing reserved"
+
+    @property
     def cores(self) -> int:
         """Whole CPUs of a session, one at least."""
         return max(1, int(self.num_cpus))

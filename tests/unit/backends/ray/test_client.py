@@ -80,5 +80,5 @@ def test_without_ray_the_command_to_install_it_is_shown(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "ray.job_submission", None)
     with pytest.raises(RemoteUnavailable, match="needs Ray's client, which is not installed") as caught:
         connect(ADDRESS)
-    assert "python -m pip install 'arz-orchestrator[ray]'" in caught.value.remedy
+    assert "python -m pip install fsspec 'ray[default]'" in caught.value.remedy
     assert caught.value.exit_code == EXIT_REMOTE

@@ -84,4 +84,4 @@ def test_without_fsspec_the_command_to_install_it_is_shown(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(RemoteUnavailable, match="needs fsspec") as caught:
         open_storage("file:///shared", {})
-    assert "python -m pip install 'arz-orchestrator[ray]'" in caught.value.remedy
+    assert "python -m pip install fsspec 'ray[default]'" in caught.value.remedy
