@@ -15,7 +15,7 @@ from orchestrator.core import errors
 from tests.conftest import PROJECT_ROOT
 
 PAGE = PROJECT_ROOT / "docs" / "RELIABILITY.md"
-NUMBERS = [*(f"K{number}" for number in range(1, 27)), *(f"F{number}" for number in range(1, 34))]
+NUMBERS = [*(f"K{number}" for number in range(1, 27)), *(f"F{number}" for number in range(1, 36))]
 """Facts about Kaggle, then faults found by attacks and reports."""
 NO_LINE = "no line"
 """Where nothing is wrong for the user, so that nothing is printed."""
