@@ -156,10 +156,10 @@ def loopback_ray(of_nodes: Mapping[str, str] | None = None) -> Iterator[Loopback
         ray.start()
         yield ray
     finally:
-        watchdog.kill()
-        watchdog.wait()
         ray.stop()
         shutil.rmtree(folder, ignore_errors=True)
+        watchdog.kill()  # last: it ends what an interrupt in this place leaves
+        watchdog.wait()
 
 
 @dataclass(frozen=True, slots=True)
