@@ -25,7 +25,7 @@ import pytest
 REQUIRED = "RAY_TESTS"
 """`required`: where Ray is not installed, the tests fail instead of being skipped."""
 
-_PATIENCE_S = 90.0
+_PATIENCE_S = 180.0
 _TOKEN = secrets.token_hex(32)
 """Of all heads of this process: Ray's client keeps the first token that it has read."""
 _WATCHDOG = """
@@ -108,7 +108,7 @@ class LoopbackRay:
     def _ray(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [str(Path(sys.executable).with_name("ray")), *words]
         return subprocess.run(
-            command, env={**os.environ, **self.environ}, capture_output=True, text=True, timeout=120, check=False
+            command, env={**os.environ, **self.environ}, capture_output=True, text=True, timeout=240, check=False
         )
 
     def _processes(self, *marks: str) -> list[int]:
@@ -149,6 +149,7 @@ def loopback_ray(of_nodes: Mapping[str, str] | None = None) -> Iterator[Loopback
         # On a machine whose network is no test's own, Ray listens on all of its addresses.
         **{"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _TOKEN},
         **{"RAY_USAGE_STATS_ENABLED": "0", "RAY_TESTS_HEAD": str(folder)},
+        "RAY_agent_register_timeout_ms": "300000",  # a node gives up where its agent takes longer, on a busy machine
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
     watchdog = subprocess.Popen(["sh", "-c", _WATCHDOG, "sh", str(os.getpid()), str(folder)], start_new_session=True)

@@ -16,7 +16,7 @@ from tests.doubles.toy_section import read_card_file, write_card
 from tests.ray.head import LoopbackRay, wait_until
 from tests.ray.projects import block, manifests
 
-TARGET_STEPS, DEADLINE_S = 60_000, 100.0
+TARGET_STEPS, DEADLINE_S = 40_000, 70.0
 MODELS = Path("validation_ch7/section_7_6_rl_performance/data/models")
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(1800)]
