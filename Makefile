@@ -5,10 +5,11 @@ PYTHON ?= python3
 VENV := .venv
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count() + 1)")
 PEERS := .bench-peers
+RAY := .ray
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: run test lint types floors unit verify prove prove-tests prove-algorithms prove-kills prove-fuzz prove-soak prove-slurm \
+.PHONY: run test lint types floors unit verify prove prove-tests prove-algorithms prove-kills prove-fuzz prove-soak prove-slurm prove-ray \
         prove-mutants prove-campaign prove-sumo bench bench-peers bench-campaign bench-checkpoints bench-saves bench-resume \
         bench-environments bench-page report-local screenshots clean help
 
@@ -24,6 +25,7 @@ help:
 	@echo "make prove-fuzz         feed hostile bytes to every reader; one: KIND=events EACH=60 (minutes)"
 	@echo "make prove-soak         a campaign of 72 virtual hours under random faults: nothing is lost, nothing grows (minutes)"
 	@echo "make prove-slurm        section 7.6 on Slurm's daemons here, its controller killed meanwhile, equals the local one; 200 sessions (minutes)"
+	@echo "make prove-ray          the backend ray on a head of its own here, killed meanwhile, equals the local one; Ray is installed in an environment of its own (half an hour)"
 	@echo "make prove-sumo         the controllers of section 7.6 and a trained policy in SUMO, installed in an environment of its own, 800 MB (minutes)"
 	@echo "make prove-mutants      change the code on which safety stands and see that a test fails (minutes); one: ROOM=judgement"
 	@echo "make bench              measure environment, solver and learning on one core, beside the installed peers"
@@ -103,6 +105,10 @@ prove-slurm: $(VENV)/.ready-test
 	SLURM_TESTS=required SSH_TESTS=required $(BIN)/python -m pytest -m "prove or not prove" tests/slurm tests/acceptance/test_slurm.py \
 		tests/acceptance/test_slurm_ssh.py tests/contract/test_slurm.py
 
+# Linux. In one worker: where the system allows it, the worker has a network of its own, and Ray listens nowhere else.
+prove-ray: $(RAY)/.ready
+	RAY_TESTS=required $(RAY)/bin/python -m pytest -m "prove or not prove" --numprocesses=1 --durations=20 -rP tests/ray tests/contract/test_ray.py
+
 prove-mutants: $(VENV)/.ready-mutants
 	$(BIN)/python -m tests.mutants $(ROOM)
 
@@ -175,9 +181,14 @@ $(VENV)/.ready-test: $(BIN)/python pyproject.toml constraints.txt
 	$(call patiently,Compiling the libraries (about half a minute),$(COMPILE))
 	@touch $@ $(VENV)/.ready-run
 
+$(RAY)/.ready: pyproject.toml constraints.txt tests/ray/object_store.txt
+	$(call new_environment,$(RAY))
+	$(call patiently,Installing Ray and the libraries of its tests (minutes),$(RAY)/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt -e '.[train$(_)dev$(_)ray]' -r tests/ray/object_store.txt)
+	@touch $@
+
 $(VENV)/.ready-mutants: $(VENV)/.ready-test
 	$(PIP) --no-compile -e '.[mutants]'
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-bootstrap $(PEERS)
+	rm -rf $(VENV) .venv-bootstrap $(PEERS) $(RAY)

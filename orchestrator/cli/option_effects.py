@@ -176,7 +176,7 @@ def _own_values(context: typer.Context, own: SectionCard, settings: Settings) ->
 
 def _other_backend(settings: Settings, backend: str) -> Iterator[str]:
     for key in settings:
-        if key.startswith(("kaggle.", "slurm.")) and not key.startswith(f"{backend}."):
+        if key.startswith(("kaggle.", "slurm.", "ray.")) and not key.startswith(f"{backend}."):
             yield f"--set {key} has no effect on the backend {backend}"
         if key == "device" and backend == "kaggle":
             yield "--set device has no effect on kaggle: set kaggle.device instead"

@@ -20,7 +20,7 @@ Quick = Annotated[
 ]
 BackendName = Annotated[
     str | None,
-    typer.Option("--backend", envvar="ORCHESTRATOR_BACKEND", help="local, kaggle or slurm; default: the card's."),
+    typer.Option("--backend", envvar="ORCHESTRATOR_BACKEND", help="local, kaggle, slurm or ray; default: the card's."),
 ]
 Algorithm = Annotated[
     str | None,

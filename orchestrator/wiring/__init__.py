@@ -56,12 +56,18 @@ def _slurm(project: Project, card: SectionCard, clock: Clock) -> Backend:
     return slurm_backend(project, card)
 
 
+def _ray(project: Project, card: SectionCard, clock: Clock) -> Backend:
+    from orchestrator.wiring.ray import ray_backend  # imported late: its client takes a second
+
+    return ray_backend(card.ray)
+
+
 LOCAL = "local"
 """The backend on this computer: a look at it costs no request."""
 
 _Builder = Callable[[Project, SectionCard, Clock], Backend]
 
-BACKENDS: Mapping[str, _Builder] = {LOCAL: _local, "kaggle": _kaggle, "slurm": _slurm}
+BACKENDS: Mapping[str, _Builder] = {LOCAL: _local, "kaggle": _kaggle, "slurm": _slurm, "ray": _ray}
 """Name -> function that builds it. A new backend is one line here."""
 
 

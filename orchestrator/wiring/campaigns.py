@@ -80,7 +80,7 @@ def campaign_context(
     backends: dict[object, Backend] = {}
 
     def run_context(card: SectionCard, backend: str) -> RunContext:
-        settings = (backend, card.kaggle, card.slurm)
+        settings = (backend, card.kaggle, card.slurm, card.ray)
         if settings not in backends:
             backends[settings] = make_backend(backend, project, card, clock)
         return RunContext(

@@ -168,7 +168,7 @@ def test_a_controller_that_is_away_is_exit_code_4(
     assert "Slurmctld(primary) at login is DOWN" in err and "Run the same command again when Slurm answers" in err
 
 
-@pytest.mark.parametrize("words", [("--backend", "ray"), ("--backend", "slurm", "--push")])
+@pytest.mark.parametrize("words", [("--backend", "local"), ("--backend", "slurm", "--push")])
 def test_doctor_refuses_what_it_cannot_check(toy: Path, words: tuple[str, ...]) -> None:
     assert main(["doctor", *words]) == 2
 

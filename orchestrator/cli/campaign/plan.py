@@ -75,8 +75,8 @@ def forecast_of(
 
 def _machine_places(card: SectionCard, backend: str) -> int:
     """Sessions that one machine of a backend runs side by side; needs no account."""
-    if backend == "slurm":
-        return card.slurm.places(card.device)
+    if backend in ("slurm", "ray"):
+        return (card.slurm if backend == "slurm" else card.ray).places(card.device)
     return card.kaggle.places if backend == "kaggle" else os.cpu_count() or 1
 
 

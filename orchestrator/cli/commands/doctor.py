@@ -1,9 +1,9 @@
-"""`doctor`: checks this computer and its Kaggle account, on request Kaggle itself, or Slurm."""
+"""`doctor`: checks this computer and its Kaggle account, on request Kaggle itself, Slurm or Ray."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 _SIGNS = {True: "✓", False: "✗", None: "?"}
 
 _Section = Annotated[
-    str | None, typer.Argument(help="Section whose script --push saves, or whose block `slurm` is checked.")
+    str | None, typer.Argument(help="Section whose script --push saves, or whose block `slurm` or `ray` is checked.")
 ]
-_Backend = Annotated[str, typer.Option("--backend", help="What to check: kaggle or slurm.")]
+_Backend = Annotated[str, typer.Option("--backend", help="What to check: kaggle, slurm or ray.")]
 _Push = Annotated[
     bool,
     typer.Option("--push", help="Save the next session's script on Kaggle without running it; delete it."),
@@ -47,6 +47,7 @@ def doctor(
     With --push: the script that `run` would send is saved on Kaggle without a session, read back and deleted.
     With --first-session: three CPU sessions, which spend no quota, try mounts, log, carriers and cancel.
     With --backend slurm: the SSH connection if the card has one, the commands, slurmctld, the partition and the folder.
+    With --backend ray: the client, the cluster and what it can give, and the storage of the sessions.
     """
     from orchestrator.cli.output.console import Console
 
@@ -95,28 +96,36 @@ def _other_backend(
     *,
     kaggle_only: bool,
 ) -> int:
-    """Check Slurm, with the settings of a section's card; without one, the defaults.
+    """Check Slurm or Ray, with the settings of a section's card; without one, the defaults.
 
     Raises:
         BadInput: There are no checks for that backend, or an option needs Kaggle.
     """
     from orchestrator.core.diagnostics.health_check import exit_code
-    from orchestrator.core.section.slurm import SlurmSettings
-    from orchestrator.stores.section.card_yaml import load_card
 
-    if backend != "slurm":
-        raise BadInput(f"doctor has no checks for {backend!r}", remedy="Give --backend kaggle or --backend slurm.")
+    if backend not in ("slurm", "ray"):
+        raise BadInput(f"doctor has no checks for {backend!r}", remedy="Give --backend kaggle, slurm or ray.")
     if kaggle_only:
-        raise BadInput("--push and --first-session check Kaggle", remedy="Leave out --backend slurm.")
-    from orchestrator.wiring.slurm import slurm_checkup
-
-    settings = load_card(project.cards, section).slurm if section is not None else SlurmSettings()
-    for check in slurm_checkup(project, settings):
+        raise BadInput("--push and --first-session check Kaggle", remedy=f"Leave out --backend {backend}.")
+    for check in _checks_of(project, backend, section):
         report(check)
     code = exit_code(checks)
     if as_json:
         print_json({"checks": [asdict(check) for check in checks], "exit_code": code})
     return code
+
+
+def _checks_of(project: Project, backend: str, section: str | None) -> Iterator[Check]:
+    from orchestrator.core.section.ray import RaySettings
+    from orchestrator.core.section.slurm import SlurmSettings
+    from orchestrator.stores.section.card_yaml import load_card
+    from orchestrator.wiring.ray import ray_checkup
+    from orchestrator.wiring.slurm import slurm_checkup
+
+    card = None if section is None else load_card(project.cards, section)
+    if backend == "slurm":
+        return slurm_checkup(project, SlurmSettings() if card is None else card.slurm)
+    return ray_checkup(RaySettings() if card is None else card.ray)
 
 
 def check_lines(check: Check) -> list[str]:

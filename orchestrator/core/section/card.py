@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, cast, get_type_hints
 
 from orchestrator.core.section.kaggle import MAX_SESSION_S, KaggleSettings
 from orchestrator.core.section.lineage import Lineage, plain
+from orchestrator.core.section.ray import RaySettings
 from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.core.section.size_limits import (
     DIRECTORY,
@@ -33,7 +34,7 @@ from orchestrator.kernel.wire import code_folder
 
 _STRICT: Mapping[str, Any] = {"extra": "forbid", "strict": True}
 
-BackendName = Literal["local", "kaggle", "slurm"]
+BackendName = Literal["local", "kaggle", "slurm", "ray"]
 
 SEEDS_END = 2**32
 """Seeds are below this: the limit of `numpy.random.seed`, which stable-baselines3's `set_random_seed` calls."""
@@ -102,9 +103,10 @@ class SectionCard:
         seed: Seed of the training; another seed is another training.
         resume_floor: Lowest grade at which a checkpoint may be resumed.
         backend: Default backend, without `--backend` and ORCHESTRATOR_BACKEND.
-        device: `cpu`, `cuda` or `auto`, on this computer and on Slurm.
+        device: `cpu`, `cuda` or `auto`, on this computer, on Slurm and on Ray.
         kaggle: Settings of a session on Kaggle, its device included.
         slurm: Settings of a session on Slurm.
+        ray: Settings of a session on a Ray cluster.
         pack: Trainings that share a session's machine, unless the campaign sets it; `auto`: one on each GPU or core.
         include: POSIX globs, relative to the project: files that travel beside what the entry point imports.
         trial: Whether this is a variant with its own models directory; set by `chosen`, not a key of the file.
@@ -130,6 +132,7 @@ class SectionCard:
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     kaggle: KaggleSettings = field(default_factory=KaggleSettings)
     slurm: SlurmSettings = field(default=SlurmSettings())
+    ray: RaySettings = field(default=RaySettings())
     pack: int | Literal["auto"] = field(default=1)
     include: tuple[str, ...] = ()
     trial: bool = False
@@ -253,8 +256,5 @@ def card_kind(schema: Hashable) -> type[SectionCard]:
 
 
 def _copied(one: Field[Any]) -> Any:
-    if one.default_factory is not MISSING:
-        return field(default_factory=one.default_factory, metadata=one.metadata)
-    if one.default is MISSING:
-        return field(metadata=one.metadata)
-    return field(default=one.default, metadata=one.metadata)
+    defaults: dict[str, Any] = {"default": one.default, "default_factory": one.default_factory}
+    return field(metadata=one.metadata, **{name: value for name, value in defaults.items() if value is not MISSING})

@@ -77,7 +77,7 @@ class TrialStarter:
     def shares(self, work: RemainingWork, site: Site) -> Hashable:
         """What the trainings of one kernel have in common."""
         card = on_site(self._context.trials[work.index].card, site)
-        return card.section, card.kaggle, card.slurm, card.device, self._context.code_digest(card)
+        return card.section, card.kaggle, card.slurm, card.ray, card.device, self._context.code_digest(card)
 
     def start(self, trials: Sequence[Trial], site: Site, wall_s: float) -> bool:
         """Start the sessions of several trials in one kernel; whether a slot is used now.

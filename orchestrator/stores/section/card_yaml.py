@@ -91,7 +91,7 @@ def set_in_card(card: SectionCard, plain: Any, settings: Settings) -> SectionCar
     changed = translated(Document(plain=copy.deepcopy(plain), lines={}, faults=())).plain
     if any(key.startswith("profiles.") for key in settings):
         changed.setdefault("profiles", {"quick": {}, "full": {}})  # the profiles of a card that names none
-    for name in ("kaggle", "slurm"):
+    for name in ("kaggle", "slurm", "ray"):
         if any(key.startswith(f"{name}.") for key in settings):
             changed.setdefault(name, {})  # all its keys have defaults
     for key, value in settings.items():
