@@ -25,7 +25,7 @@ help:
 	@echo "make prove-fuzz         feed hostile bytes to every reader; one: KIND=events EACH=60 (minutes)"
 	@echo "make prove-soak         a campaign of 72 virtual hours under random faults: nothing is lost, nothing grows (minutes)"
 	@echo "make prove-slurm        section 7.6 on Slurm's daemons here, its controller killed meanwhile, equals the local one; 200 sessions (minutes)"
-	@echo "make prove-ray          the backend ray on a head of its own here, killed meanwhile, equals the local one; Ray is installed in an environment of its own (half an hour)"
+	@echo "make prove-ray          the backend ray on a head of its own here, killed meanwhile; Ray is installed in an environment of its own (half an hour)"
 	@echo "make prove-sumo         the controllers of section 7.6 and a trained policy in SUMO, installed in an environment of its own, 800 MB (minutes)"
 	@echo "make prove-mutants      change the code on which safety stands and see that a test fails (minutes); one: ROOM=judgement"
 	@echo "make bench              measure environment, solver and learning on one core, beside the installed peers"

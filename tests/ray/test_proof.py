@@ -27,7 +27,7 @@ def _project(root: Path) -> Path:
     for name in ("configs", "validation_ch7"):
         shutil.copytree(PROJECT_ROOT / name, root / name, ignore=unwanted)
     card = read_card_file(root)
-    card["profiles"]["quick"] |= {"target_steps": TARGET_STEPS, "evaluation_scenarios": 10}
+    card["profiles"]["quick"] |= {"target_steps": TARGET_STEPS, "evaluation_scenarios": 2}
     write_card(root, card)
     return root
 
