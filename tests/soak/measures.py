@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import json
 import os
 import sqlite3
 import threading
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.core.ledger.events import EventKind
 from orchestrator.stores.project import Project
 
 _TESTS = str(Path(__file__).resolve().parents[1])
@@ -39,7 +41,7 @@ LIMITS: Mapping[str, Limit] = {
     "ledger_bytes": Limit(name="ledger, bytes a session", slope=60.0),
     "ledger_events": Limit(name="ledger, events a session", slope=0.02),
     "results_bytes": Limit(name="results, bytes a session", slope=200.0),
-    "archived": Limit(name="files in archives", slope=0.05),
+    "archived": Limit(name="files in archives but for walks back", slope=0.05),
     "unfinished": Limit(name="unfinished or staged files", slope=0.05),
     "temporary": Limit(name="entries in the temporary folder", slope=0.02),
 }
@@ -64,6 +66,7 @@ def sample(hour: float, project: Project, temporary: Path, sessions: int) -> Sam
     with contextlib.closing(sqlite3.connect(project.own / "ledger.sqlite")) as ledger:
         (pages,), (size,) = (ledger.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size"))
         (events,) = ledger.execute("SELECT count(*) FROM events").fetchone()
+        left = _left_by_walks(ledger)
     paths = [path for path in project.state.rglob("*") if path.is_file()]
     values = {
         "rss_kib": _resident_kib(),
@@ -73,11 +76,17 @@ def sample(hour: float, project: Project, temporary: Path, sessions: int) -> Sam
         "ledger_bytes": pages * size / max(1, sessions),
         "ledger_events": events / max(1, sessions),
         "results_bytes": sum(x.stat().st_size for x in paths if x.is_relative_to(project.results)) / max(1, sessions),
-        "archived": float(sum("archive" in x.parts for x in paths)),
+        "archived": float(sum("archive" in x.parts and not left & {*map(str, x.parents)} for x in paths)),
         "unfinished": float(sum(_is_unfinished(x.relative_to(project.state)) for x in paths)),
         "temporary": float(len(list(temporary.iterdir()))),
     }
     return Sample(hour=hour, values=values)
+
+
+def _left_by_walks(ledger: sqlite3.Connection) -> set[str]:
+    """Archives of the checkpoints from which two sessions in a row failed: kept on purpose, and each has its event."""
+    rows = ledger.execute("SELECT body FROM events WHERE kind = ?", (EventKind.WALKED_BACK.value,))
+    return {str(json.loads(body)["archive"]) for (body,) in rows}
 
 
 def _is_unfinished(path: Path) -> bool:
