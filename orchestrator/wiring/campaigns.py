@@ -28,7 +28,7 @@ from orchestrator.core.section.site import Site
 from orchestrator.core.session.time_budget import Quota
 from orchestrator.kernel.reporting.trial_report import StitchedCurve
 from orchestrator.notices.webhook import Webhook, webhook_address
-from orchestrator.pipeline.campaign.context import CampaignContext, read_trial_statuses
+from orchestrator.pipeline.campaign.context import CampaignContext, read_trial_statuses, settings_of
 from orchestrator.pipeline.campaign.finished_trials import curve_of, finished_trials, since_beginning
 from orchestrator.pipeline.campaign.orphans import find_orphans
 from orchestrator.pipeline.context import RunContext
@@ -80,7 +80,7 @@ def campaign_context(
     backends: dict[object, Backend] = {}
 
     def run_context(card: SectionCard, backend: str) -> RunContext:
-        settings = (backend, card.kaggle, card.slurm, card.ray)
+        settings = (backend, settings_of(card, backend))
         if settings not in backends:
             backends[settings] = make_backend(backend, project, card, clock)
         return RunContext(

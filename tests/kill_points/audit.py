@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -90,8 +91,9 @@ def _below(path: Any, dir_fd: int = -1) -> str | None:
 
 def _changes(path: str, flags: int) -> bool:
     try:
-        size_bytes = os.stat(path).st_size
-        return bool(flags & os.O_TRUNC) and size_bytes > 0
+        found = os.stat(path)
+        # Opening a folder makes a file without a name (O_TMPFILE), which is gone with its process.
+        return bool(flags & os.O_TRUNC) and found.st_size > 0 and not stat.S_ISDIR(found.st_mode)
     except OSError:
         return bool(flags & os.O_CREAT)
 

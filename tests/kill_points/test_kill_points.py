@@ -24,7 +24,7 @@ POINTS = {
     "run-fresh": 172,
     "cancel": 218,
     "tick": 571,
-    "packing": 571,
+    "packing": 551,
     "run-local": 290,
     "cancel-local": 117,
     "supervisor": 17,

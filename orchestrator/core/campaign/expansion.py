@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from orchestrator.core.campaign.config import Campaign
-from orchestrator.core.campaign.group import Group
+from orchestrator.core.campaign.group import Group, ListedSeeds, Seeds
 from orchestrator.core.campaign.pinned_kind import pinned_kind_of, require_session
-from orchestrator.core.campaign.seeds import ListedSeeds, Seeds
 from orchestrator.core.errors import BadInput
 from orchestrator.core.section.card import Profile, SectionCard
 from orchestrator.core.section.lineage import short
 from orchestrator.core.section.overrides import Setting, Settings
 from orchestrator.core.section.session_kind import SessionKind
+from orchestrator.core.section.site import KAGGLE
 from orchestrator.core.session.spec import question_of
 
 CardOf = Callable[[str, Settings], SectionCard]
@@ -201,7 +201,8 @@ def _variants(
         )
         for varied, searched in cells:
             variant = variant_of(name, group, varied, card_of, index=next(index), searched=searched)
-            require_session(campaign, name, variant.card, variant.settings)
+            if campaign.backend == KAGGLE:  # with several backends, the trial runs on another one
+                require_session(campaign, name, variant.card, variant.settings)
             yield variant
 
 

@@ -24,14 +24,14 @@ def pinned_kind_of(card: SectionCard, settings: Settings) -> SessionKind | None:
 
 
 def require_session(campaign: Campaign, group: str, card: SectionCard, settings: Settings) -> None:
-    """Refuse a variant that needs a kind of session of which its campaign has none.
+    """Refuse a variant that needs a kind of session of which its campaign on Kaggle has none.
 
     Raises:
         BadInput: No trial of it could ever start.
     """
     kind = pinned_kind_of(card, settings)
-    if campaign.backend != KAGGLE or kind is None or campaign.slots.of(Site(KAGGLE, kind)):
-        return  # with several backends, the trial runs on another one
+    if kind is None or campaign.slots.of(Site(KAGGLE, kind)):
+        return
     key = "gpu: false" if kind is SessionKind.CPU else f"device: {card.kaggle.device}"
     why = "its settings" if _KEYS & settings.keys() else f"kaggle.{key} in the card"
     raise BadInput(

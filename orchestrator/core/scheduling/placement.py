@@ -119,7 +119,7 @@ def no_session(campaign: Campaign, status: TrialStatus) -> tuple[str, str]:
     kind, site = status.trial.variant.pinned_kind, status.site
     if campaign.backend is None and site is not None and site.backend not in campaign.limits:
         return (
-            f"it began in {site.words}, which the campaign does not name, and its card demands exact resumes",
+            f"it began in {site.words}, which the campaign does not name, and its card requires exact resumes",
             EXACT_REMEDY,
         )
     if kind is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -140,3 +140,9 @@ def _with_plateau(status: TrialStatus, ledger: Ledger, rule: Plateau) -> TrialSt
         return status
     flat = on_plateau(ledger.sessions(status.trial.lineage_id), rule)
     return replace(status, state=State.FAILED, why=PLATEAU) if flat else status
+
+
+def settings_of(card: SectionCard, backend: str) -> Hashable:
+    """The block of a card that is for a backend; None where a backend has none."""
+    block: Hashable = getattr(card, backend, None)
+    return block

@@ -21,7 +21,7 @@ from orchestrator.core.scheduling.workload import Option, RemainingWork, chains_
 from orchestrator.core.section.site import Site, site_of
 from orchestrator.core.session.time_budget import granted_s
 from orchestrator.pipeline.campaign.context import CampaignContext
-from orchestrator.pipeline.campaign.reach import Reach
+from orchestrator.pipeline.campaign.tick_report import Reach
 from orchestrator.pipeline.context import RunContext
 
 

@@ -25,11 +25,10 @@ from orchestrator.core.scheduling.placement import on_site
 from orchestrator.core.scheduling.workload import RemainingWork
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.site import Site
-from orchestrator.pipeline.campaign.context import CampaignContext, request_of_trial
+from orchestrator.pipeline.campaign.context import CampaignContext, request_of_trial, settings_of
 from orchestrator.pipeline.campaign.pack import PackGatherer
-from orchestrator.pipeline.campaign.reach import Reach
 from orchestrator.pipeline.campaign.start import switch_messages
-from orchestrator.pipeline.campaign.tick_report import TickLog
+from orchestrator.pipeline.campaign.tick_report import Reach, TickLog
 from orchestrator.pipeline.context import Listing
 from orchestrator.pipeline.run.adoption import adopt
 from orchestrator.pipeline.run.runner import execute
@@ -77,7 +76,7 @@ class TrialStarter:
     def shares(self, work: RemainingWork, site: Site) -> Hashable:
         """What the trainings of one kernel have in common."""
         card = on_site(self._context.trials[work.index].card, site)
-        return card.section, card.kaggle, card.slurm, card.ray, card.device, self._context.code_digest(card)
+        return card.section, settings_of(card, site.backend), card.device, self._context.code_digest(card)
 
     def start(self, trials: Sequence[Trial], site: Site, wall_s: float) -> bool:
         """Start the sessions of several trials in one kernel; whether a slot is used now.

@@ -21,11 +21,10 @@ from orchestrator.core.scheduling.workload import RemainingWork, remaining_work
 from orchestrator.core.search.proposals import Curve
 from orchestrator.pipeline.campaign.context import CampaignContext, read_trial_statuses, request_of_trial
 from orchestrator.pipeline.campaign.orphans import REMOVED, find_orphans, stop_removed
-from orchestrator.pipeline.campaign.reach import Reach
 from orchestrator.pipeline.campaign.recover import recover
 from orchestrator.pipeline.campaign.start import Room, room_for, start_order, stranded, without_held
 from orchestrator.pipeline.campaign.starter import TrialStarter
-from orchestrator.pipeline.campaign.tick_report import LOST_LEASE, TickLog, TickReport
+from orchestrator.pipeline.campaign.tick_report import LOST_LEASE, Reach, TickLog, TickReport
 from orchestrator.pipeline.context import Listing, RunContext
 from orchestrator.pipeline.run.runner import execute
 from orchestrator.pipeline.search.pruning import prune_running

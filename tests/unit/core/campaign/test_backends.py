@@ -115,7 +115,7 @@ def test_a_card_that_demands_exact_keeps_its_training_where_it_began_or_refuses_
     assert sites(two, LOCAL, floor="exact") == () and sites(two, LOCAL) == (SLURM, GPU)
     campaign, status = campaign_of(two)
     why, remedy = no_session(campaign, with_floor(replace(status, sites=(LOCAL,)), "exact"))
-    assert why == "it began in sessions of local, which the campaign does not name, and its card demands exact resumes"
+    assert why == "it began in sessions of local, which the campaign does not name, and its card requires exact resumes"
     assert "--backend NAME" in remedy
 
 

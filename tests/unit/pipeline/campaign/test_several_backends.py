@@ -131,7 +131,7 @@ def test_the_tick_fails_only_if_no_backend_answers() -> None:
 
 def begun_on_kaggle(**traits: object) -> Two:
     """A training whose first session has ended on Kaggle; nothing else is in flight."""
-    two = Two("{kaggle: {sessions: {gpu: 1}}, local: {sessions: 1}}", seeds=1, target=800_000, **traits)  # type: ignore[arg-type]
+    two = Two("{kaggle: {sessions: {gpu: 1}}, local: {sessions: 1}}", seeds=1, target=800_000, **traits)  # type: ignore[arg-type]  # traits of the simulation by name
     two.tick()
     two.sleep(9.2)
     return two
