@@ -6,7 +6,6 @@ section and changes none.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -22,7 +21,6 @@ from orchestrator.sb3.envs.attributes import Capture, Restore
 from orchestrator.sb3.envs.wrappers import (
     capture_environment,
     capture_layers,
-    give_own_space,
     has_layers_to_keep,
     is_complete,
     restore_environment,
@@ -42,7 +40,7 @@ from orchestrator.sb3.state.algorithm_state import (
     restore_matrices,
     restore_own,
 )
-from orchestrator.sb3.state.npz_tree import same_state
+from orchestrator.sb3.state.own_spaces import OwnSpaces, capture_own_space
 from orchestrator.sb3.state.progress_state import (
     COUNTERS,
     SCHEDULED,
@@ -115,27 +113,13 @@ def restore_sections(model: BaseAlgorithm, tree: Mapping[str, Any]) -> None:
     Raises:
         ValueError: One does not fit the model.
     """
-    # An environment that shares the action space changes it in place: numbers, bounds, and the generator with its seed.
-    spaces = rng_state.parts_of_space(model.action_space)
-    before = [{**vars(part), "_np_random": copy.deepcopy(part._np_random)} for part in spaces]
+    spaces = OwnSpaces(model)
     for section in sections_of(model):
         if section.name in tree:
             section.restore(model, tree[section.name])
-    if "environment" in tree and "action_space_rng" in tree:
-        _separate_spaces(model, before, tree["action_space_rng"])
+    spaces.separate(tree)
     if "environment" in tree and not continues_episodes(tree):
         begin_new_episodes(model)
-
-
-def _separate_spaces(model: BaseAlgorithm, before: list[dict[str, Any]], tree: list[dict[str, Any]]) -> None:
-    """Undo what the restored environment did to the action space of the model, if it had another one when saved."""
-    space = model.action_space
-    if same_state({"space": rng_state.capture_space(space)}, {"space": tree}):
-        return
-    give_own_space(environment_of(model), space)
-    for part, attributes in zip(rng_state.parts_of_space(space), before, strict=True):
-        vars(part).update(attributes)
-    rng_state.restore_space(space, tree)
 
 
 def begin_new_episodes(model: BaseAlgorithm) -> None:
@@ -186,7 +170,11 @@ def _restore_other_noise(model: BaseAlgorithm, tree: Any) -> None:
 SECTIONS: tuple[StateSection, ...] = (
     StateSection(name="counters", capture=capture_numbers(COUNTERS), restore=restore_numbers(COUNTERS)),
     StateSection(name="schedules", capture=capture_numbers(SCHEDULED), restore=restore_numbers(SCHEDULED)),
-    StateSection(name="last", capture=capture_last, restore=restore_last),
+    StateSection(
+        name="last",
+        capture=lambda model: {**capture_last(model), **capture_own_space(model)},
+        restore=restore_last,
+    ),
     StateSection(name="episode_statistics", capture=capture_statistics, restore=restore_statistics),
     StateSection(
         name="replay_buffer",
