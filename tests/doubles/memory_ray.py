@@ -102,11 +102,11 @@ class MemoryRay:
             guard = threading.Timer(60.0, os.killpg, (command.pid, signal.SIGKILL))
             guard.start()
             assert command.stdout is not None
-            told = False
+            is_ready = False
             for line in command.stdout:
                 job.log += line.decode("utf-8", "replace")
-                if not told and "READY" in job.log.rpartition("begins here.")[2]:
-                    told = True
+                if not is_ready and "READY" in job.log.rpartition("begins here.")[2]:
+                    is_ready = True
                     meanwhile(command.pid)
             job.driver_exit_code = command.wait()
             guard.cancel()
