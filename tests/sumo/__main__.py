@@ -70,11 +70,11 @@ class Lineup:
     """
 
     settings: EnvironmentSettings
-    controllers: Sequence[tuple[Controller, Mapping[str, float], str]]
+    controllers: Sequence[tuple[Controller, Mapping[str, Any], str]]
     policies: Sequence[str]
 
     @classmethod
-    def of(cls, environment: Mapping[str, float], models: Sequence[Path]) -> Lineup:
+    def of(cls, environment: Mapping[str, Any], models: Sequence[Path], *, n_tuning: int = N_TUNING) -> Lineup:
         """The tuned controllers, and the best policies of these folders.
 
         Raises:
@@ -83,15 +83,22 @@ class Lineup:
         learned = []
         for number, folder in enumerate(models, 1):
             policy, block = load_policy(folder, f"policy_{number}")
-            if {**block, "decision_s": 0.0} != {**environment, "decision_s": 0.0}:
+            if _crossing_of(block) != _crossing_of(environment):
                 raise ValueError(f"the policy in {folder} was trained for another crossing than that of the card")
             learned.append((policy, block, f"a decision every {policy.resolution_s:g} s"))
-        tuned = tuned_controllers(environment, N_TUNING)
+        tuned = tuned_controllers(environment, n_tuning)
         return cls(
             settings=EnvironmentSettings.from_mapping(environment),
             controllers=[*((one, environment, text) for one, text in tuned), *learned],
             policies=[policy.name for policy, *_ in learned],
         )
+
+
+def _crossing_of(block: Mapping[str, Any]) -> dict[str, float]:
+    """What two cards must have in common: all but how often a policy decides, what it sees and how it learns."""
+    described = EnvironmentSettings.from_mapping(block).describe()
+    del described["decision_s"]
+    return described
 
 
 def _measure(crossing: SumoCrossing, lineup: Lineup, hours: range) -> tuple[list[str], dict[str, Any]]:

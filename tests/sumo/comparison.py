@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ SUMO_PROGRAMME = "sumo_actuated"
 _PART_STEPS = 200
 
 
-def tuned_controllers(environment: Mapping[str, float], n_tuning: int) -> list[tuple[Controller, str]]:
+def tuned_controllers(environment: Mapping[str, Any], n_tuning: int) -> list[tuple[Controller, str]]:
     """The compared controllers, tuned in this project's model on tuning scenarios, each with its parameters as text."""
     settings = EnvironmentSettings.from_mapping(environment)
     found = []
@@ -40,7 +41,7 @@ def scenarios_at(settings: EnvironmentSettings, hours: range) -> tuple[Scenario,
     return draw_scenarios(addresses, episode_s=settings.episode_s, vf_m_s=settings.traffic.vf_m_s)
 
 
-def evaluate_here(controller: Controller, environment: Mapping[str, float], hours: range) -> Delays:
+def evaluate_here(controller: Controller, environment: Mapping[str, Any], hours: range) -> Delays:
     """Delays on test scenarios in this project's model."""
     result = evaluate(
         controller, environment=environment, split=Split.TEST, n_scenarios=len(hours), first_index=hours.start

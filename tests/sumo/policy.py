@@ -16,10 +16,11 @@ from orchestrator.sb3.algorithms.classes import library_class
 from orchestrator.sb3.algorithms.normalization import Normalization
 from orchestrator.sb3.envs.discrete_to_box import as_choices
 from validation_ch7.section_7_6_rl_performance.controllers.policy import PolicyController
+from validation_ch7.traffic.env.senses import senses_of
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 
 
-def load_policy(models: Path, name: str) -> tuple[PolicyController, dict[str, float]]:
+def load_policy(models: Path, name: str) -> tuple[PolicyController, dict[str, Any]]:
     """The best model of a training, and the `environment` block that it was trained with.
 
     Args:
@@ -41,9 +42,9 @@ def load_policy(models: Path, name: str) -> tuple[PolicyController, dict[str, fl
         seen = observations if normalization is None else normalization(observations)
         return as_choices(model.predict(seen, deterministic=True)[0], model.action_space)
 
-    environment: dict[str, float] = identity["environment"]
-    decision_s = EnvironmentSettings.from_mapping(environment).decision_s
-    return PolicyController(predict, decision_s, name), environment
+    environment: dict[str, Any] = identity["environment"]
+    settings = EnvironmentSettings.from_mapping(environment)
+    return PolicyController(predict, settings.decision_s, name, senses_of(settings)), environment
 
 
 def _normalization(best: Path) -> Normalization | None:
