@@ -11,6 +11,7 @@ import pytest
 from orchestrator.backends.slurm.backend import SlurmBackend
 from orchestrator.backends.slurm.commands import Slurm
 from orchestrator.backends.slurm.here import Here
+from orchestrator.backends.slurm.listing import JobListing
 from orchestrator.backends.slurm.login_node import LoginNode
 from orchestrator.backends.slurm.ssh.connection import Connection
 from orchestrator.backends.slurm.ssh.login_node import SshLoginNode
@@ -34,7 +35,7 @@ def sshd(cluster: LoopbackSlurm) -> Iterator[LoopbackSshd]:
 
 
 def _harness(node: LoginNode, root: Path) -> BackendHarness:
-    backend = SlurmBackend(Slurm(node.run, node.title), SlurmSettings(), node, sys.executable)
+    backend = SlurmBackend(Slurm(node.run, node.title, JobListing(shared_s=0.1)), SlurmSettings(), node, sys.executable)
     return BackendHarness(backend, make_toy_project(root / "project"), pause_s=0.1)
 
 

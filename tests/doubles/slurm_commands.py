@@ -68,12 +68,8 @@ class MemorySlurm:
         return Answer(code=0, out=f"{max(self.jobs)}\n", err="")
 
     def _squeue(self, words: Sequence[str]) -> Answer:
-        names = [word.removeprefix("--name=") for word in words if word.startswith("--name=")]
-        rows = [
-            f"{number}|{one.state}|{one.reason}|{one.comment}\n"
-            for number, one in self.jobs.items()
-            if one.name in names
-        ]
+        assert "--me" in words and "--states=all" in words and "--format=%i|%T|%r|%j|%k" in words
+        rows = (f"{number}|{one.state}|{one.reason}|{one.name}|{one.comment}\n" for number, one in self.jobs.items())
         return Answer(code=0, out="".join(rows), err="")
 
     def _scontrol(self, words: Sequence[str]) -> Answer:

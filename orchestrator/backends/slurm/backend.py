@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.backends.slurm import errors, states
+from orchestrator.backends.slurm import errors
 from orchestrator.backends.slurm.batch_script import COMMENT, BatchScript
 from orchestrator.backends.slurm.capabilities import OWNER, capabilities_of
-from orchestrator.backends.slurm.commands import Job, Slurm
+from orchestrator.backends.slurm.commands import Slurm
 from orchestrator.backends.slurm.folder import CANCEL_NAME, SCRIPT_NAME, SUBMITTED_NAME, SessionFolder
+from orchestrator.backends.slurm.listing import Job
 from orchestrator.backends.slurm.login_node import LoginNode
 from orchestrator.backends.slurm.observation import of_alive, of_ended, of_forgotten
 from orchestrator.backends.slurm.outputs import copy_counted
@@ -174,7 +175,7 @@ class SlurmBackend(Backend):
 
     def observe(self, handle: Handle) -> Observation:
         """The state now: by squeue, then by what the job's starts have written."""
-        listed = self._slurm.jobs(handle.slug)
+        listed = self._slurm.jobs(handle.slug, new=False)
         folder = self._node.look(handle.slug)  # after squeue: what a job wrote before it left is in it
         nonce = folder.read_nonce()
         if not nonce:
@@ -187,7 +188,7 @@ class SlurmBackend(Backend):
         if len(folder.numbers()) > 1:  # what each has written decides which one counts
             folder = self._node.outputs(handle.slug, handle.member).folder
         newest = max(jobs, key=lambda job: job.number)
-        return of_ended(folder, handle.member, newest, self._slurm.exit_code(newest.number))
+        return of_ended(folder, handle.member, newest, self._slurm.exit_code(newest))
 
     def _forbid(self, slug: str) -> SessionFolder:
         self._node.write(slug, CANCEL_NAME, "")
@@ -223,7 +224,7 @@ class SlurmBackend(Backend):
             return
         self._node.write(handle.slug, CANCEL_NAME, "")
         for job in own_jobs(self._slurm.jobs(handle.slug), nonce):
-            if states.STATES.get(job.state) is not SessionState.ENDED:
+            if not job.ended:
                 self._slurm.terminate(job.number)
 
     def _script(self, push: Push) -> BatchScript:
@@ -241,5 +242,5 @@ class SlurmBackend(Backend):
 
 
 def own_jobs(jobs: Sequence[Job], nonce: str) -> list[Job]:
-    """Jobs of one session; another user may have jobs of the same name."""
+    """Jobs of one session; a job of the same name may be another's."""
     return [job for job in jobs if job.comment.strip() == COMMENT + nonce]

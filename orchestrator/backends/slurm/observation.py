@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from orchestrator.backends.slurm import states
-from orchestrator.backends.slurm.commands import Job
+from orchestrator.backends.slurm.listing import Job
 from orchestrator.backends.slurm.folder import SessionFolder, own_manifest
 from orchestrator.core.session.backend_types import Observation, SessionState
 from orchestrator.core.session.end_reason import EndReason
@@ -48,7 +48,7 @@ def of_ended(folder: SessionFolder, member: int | None, job: Job, known: tuple[i
     """
     output = folder.counted(member)
     own = None if output is None else folder.exit_code(output, member)
-    code = None if known is None else states.code_of(job.state, *known)
+    code = states.code_of(job.state, known)
     if own is not None and (member is not None or code is None or len(folder.numbers()) > 1):
         code = own  # Slurm's is that of the whole pack, or of another start, or of a session that it has ended
     if output is None and not code:

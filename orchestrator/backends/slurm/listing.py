@@ -1,0 +1,78 @@
+"""The jobs of one user, listed once for all sessions that are looked at in the same moment."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from orchestrator.backends.slurm import states
+from orchestrator.core.session.backend_types import SessionState
+
+SHARED_S = 2.0
+"""Seconds for which a listing answers every look."""
+ENDED_S = 60.0
+"""Seconds for which it answers a look at a session whose jobs had all ended in it: that is final."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One job that squeue lists, or one that ended some minutes ago.
+
+    Attributes:
+        state: Slurm's word, e.g. `RUNNING`.
+        reason: Why it waits, in Slurm's word.
+    """
+
+    number: int
+    state: str
+    reason: str
+    name: str
+    comment: str
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended, by its state."""
+        return states.STATES.get(self.state) is SessionState.ENDED
+
+
+class JobListing:
+    """The latest listing of the user's jobs.
+
+    A slurmctld serves all users of a cluster, and over SSH each question is a round trip: a campaign that looks at
+    hundreds of sessions asks once for all of them.
+
+    Args:
+        monotonic: Seconds.
+        shared_s: Seconds for which a listing answers every look.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic, shared_s: float = SHARED_S) -> None:
+        self._monotonic = monotonic
+        self._shared_s = shared_s
+        self._jobs: Sequence[Job] = ()
+        self._read_s = -math.inf
+
+    def of(self, name: str, read: Callable[[], Sequence[Job]], *, new: bool) -> list[Job]:
+        """The jobs of that name.
+
+        Args:
+            read: Asks Slurm for all jobs of the user.
+            new: Whether the answer must be of this moment.
+        """
+        if new or not self._answers(name):
+            began_s = self._monotonic()
+            self._jobs, self._read_s = read(), began_s
+        return [job for job in self._jobs if job.name == name]
+
+    def _answers(self, name: str) -> bool:
+        age_s = self._monotonic() - self._read_s
+        if age_s <= self._shared_s:
+            return True
+        found = [job for job in self._jobs if job.name == name]
+        return age_s <= ENDED_S and bool(found) and all(job.ended for job in found)
+
+    def forget(self) -> None:
+        """Ask again at the next look: a job was submitted, or asked to leave."""
+        self._read_s = -math.inf
