@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from orchestrator.backends.slurm.folder import SessionFolder
+from orchestrator.backends.slurm.session.folder import SessionFolder
 from orchestrator.backends.slurm.ssh.connection import Connection, socket_folder
 from orchestrator.backends.slurm.ssh.login_node import SshLoginNode
 from orchestrator.backends.slurm.ssh.remote_folder import remote_folder
@@ -206,7 +206,7 @@ def test_looks_follow_what_changes(side: Side) -> None:
     folder = side.node.look(SLUG)
     assert folder.read_nonce() == "1" * 32 and folder.numbers() == [1] and folder.cancel.exists()
     assert [one.root.name for one in side.node.look_all()] == [SLUG]
-    assert folder.silence_s is not None and folder.silence_s < 60
+    assert folder.silences_s is not None and folder.silent_s() < 60
     (side.there / SLUG / "cancel").unlink()
     assert not side.node.look(SLUG).cancel.exists()
     (side.there / SLUG / "starts").rename(side.there / SLUG / "emptied")

@@ -22,6 +22,9 @@ MISSING = (
 )
 
 _FORMAT = "%i|%T|%r|%j|%k"
+_ROW = re.compile(
+    r"([0-9]+)(?:_([0-9]+))?\|(?P<state>[^|]*)\|(?P<reason>[^|]*)\|(?P<name>[^|]*)\|(?P<comment>.*)", re.ASCII
+)
 _JOB_ID = re.compile(r"([0-9]+)(;\S*)?")
 _EXIT = re.compile(r"\bExitCode=([0-9]+):([0-9]+)")
 _FROM_SHELL: Mapping[str, str] = {
@@ -101,12 +104,12 @@ class Slurm:
         by squeue itself. Not by `squeue --json`: up to Slurm 22.05 it ignores every filter, the form of its values
         differs between versions, and it may not be built in.
         """
-        words = ("squeue", "--noheader", "--me", "--states=all", f"--format={_FORMAT}")
-        rows = (line.strip().split("|", 4) for line in self._query(words).out.splitlines())
+        words = ("squeue", "--noheader", "--me", "--array", "--states=all", f"--format={_FORMAT}")
+        rows = map(_ROW.fullmatch, map(str.strip, self._query(words).out.splitlines()))
         return [
-            Job(number=int(row[0]), state=row[1], reason=row[2], name=row[3], comment=row[4])
+            Job(number=int(row[1]), task=int(row[2]) if row[2] else None, **row.groupdict())
             for row in rows
-            if len(row) == 5 and row[0].isascii() and row[0].isdigit()
+            if row is not None
         ]
 
     def exit_code(self, job: Job) -> tuple[int, int] | None:
@@ -119,16 +122,20 @@ class Slurm:
             return 0, 0
         if job.state not in states.OWN_CODE:
             return None
-        words = ("scontrol", "--oneliner", "show", "job", str(job.number))
+        words = ("scontrol", "--oneliner", "show", "job", job.id)
         found = _EXIT.search(self._query(words).out)
         return (int(found[1]), int(found[2])) if found else None
 
-    def terminate(self, number: int) -> None:
-        """Ask a job to leave: one that waits is removed, one that runs gets TERM. Repeatable."""
+    def terminate(self, job: str) -> None:
+        """Ask a job to leave: one that waits is removed, one that runs gets TERM. Repeatable.
+
+        Args:
+            job: As Slurm's commands take it; the number of an array stands for all its tasks.
+        """
         self._listing.forget()
         # A signal does nothing to a job that waits, and without one a running job would be ended at once.
-        self._query(("scancel", "--state=PENDING", str(number)))
-        self._query(("scancel", "--batch", "--signal=TERM", str(number)))
+        self._query(("scancel", "--state=PENDING", job))
+        self._query(("scancel", "--batch", "--signal=TERM", job))
 
     def ping(self) -> None:
         """Ask whether slurmctld is there.

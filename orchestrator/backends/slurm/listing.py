@@ -21,15 +21,23 @@ class Job:
     """One job that squeue lists, or one that ended some minutes ago.
 
     Attributes:
+        number: The job's; of a task its array's.
+        task: Number of the task in its array, None for a job alone.
         state: Slurm's word, e.g. `RUNNING`.
         reason: Why it waits, in Slurm's word.
     """
 
     number: int
+    task: int | None = None
     state: str
     reason: str
     name: str
     comment: str
+
+    @property
+    def id(self) -> str:
+        """As Slurm's commands take it."""
+        return str(self.number) if self.task is None else f"{self.number}_{self.task}"
 
     @property
     def ended(self) -> bool:

@@ -55,10 +55,10 @@ HELD: Mapping[str, str] = {
 ENDS_PENDING = "`python -m orchestrator cancel` removes it."
 
 
-def note(reason: str, number: int) -> str:
+def note(reason: str, job: str) -> str:
     """What a user should know about a job that waits for this reason; empty if it will start by itself."""
     text = HELD.get(reason, "")
-    return f"Job {number}: {text.format(number=number)} {ENDS_PENDING}" if text else ""
+    return f"Job {job}: {text.format(number=job)} {ENDS_PENDING}" if text else ""
 
 
 def code_of(state: str, known: tuple[int, int] | None) -> int | None:

@@ -14,10 +14,11 @@ import pytest
 
 from orchestrator.backends.slurm.backend import SlurmBackend
 from orchestrator.backends.slurm.commands import Slurm
-from orchestrator.backends.slurm.folder import SessionFolder, own_manifest
 from orchestrator.backends.slurm.here import Here
 from orchestrator.backends.slurm.listing import ENDED_S, SHARED_S, JobListing
 from orchestrator.backends.slurm.observation import LOST_AFTER_S, SILENT_S
+from orchestrator.backends.slurm.session.folder import SessionFolder
+from orchestrator.backends.slurm.session.starts import own_manifest
 from orchestrator.core.errors import NameTaken, NotYet, OutcomeUnknown, RemoteUnavailable
 from orchestrator.core.section.slurm import SlurmSettings
 from orchestrator.core.session.backend_types import Carrier, CheckpointSet, Handle, Observation, Push, SessionState
