@@ -213,6 +213,24 @@ def test_looks_follow_what_changes(side: Side) -> None:
     assert not side.node.look(SLUG).starts.exists()
 
 
+def test_the_tasks_of_an_array_fall_silent_one_by_one(side: Side) -> None:
+    root = side.session().parents[2]
+    (root / "array").write_text("3")
+    (root / "starts/1").rename(root / "starts/2-1")
+    (root / "starts/3-1").mkdir()
+    (root / "kernel.3.log").write_text("three\n")
+    (root / "kernel.12.log").write_text("twelve\n")
+    for path in (root / "starts/2-1").rglob("*"):
+        os.utime(path, (time.time() - 500,) * 2, follow_symlinks=False)
+    os.utime(root / "starts/2-1", (time.time() - 500,) * 2)
+    whole = side.node.look(SLUG)
+    second, third = whole.of(2)[0], whole.of(3)[0]
+    assert second.numbers() == third.numbers() == [1] and whole.numbers() == []
+    assert 490 < second.silent_s() < 560 and third.silent_s() < 60 and whole.silent_s() < 60
+    assert side.node.grown(third, third.log).read_text() == "three\n"
+    assert side.node.look(SLUG).of(3)[0].log.exists()  # a look keeps the logs that were brought
+
+
 def test_a_log_comes_in_pieces(side: Side) -> None:
     side.session()
     log = side.there / SLUG / "kernel.log"
