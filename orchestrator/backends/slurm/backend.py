@@ -140,7 +140,7 @@ class SlurmBackend(Backend):
 
     def observe(self, handle: Handle) -> Observation:
         """The state now: by squeue, then by what the job's starts have written."""
-        listed = self._slurm.jobs(handle.slug, new=False)
+        listed = self._slurm.jobs(handle.slug, str(handle))
         folder = self._node.look(handle.slug)  # after squeue: what a job wrote before it left is in it
         nonce = folder.read_nonce()
         if not nonce:

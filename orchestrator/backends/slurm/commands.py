@@ -86,16 +86,17 @@ class Slurm:
             raise OutcomeUnknown(f"sbatch answered {answer.out.strip()[:200]!r} instead of a job's number")
         return int(found[1])
 
-    def jobs(self, name: str, *, new: bool = True) -> list[Job]:
+    def jobs(self, name: str, session: str | None = None) -> list[Job]:
         """Jobs of that name that wait, run, or ended so recently that slurmctld still knows them.
 
         Args:
-            new: Whether the answer must be of this moment; else the listing of a moment ago may answer.
+            session: Whose state is looked at, so that one listing may answer the looks at many; None if the answer must
+                be of this moment.
 
         Raises:
             RemoteUnavailable: Slurm does not answer.
         """
-        return self._listing.of(name, self._all_jobs, new=new)
+        return self._listing.of(name, self._all_jobs, session)
 
     def _all_jobs(self) -> list[Job]:
         """The jobs of this user.

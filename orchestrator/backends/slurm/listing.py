@@ -12,8 +12,9 @@ from orchestrator.core.session.backend_types import SessionState
 
 SHARED_S = 2.0
 """Seconds for which a listing answers every look."""
-ENDED_S = 60.0
-"""Seconds for which it answers a look at a session whose jobs had all ended in it: that is final."""
+ROUND_S = 60.0
+"""Seconds for which it answers the first look at each session: one tick of a campaign looks once at each. It also
+answers the looks at a session whose jobs had all ended in it: that is final."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,25 +62,33 @@ class JobListing:
         self._shared_s = shared_s
         self._jobs: Sequence[Job] = ()
         self._read_s = -math.inf
+        self._answered: set[str] = set()
 
-    def of(self, name: str, read: Callable[[], Sequence[Job]], *, new: bool) -> list[Job]:
+    def of(self, name: str, read: Callable[[], Sequence[Job]], session: str | None) -> list[Job]:
         """The jobs of that name.
 
         Args:
             read: Asks Slurm for all jobs of the user.
-            new: Whether the answer must be of this moment.
+            session: Whose state is looked at; None if the answer must be of this moment.
         """
-        if new or not self._answers(name):
+        if session is None or not self._answers(name, session):
             began_s = self._monotonic()
             self._jobs, self._read_s = read(), began_s
-        return [job for job in self._jobs if job.name == name]
+            self._answered.clear()
+        if session is not None:
+            self._answered.add(session)
+        return self._named(name)
 
-    def _answers(self, name: str) -> bool:
+    def _answers(self, name: str, session: str) -> bool:
         age_s = self._monotonic() - self._read_s
         if age_s <= self._shared_s:
             return True
-        found = [job for job in self._jobs if job.name == name]
-        return age_s <= ENDED_S and bool(found) and all(job.ended for job in found)
+        found = self._named(name)
+        is_over = bool(found) and all(job.ended for job in found)
+        return age_s <= ROUND_S and (is_over or session not in self._answered)
+
+    def _named(self, name: str) -> list[Job]:
+        return [job for job in self._jobs if job.name == name]
 
     def forget(self) -> None:
         """Ask again at the next look: a job was submitted, or asked to leave."""

@@ -15,7 +15,7 @@ import pytest
 from orchestrator.backends.slurm.backend import SlurmBackend
 from orchestrator.backends.slurm.commands import Slurm
 from orchestrator.backends.slurm.here import Here
-from orchestrator.backends.slurm.listing import ENDED_S, SHARED_S, JobListing
+from orchestrator.backends.slurm.listing import ROUND_S, SHARED_S, JobListing
 from orchestrator.backends.slurm.observation import LOST_AFTER_S, SILENT_S
 from orchestrator.backends.slurm.session.folder import SessionFolder
 from orchestrator.backends.slurm.session.starts import own_manifest
@@ -351,12 +351,27 @@ def test_one_squeue_answers_every_look_of_a_moment(side: Side) -> None:
     assert side.observe().state is SessionState.RUNNING and _asked(side, "squeue") == 2
 
 
+def test_one_squeue_answers_a_tick_that_looks_once_at_each_session(side: Side) -> None:
+    side.submit()
+    side.passes_s = 0.0
+    handles = [HANDLE, *(replace(HANDLE, slug=f"another-{number}") for number in range(20))]
+    for handle in handles:
+        side.backend.observe(handle)
+        side.clock_s += 1.25 * SHARED_S
+    assert _asked(side, "squeue") == 1
+    side.backend.observe(HANDLE)
+    assert _asked(side, "squeue") == 2
+    side.clock_s += ROUND_S + 0.1
+    side.backend.observe(handles[1])
+    assert _asked(side, "squeue") == 3
+
+
 def test_an_end_is_not_asked_for_again_and_again(side: Side) -> None:
     job, side.passes_s = side.submit(), 0.0
     job.state = "COMPLETED"
     side.start(1, steps=40)
     assert side.observe().exit_code == 0
-    side.clock_s += ENDED_S - 0.1
+    side.clock_s += ROUND_S - 0.1
     assert side.observe().state is SessionState.ENDED and _asked(side, "squeue") == 1
     side.clock_s += 0.2
     assert side.observe().state is SessionState.ENDED and _asked(side, "squeue") == 2
