@@ -148,7 +148,7 @@ class SlurmBackend(Backend):
         jobs = own_jobs(listed, nonce)
         if handle.member is not None or not folder.is_array:
             return self._observed(folder, handle, jobs)
-        members = range(1, len(folder.tickets()) + 1)
+        members = range(1, max(len(folder.tickets()), 1) + 1)
         return most_alive([self._observed(folder, replace(handle, member=one), jobs) for one in members])
 
     def _observed(self, folder: SessionFolder, handle: Handle, jobs: Sequence[Job]) -> Observation:
