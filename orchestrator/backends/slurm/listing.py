@@ -84,8 +84,8 @@ class JobListing:
         if age_s <= self._shared_s:
             return True
         found = self._named(name)
-        is_over = bool(found) and all(job.ended for job in found)
-        return age_s <= ROUND_S and (is_over or session not in self._answered)
+        is_known = bool(found) and age_s <= ROUND_S  # what is missing may have been submitted since
+        return is_known and (session not in self._answered or all(job.ended for job in found))
 
     def _named(self, name: str) -> list[Job]:
         return [job for job in self._jobs if job.name == name]

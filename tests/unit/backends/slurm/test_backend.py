@@ -354,6 +354,7 @@ def test_one_squeue_answers_every_look_of_a_moment(side: Side) -> None:
 def test_one_squeue_answers_a_tick_that_looks_once_at_each_session(side: Side) -> None:
     side.submit()
     side.passes_s = 0.0
+    side.memory.jobs |= {number: Row(f"another-{number}", "", "RUNNING") for number in range(20)}
     handles = [HANDLE, *(replace(HANDLE, slug=f"another-{number}") for number in range(20))]
     for handle in handles:
         side.backend.observe(handle)
@@ -364,6 +365,9 @@ def test_one_squeue_answers_a_tick_that_looks_once_at_each_session(side: Side) -
     side.clock_s += ROUND_S + 0.1
     side.backend.observe(handles[1])
     assert _asked(side, "squeue") == 3
+    side.clock_s += 1.25 * SHARED_S
+    side.backend.observe(replace(HANDLE, slug="submitted-since"))
+    assert _asked(side, "squeue") == 4
 
 
 def test_an_end_is_not_asked_for_again_and_again(side: Side) -> None:
