@@ -93,7 +93,7 @@ class Backend(Protocol):
     def cancel(self, handle: Handle, session_id: int | None = None) -> None:
         """Ask the session to stop; it may not. Repeatable; does nothing for one that has ended.
 
-        The handle of a pack's kernel stops all its sessions. One of them cannot be stopped alone.
+        The handle of a pack's kernel stops all its sessions. One of them can be stopped only if it `stops_alone`.
 
         Args:
             session_id: What `identify` gave, if this backend needs it.
@@ -102,6 +102,10 @@ class Backend(Protocol):
             BadInput: It cannot be stopped from here, for good; the message says why. It goes on.
             RemoteUnavailable: The request may have been lost.
         """
+
+    def stops_alone(self, handle: Handle) -> bool:
+        """Whether a session can be stopped without any other: one of a pack only if it has a job of its own."""
+        return handle.member is None
 
     def identify(self, handle: Handle, look: Look | None = None) -> int | None:
         """The backend's own number of a session, which `cancel` needs.

@@ -53,7 +53,13 @@ def _brief_kaggle(project: Project, card: SectionCard, clock: Clock) -> Backend:
 def _slurm(project: Project, card: SectionCard, clock: Clock) -> Backend:
     from orchestrator.wiring.slurm import slurm_backend  # imported late: no other backend needs it
 
-    return slurm_backend(project, card)
+    return slurm_backend(project, card, clock)
+
+
+def _brief_slurm(project: Project, card: SectionCard, clock: Clock) -> Backend:
+    from orchestrator.wiring.slurm import slurm_backend
+
+    return slurm_backend(project, card, clock, brief=True)
 
 
 def _ray(project: Project, card: SectionCard, clock: Clock) -> Backend:
@@ -71,7 +77,7 @@ BACKENDS: Mapping[str, _Builder] = {LOCAL: _local, "kaggle": _kaggle, "slurm": _
 """Name -> function that builds it. A new backend is one line here."""
 
 
-_BRIEF: Mapping[_Builder, _Builder] = {_kaggle: _brief_kaggle}
+_BRIEF: Mapping[_Builder, _Builder] = {_kaggle: _brief_kaggle, _slurm: _brief_slurm}
 
 
 def make_backend(

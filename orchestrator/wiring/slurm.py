@@ -5,24 +5,30 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from orchestrator.backends.slurm.backend import SlurmBackend
 from orchestrator.backends.slurm.commands import TOOLS, Slurm, missing
 from orchestrator.backends.slurm.health_check import examine
 from orchestrator.backends.slurm.here import Here
+from orchestrator.backends.slurm.listing import JobListing
 from orchestrator.backends.slurm.login_node import LoginNode
 from orchestrator.core.diagnostics.health_check import Check
 from orchestrator.core.errors import BadInput, RemoteUnavailable
 from orchestrator.core.section.card import SectionCard
 from orchestrator.core.section.slurm import SlurmSettings
 from orchestrator.kernel.wire import digest_of
+from orchestrator.ports import Clock
 from orchestrator.stores.project import Project
 
 
-def slurm_backend(project: Project, card: SectionCard) -> SlurmBackend:
+def slurm_backend(project: Project, card: SectionCard, clock: Clock, *, brief: bool = False) -> SlurmBackend:
     """The Slurm backend of a section.
+
+    Args:
+        brief: Whether slurmctld is asked only once there is something to ask it.
 
     Raises:
         RemoteUnavailable: Slurm is not installed, slurmctld does not answer, or SSH gives no connection.
@@ -32,9 +38,16 @@ def slurm_backend(project: Project, card: SectionCard) -> SlurmBackend:
     node = login_node(project, settings)
     if absent := node.absent(TOOLS):
         raise missing(absent[0], node.title)
-    slurm = Slurm(node.run, node.title)
-    slurm.ping()
+    slurm = Slurm(node.run, node.title, _listing(clock.monotonic, settings.ssh))
+    if not brief:
+        slurm.ping()
     return SlurmBackend(slurm, settings, node, python_of(settings))
+
+
+@lru_cache(maxsize=4)
+def _listing(monotonic: Callable[[], float], ssh: str) -> JobListing:
+    """The listing that the backends of one command, which have one clock, share for each login node."""
+    return JobListing(monotonic)
 
 
 def slurm_checkup(project: Project, settings: SlurmSettings) -> Iterator[Check]:

@@ -14,7 +14,7 @@ FORGOTTEN = "slurm_load_jobs error: Invalid job id specified\n"
 
 @dataclass(slots=True)
 class Row:
-    """A job of the queue."""
+    """A job of the queue, or a task of an array."""
 
     name: str
     comment: str
@@ -28,14 +28,14 @@ class MemorySlurm:
     """Answers the commands.
 
     Attributes:
-        jobs: Number -> job.
+        jobs: Number -> job; number and task (`101_2`) -> task.
         refusal: What sbatch prints instead of submitting; a job is submitted all the same if `lost`.
         silent: Commands that give no answer within their time.
         absent: Commands that are not installed.
         seen: Words of each command, with the variables that it keeps.
     """
 
-    jobs: dict[int, Row] = field(default_factory=dict)
+    jobs: dict[int | str, Row] = field(default_factory=dict)
     refusal: str = ""
     lost: bool = False
     down: bool = False
@@ -60,35 +60,43 @@ class MemorySlurm:
         if not self.refusal or self.lost:
             lines = (folder / words[-1]).read_text().splitlines()
             options = dict(line[10:].split("=", 1) for line in lines if line.startswith("#SBATCH --") and "=" in line)
-            self.jobs[max(self.jobs, default=100) + 1] = Row(options["job-name"], options["comment"])
+            number = self._newest + 1
+            tasks = int(options.get("array", "1-0").removeprefix("1-"))
+            ids = [f"{number}_{task}" for task in range(1, tasks + 1)] or [number]
+            self.jobs |= {one: Row(options["job-name"], options["comment"]) for one in ids}
         if "sbatch" in self.silent:
             raise TimeoutError
         if self.refusal:
             return Answer(code=1, out="", err=self.refusal)
-        return Answer(code=0, out=f"{max(self.jobs)}\n", err="")
+        return Answer(code=0, out=f"{self._newest}\n", err="")
+
+    @property
+    def _newest(self) -> int:
+        return max((int(str(one).partition("_")[0]) for one in self.jobs), default=100)
+
+    def _of(self, word: str) -> list[Row]:
+        """The jobs that a word of a command names; an array's number stands for all its tasks."""
+        return [job for one, job in self.jobs.items() if word in (str(one), str(one).partition("_")[0])]
 
     def _squeue(self, words: Sequence[str]) -> Answer:
-        names = [word.removeprefix("--name=") for word in words if word.startswith("--name=")]
-        rows = [
-            f"{number}|{one.state}|{one.reason}|{one.comment}\n"
-            for number, one in self.jobs.items()
-            if one.name in names
-        ]
+        assert {"--me", "--array", "--states=all", "--format=%i|%T|%r|%j|%k"} <= set(words)
+        rows = (f"{number}|{one.state}|{one.reason}|{one.name}|{one.comment}\n" for number, one in self.jobs.items())
         return Answer(code=0, out="".join(rows), err="")
 
     def _scontrol(self, words: Sequence[str]) -> Answer:
         if "ping" in words:
             return Answer(code=0, out="Slurmctld(primary) at login is UP\n", err="")
-        job = self.jobs.get(int(words[-1]))
-        if job is None:
+        jobs = self._of(words[-1])
+        if not jobs:
             return Answer(code=1, out="", err=FORGOTTEN)
+        (job,) = jobs
         text = (
             f"JobId={words[-1]} JobName={job.name} JobState={job.state} Requeue=0 Restarts=0 ExitCode={job.exit_code}"
         )
         return Answer(code=0, out=f"{text} RunTime=00:00:09 Comment={job.comment} \n", err="")
 
     def _scancel(self, words: Sequence[str]) -> Answer:
-        job = self.jobs.get(int(words[-1]))
-        if job is not None and "--state=PENDING" in words and job.state == "PENDING":
-            job.state = "CANCELLED"
+        for job in self._of(words[-1]):
+            if "--state=PENDING" in words and job.state == "PENDING":
+                job.state = "CANCELLED"
         return Answer(code=0, out="", err="")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -19,17 +20,20 @@ from tests.slurm.daemons import LoopbackSlurm, loopback_slurm
 SESSIONS = int(os.environ.get("SLURM_SESSIONS", "200"))
 """So many trainings, each of one session of about a second, all submitted at once."""
 
+MOST_SQUEUE, MOST_SCONTROL = 0.2, 1.0
+"""Commands for each session."""
+
 COMMANDS = ("sbatch", "squeue", "scontrol", "scancel")
 CARD = """\
 section: mine
 script: train.py
-slurm: {time: "10"}
+slurm: {{time: "10", array: {array}}}
 """
 CAMPAIGN = f"""\
 campaign: many
-backends: {{slurm: {{sessions: {SESSIONS}}}}}
+backends: {{{{slurm: {{{{sessions: {{jobs}}}}}}}}}}
 trials:
-  all: {{section: mine, profile: quick, seeds: {SESSIONS}}}
+  all: {{{{section: mine, profile: quick, seeds: {SESSIONS}}}}}
 """
 SCRIPT = """
 import random
@@ -59,10 +63,12 @@ def _counting(cluster: LoopbackSlurm, folder: Path) -> tuple[dict[str, str], Pat
     return {**cluster.environ, "PATH": f"{folder}{os.pathsep}{cluster.environ['PATH']}"}, calls
 
 
-def test_two_hundred_sessions_are_neither_doubled_nor_lost(tmp_path: Path) -> None:
-    root = make_script_project(tmp_path / "project", SCRIPT, CARD)
+@pytest.mark.parametrize("array", [1, 50])
+def test_two_hundred_sessions_are_neither_doubled_nor_lost(tmp_path: Path, array: int) -> None:
+    root = make_script_project(tmp_path / "project", SCRIPT, CARD.format(array=array))
+    submits = math.ceil(SESSIONS / array)
     (root / "configs/campaigns").mkdir()
-    (root / "configs/campaigns/many.yaml").write_text(CAMPAIGN, encoding="utf-8")
+    (root / "configs/campaigns/many.yaml").write_text(CAMPAIGN.format(jobs=submits), encoding="utf-8")
     with loopback_slurm(min_job_age_s=3600) as cluster:
         environ, calls = _counting(cluster, tmp_path / "commands")
         began_s = time.monotonic()
@@ -76,10 +82,10 @@ def test_two_hundred_sessions_are_neither_doubled_nor_lost(tmp_path: Path) -> No
         )
         took_s = time.monotonic() - began_s
         assert ran.returncode == 0, ran.stderr[-3000:] + cluster.logs()
-        jobs = cluster.command("squeue", "--states=all", "--noheader", "--format=%j|%T").split()
+        jobs = cluster.command("squeue", "--array", "--states=all", "--noheader", "--format=%i|%T").split()
     counts = Counter(calls.read_text("utf-8").split())
     each = ", ".join(f"{name} {counts[name] / SESSIONS:.2f}" for name in COMMANDS)
-    print(f"{SESSIONS} sessions in {took_s:.0f} s; commands a session: {each}")
+    print(f"{SESSIONS} sessions, {submits} submits, in {took_s:.0f} s; commands a session: {each}")
     names = Counter(line.partition("|")[0] for line in jobs)
     assert len(jobs) == len(names) == SESSIONS and {line.partition("|")[2] for line in jobs} == {"COMPLETED"}
     manifests = [
@@ -89,4 +95,5 @@ def test_two_hundred_sessions_are_neither_doubled_nor_lost(tmp_path: Path) -> No
     assert len(manifests) == SESSIONS and {one["end_reason"] for one in manifests} == {"finished"}
     assert len({one["stamp"]["nonce"] for one in manifests}) == SESSIONS
     assert len({one["stamp"]["lineage_id"] for one in manifests}) == SESSIONS
-    assert counts["sbatch"] == SESSIONS
+    assert counts["sbatch"] == submits and counts["scancel"] == 0
+    assert counts["squeue"] <= MOST_SQUEUE * SESSIONS and counts["scontrol"] <= MOST_SCONTROL * SESSIONS

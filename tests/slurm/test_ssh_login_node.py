@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from orchestrator.backends.slurm.folder import SessionFolder
+from orchestrator.backends.slurm.session.folder import SessionFolder
 from orchestrator.backends.slurm.ssh.connection import Connection, socket_folder
 from orchestrator.backends.slurm.ssh.login_node import SshLoginNode
 from orchestrator.backends.slurm.ssh.remote_folder import remote_folder
@@ -206,11 +206,29 @@ def test_looks_follow_what_changes(side: Side) -> None:
     folder = side.node.look(SLUG)
     assert folder.read_nonce() == "1" * 32 and folder.numbers() == [1] and folder.cancel.exists()
     assert [one.root.name for one in side.node.look_all()] == [SLUG]
-    assert folder.silence_s is not None and folder.silence_s < 60
+    assert folder.silences_s is not None and folder.silent_s() < 60
     (side.there / SLUG / "cancel").unlink()
     assert not side.node.look(SLUG).cancel.exists()
     (side.there / SLUG / "starts").rename(side.there / SLUG / "emptied")
     assert not side.node.look(SLUG).starts.exists()
+
+
+def test_the_tasks_of_an_array_fall_silent_one_by_one(side: Side) -> None:
+    root = side.session().parents[2]
+    (root / "array").write_text("3")
+    (root / "starts/1").rename(root / "starts/2-1")
+    (root / "starts/3-1").mkdir()
+    (root / "kernel.3.log").write_text("three\n")
+    (root / "kernel.12.log").write_text("twelve\n")
+    for path in (root / "starts/2-1").rglob("*"):
+        os.utime(path, (time.time() - 500,) * 2, follow_symlinks=False)
+    os.utime(root / "starts/2-1", (time.time() - 500,) * 2)
+    whole = side.node.look(SLUG)
+    second, third = whole.of(2)[0], whole.of(3)[0]
+    assert second.numbers() == third.numbers() == [1] and whole.numbers() == []
+    assert 490 < second.silent_s() < 560 and third.silent_s() < 60 and whole.silent_s() < 60
+    assert side.node.grown(third, third.log).read_text() == "three\n"
+    assert side.node.look(SLUG).of(3)[0].log.exists()  # a look keeps the logs that were brought
 
 
 def test_a_log_comes_in_pieces(side: Side) -> None:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.backends.slurm import errors, states
-from orchestrator.backends.slurm.batch_script import COMMENT, BatchScript
+from orchestrator.backends.slurm import errors
 from orchestrator.backends.slurm.capabilities import OWNER, capabilities_of
-from orchestrator.backends.slurm.commands import Job, Slurm
-from orchestrator.backends.slurm.folder import CANCEL_NAME, SCRIPT_NAME, SUBMITTED_NAME, SessionFolder
+from orchestrator.backends.slurm.commands import Slurm
+from orchestrator.backends.slurm.listing import Job
 from orchestrator.backends.slurm.login_node import LoginNode
-from orchestrator.backends.slurm.observation import of_alive, of_ended, of_forgotten
-from orchestrator.backends.slurm.outputs import copy_counted
+from orchestrator.backends.slurm.observation import most_alive, of_alive, of_ended, of_forgotten
+from orchestrator.backends.slurm.session.batch_script import BatchScript
+from orchestrator.backends.slurm.session.folder import SCRIPT_NAME, SessionFolder
+from orchestrator.backends.slurm.session.outputs import copy_counted
+from orchestrator.backends.slurm.submitted import Submitted, handle_of, own_jobs
 from orchestrator.core.errors import NameTaken, OrchestratorError
 from orchestrator.core.section.slurm import SlurmSettings
 from orchestrator.core.session.backend_types import (
@@ -30,8 +32,7 @@ from orchestrator.core.session.backend_types import (
     SessionState,
 )
 from orchestrator.core.session.capabilities import Capabilities
-from orchestrator.core.session.pack import member_of, own_lines_from, require_whole_kernel, sessions_of
-from orchestrator.core.timestamps import parse_timestamp
+from orchestrator.core.session.pack import own_lines_from, require_whole_kernel
 from orchestrator.kernel.files.outputs import log_lines, recent_events
 from orchestrator.kernel.wire import EVENTS_NAME, Ticket
 from orchestrator.ports import Backend
@@ -63,6 +64,7 @@ class SlurmBackend(Backend):
         self._node = node
         self._python = python
         self._now = now
+        self._submitted = Submitted(slurm, node, now)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -94,12 +96,13 @@ class SlurmBackend(Backend):
         with errors.refused_for_now():
             folder = self._node.look(push.slug)
             note = folder.read_submitted()
-            if note is not None or folder.numbers():
+            if note is not None or folder.begun:
                 if (note or {}).get("nonce", folder.read_nonce()) != push.ticket.nonce:
                     raise NameTaken(f"{self._node.root / push.slug} already belongs to another session")
                 return
             self._node.sweep()
-            self._node.place(push.slug, lambda new: new.fill(push, self._script(push).text()))
+            script = self._script(push)
+            self._node.place(push.slug, lambda new: new.fill(push, script.text(), array=script.array))
 
     def submit(self, push: Push) -> Handle:
         """Submit the job: one request, never repeated here.
@@ -112,32 +115,12 @@ class SlurmBackend(Backend):
         with errors.refused_for_now():
             number = self._slurm.submit(self._node.root / push.slug / SCRIPT_NAME, self._script(push).options)
         with suppress(OrchestratorError):  # the job exists; `find` sees it by its comment, and notes it then
-            self._note(push.slug, push.ticket.nonce, number)
-        return self._handle(push.slug)
+            self._submitted.note(push.slug, push.ticket.nonce, number)
+        return handle_of(push.slug)
 
     def find(self, ticket: Ticket, slug: str) -> Handle | None:
         """The session of this ticket: its folder names it, or a job of that name has its nonce in the comment."""
-        folder = self._found(slug)
-        return None if folder is None else member_of(self._handle(slug), folder.tickets(), ticket.nonce)
-
-    def _found(self, slug: str) -> SessionFolder | None:
-        """The folder of a submitted session, also if its submit was never noted; None if it was not submitted."""
-        folder = self._node.look(slug)
-        if folder.read_submitted() is not None:
-            return folder
-        nonce = folder.read_nonce()
-        if not nonce:
-            return None
-        jobs = own_jobs(self._slurm.jobs(slug), nonce)
-        if not jobs and not folder.numbers():
-            return None
-        self._note(slug, nonce, jobs[0].number if jobs else None)
-        return self._node.look(slug)
-
-    def _note(self, slug: str, nonce: str, job: int | None) -> None:
-        """Note that the job exists; an earlier note stays."""
-        note = {"nonce": nonce, "at": self._now().isoformat(), "job": job}
-        self._node.write(slug, SUBMITTED_NAME, json.dumps(note))
+        return self._submitted.find(ticket, slug)
 
     def read(self, slug: str) -> RemoteSession | None:
         """The session of that slug; None if none was submitted, or if another version of this program wrote it."""
@@ -145,11 +128,7 @@ class SlurmBackend(Backend):
 
     def read_all(self, slug: str) -> Sequence[RemoteSession]:
         """All sessions of that slug's job."""
-        folder = self._found(slug)
-        if folder is None:
-            return []
-        note = folder.read_submitted() or {}
-        return sessions_of(self._handle(slug), folder.tickets(), begun_at=parse_timestamp(str(note.get("at"))))
+        return self._submitted.read_all(slug)
 
     def names(self, prefix: str) -> Sequence[str]:
         """Slugs of the folders with that prefix."""
@@ -157,74 +136,79 @@ class SlurmBackend(Backend):
 
     def recall(self, lineage_id: str) -> Sequence[RemoteSession]:
         """Sessions of a lineage that were submitted and never fetched, oldest first."""
-        unfetched = {
-            folder.root.name: folder
-            for folder in self._node.look_all()
-            if folder.starts.is_dir()
-            and not folder.fetched(None).exists()
-            and any(one.lineage_id == lineage_id for one in folder.tickets())
-        }
-        sessions = (
-            one
-            for slug, folder in unfetched.items()
-            for one in self.read_all(slug)
-            if one.ticket.lineage_id == lineage_id and not folder.fetched(one.handle.member).exists()
-        )
-        return sorted(sessions, key=lambda one: str(one.begun_at))
+        return self._submitted.recall(lineage_id)
 
     def observe(self, handle: Handle) -> Observation:
         """The state now: by squeue, then by what the job's starts have written."""
-        listed = self._slurm.jobs(handle.slug)
+        listed = self._slurm.jobs(handle.slug, str(handle))
         folder = self._node.look(handle.slug)  # after squeue: what a job wrote before it left is in it
         nonce = folder.read_nonce()
         if not nonce:
             return Observation(state=SessionState.ABSENT, native="no folder")
         jobs = own_jobs(listed, nonce)
-        if not jobs:
-            return of_forgotten(folder, handle.member, self._now(), lambda: self._forbid(handle.slug))
-        if (alive := of_alive(folder, jobs)) is not None:
-            return alive
-        if len(folder.numbers()) > 1:  # what each has written decides which one counts
-            folder = self._node.outputs(handle.slug, handle.member).folder
-        newest = max(jobs, key=lambda job: job.number)
-        return of_ended(folder, handle.member, newest, self._slurm.exit_code(newest.number))
+        if handle.member is not None or not folder.is_array:
+            return self._observed(folder, handle, jobs)
+        members = range(1, max(len(folder.tickets()), 1) + 1)
+        return most_alive([self._observed(folder, replace(handle, member=one), jobs) for one in members])
 
-    def _forbid(self, slug: str) -> SessionFolder:
-        self._node.write(slug, CANCEL_NAME, "")
-        return self._node.look(slug)
+    def _observed(self, folder: SessionFolder, handle: Handle, jobs: Sequence[Job]) -> Observation:
+        """The state of one session, or of a pack that is one job."""
+        shown, member = folder.of(handle.member)
+        # Tasks that were removed together before they started are listed as one job, without their numbers.
+        own = [job for job in jobs if job.task == shown.task] or [job for job in jobs if job.task is None]
+        if not own:
+            return of_forgotten(shown, member, self._now(), lambda: self._forbid(shown))
+        if (alive := of_alive(shown, own)) is not None:
+            return alive
+        if len(shown.numbers()) > 1:  # what each has written decides which one counts
+            shown = self._node.outputs(handle.slug, handle.member).folder
+        newest = max(own, key=lambda job: job.number)
+        return of_ended(shown, member, newest, self._slurm.exit_code(newest))
+
+    def _forbid(self, shown: SessionFolder) -> SessionFolder:
+        slug = shown.root.name
+        self._node.write(slug, shown.cancel.name, "")
+        return self._node.look(slug).of(shown.task)[0]
 
     def follow(self, handle: Handle, cursor: int) -> Iterator[tuple[str, int]]:
         """New complete lines of the log after byte `cursor`."""
-        folder = self._node.look(handle.slug)
-        return own_lines_from(log_lines(self._node.grown(folder, folder.log), cursor), handle.member)
+        folder, member = self._node.look(handle.slug).of(handle.member)
+        return own_lines_from(log_lines(self._node.grown(folder, folder.log), cursor), member)
 
     def recent_events(self, handle: Handle) -> Sequence[Mapping[str, Any]]:
         """The events at the end of the event file of the latest start."""
-        folder = self._node.look(handle.slug)
+        folder, member = self._node.look(handle.slug).of(handle.member)
         numbers = folder.numbers()
         if not numbers:
             return ()
-        return recent_events(self._node.grown(folder, folder.output(numbers[-1], handle.member) / EVENTS_NAME))
+        return recent_events(self._node.grown(folder, folder.output(numbers[-1], member) / EVENTS_NAME))
 
     def fetch(self, handle: Handle, into: Path) -> Retrieval:
         """Copy the outputs of the start that counts, and the log, beside the destination, then rename."""
         outputs = self._node.outputs(handle.slug, handle.member)
-        retrieval = copy_counted(outputs, handle.member, into)
+        retrieval = copy_counted(outputs, into)
         if outputs.folder.starts.is_dir():
-            for name in outputs.folder.marks_of_fetch(handle.member):
+            for name in outputs.folder.whole.marks_of_fetch(handle.member):
                 self._node.write(handle.slug, name, "")
         return retrieval
 
+    def stops_alone(self, handle: Handle) -> bool:
+        """Whether it has a job of its own: alone, or as a task of an array."""
+        return handle.member is None or self._node.look(handle.slug).is_array
+
     def cancel(self, handle: Handle, session_id: int | None = None) -> None:
         """Remove a job that waits, or ask the running session to save and leave; in a pack, all of them."""
-        require_whole_kernel(handle, "stopped")
-        nonce = self._node.look(handle.slug).read_nonce()
+        whole = self._node.look(handle.slug)
+        folder, member = whole.of(handle.member)
+        require_whole_kernel(replace(handle, member=member), "stopped")
+        nonce = whole.read_nonce()
         if not nonce:
             return
-        self._node.write(handle.slug, CANCEL_NAME, "")
-        for job in own_jobs(self._slurm.jobs(handle.slug), nonce):
-            if states.STATES.get(job.state) is not SessionState.ENDED:
-                self._slurm.terminate(job.number)
+        self._node.write(handle.slug, folder.cancel.name, "")
+        alive = [job for job in own_jobs(self._slurm.jobs(handle.slug), nonce) if not job.ended]
+        of_task = [job.id for job in alive if job.task == folder.task]
+        for job in of_task if folder.task is not None else dict.fromkeys(str(job.number) for job in alive):
+            self._slurm.terminate(job)
 
     def _script(self, push: Push) -> BatchScript:
         return BatchScript(
@@ -234,12 +218,5 @@ class SlurmBackend(Backend):
             folder=str(self._node.root / push.slug),
             python=self._python,
             members=len(push.sessions),
+            array=self._settings.array > 1 and len(push.sessions) > 1,
         )
-
-    def _handle(self, slug: str) -> Handle:
-        return Handle(backend=self.name, owner=OWNER, slug=slug)
-
-
-def own_jobs(jobs: Sequence[Job], nonce: str) -> list[Job]:
-    """Jobs of one session; another user may have jobs of the same name."""
-    return [job for job in jobs if job.comment.strip() == COMMENT + nonce]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 
-from orchestrator.backends.slurm import errors
+from orchestrator.backends.slurm import errors, states
+from orchestrator.backends.slurm.listing import Job, JobListing
 from orchestrator.backends.slurm.login_node import Answer
 from orchestrator.core.errors import OutcomeUnknown, RemoteUnavailable
 
@@ -21,7 +21,10 @@ MISSING = (
     "backend: --backend local. There, a login shell must find Slurm's commands."
 )
 
-_FORMAT = "%i|%T|%r|%k"
+_FORMAT = "%i|%T|%r|%j|%k"
+_ROW = re.compile(
+    r"([0-9]+)(?:_([0-9]+))?\|(?P<state>[^|]*)\|(?P<reason>[^|]*)\|(?P<name>[^|]*)\|(?P<comment>.*)", re.ASCII
+)
 _JOB_ID = re.compile(r"([0-9]+)(;\S*)?")
 _EXIT = re.compile(r"\bExitCode=([0-9]+):([0-9]+)")
 _FROM_SHELL: Mapping[str, str] = {
@@ -40,32 +43,19 @@ Run = Callable[[Sequence[str], PurePath | None, Collection[str], float], Answer]
 """`LoginNode.run`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One job that squeue lists, or one that ended some minutes ago.
-
-    Attributes:
-        state: Slurm's word, e.g. `RUNNING`.
-        reason: Why it waits, in Slurm's word.
-    """
-
-    number: int
-    state: str
-    reason: str
-    comment: str
-
-
 class Slurm:
     """The commands of one cluster.
 
     Args:
         run: Runs a command on the login node.
         title: Name of the login node in messages.
+        listing: Shared by all that look at jobs through this login node.
     """
 
-    def __init__(self, run: Run, title: str = "this computer") -> None:
+    def __init__(self, run: Run, title: str = "this computer", listing: JobListing | None = None) -> None:
         self._run = run
         self._title = title
+        self._listing = listing or JobListing()
 
     def submit(self, script: PurePath, options: Mapping[str, str]) -> int:
         """Submit a batch script from its folder; returns the job's number.
@@ -80,6 +70,7 @@ class Slurm:
             RemoteUnavailable: There is no sbatch.
         """
         kept = {name for name, option in _FROM_SHELL.items() if option not in options}
+        self._listing.forget()
         try:
             answer = self._run(("sbatch", "--parsable", script.name), script.parent, kept, SUBMIT_S)
         except FileNotFoundError as fault:
@@ -95,34 +86,57 @@ class Slurm:
             raise OutcomeUnknown(f"sbatch answered {answer.out.strip()[:200]!r} instead of a job's number")
         return int(found[1])
 
-    def jobs(self, name: str) -> list[Job]:
+    def jobs(self, name: str, session: str | None = None) -> list[Job]:
         """Jobs of that name that wait, run, or ended so recently that slurmctld still knows them.
 
-        Not by `squeue --json`: up to Slurm 22.05 it ignores every filter and prints all jobs of the cluster, the form
-        of its values differs between versions, and it may not be built in.
+        Args:
+            session: Whose state is looked at, so that one listing may answer the looks at many; None if the answer must
+                be of this moment.
 
         Raises:
             RemoteUnavailable: Slurm does not answer.
         """
-        words = ("squeue", "--noheader", "--states=all", f"--name={name}", f"--format={_FORMAT}")
-        rows = (line.strip().split("|", 3) for line in self._query(words).out.splitlines())
+        return self._listing.of(name, self._all_jobs, session)
+
+    def _all_jobs(self) -> list[Job]:
+        """The jobs of this user.
+
+        Of one user slurmctld sends the jobs of that one alone; a filter by name is applied to all jobs of the cluster,
+        by squeue itself. Not by `squeue --json`: up to Slurm 22.05 it ignores every filter, the form of its values
+        differs between versions, and it may not be built in.
+        """
+        words = ("squeue", "--noheader", "--me", "--array", "--states=all", f"--format={_FORMAT}")
+        rows = map(_ROW.fullmatch, map(str.strip, self._query(words).out.splitlines()))
         return [
-            Job(number=int(row[0]), state=row[1], reason=row[2], comment=row[3])
+            Job(number=int(row[1]), task=int(row[2]) if row[2] else None, **row.groupdict())
             for row in rows
-            if len(row) == 4 and row[0].isascii() and row[0].isdigit()
+            if row is not None
         ]
 
-    def exit_code(self, number: int) -> tuple[int, int] | None:
-        """Exit code and signal of an ended job; None if slurmctld has forgotten it."""
-        words = ("scontrol", "--oneliner", "show", "job", str(number))
+    def exit_code(self, job: Job) -> tuple[int, int] | None:
+        """Exit code and signal of an ended job.
+
+        Slurm is asked only where the state does not say it; None where Slurm does not know it, or has forgotten the
+        job.
+        """
+        if job.state == states.WELL:
+            return 0, 0
+        if job.state not in states.OWN_CODE:
+            return None
+        words = ("scontrol", "--oneliner", "show", "job", job.id)
         found = _EXIT.search(self._query(words).out)
         return (int(found[1]), int(found[2])) if found else None
 
-    def terminate(self, number: int) -> None:
-        """Ask a job to leave: one that waits is removed, one that runs gets TERM. Repeatable."""
+    def terminate(self, job: str) -> None:
+        """Ask a job to leave: one that waits is removed, one that runs gets TERM. Repeatable.
+
+        Args:
+            job: As Slurm's commands take it; the number of an array stands for all its tasks.
+        """
+        self._listing.forget()
         # A signal does nothing to a job that waits, and without one a running job would be ended at once.
-        self._query(("scancel", "--state=PENDING", str(number)))
-        self._query(("scancel", "--batch", "--signal=TERM", str(number)))
+        self._query(("scancel", "--state=PENDING", job))
+        self._query(("scancel", "--batch", "--signal=TERM", job))
 
     def ping(self) -> None:
         """Ask whether slurmctld is there.

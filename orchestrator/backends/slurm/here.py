@@ -9,8 +9,10 @@ import subprocess
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path, PurePath
 
-from orchestrator.backends.slurm.folder import SessionFolder, sweep
-from orchestrator.backends.slurm.login_node import Answer, LoginNode, Outputs, Storage
+from orchestrator.backends.slurm.login_node import Answer, LoginNode, Storage
+from orchestrator.backends.slurm.session.folder import SessionFolder
+from orchestrator.backends.slurm.session.outputs import Outputs
+from orchestrator.backends.slurm.session.sweeping import sweep
 from orchestrator.core.secret_search import without_secrets
 from orchestrator.kernel.files.atomic import write_text
 from orchestrator.kernel.files.outputs import remove_tree
@@ -85,7 +87,8 @@ class Here(LoginNode):
 
     def outputs(self, slug: str, member: int | None) -> Outputs:
         """As in `LoginNode`."""
-        return Outputs(folder=self.look(slug))
+        folder, own = self.look(slug).of(member)
+        return Outputs(folder=folder, member=own)
 
     def place(self, slug: str, fill: Callable[[SessionFolder], None]) -> None:
         """As in `LoginNode`; the nonce, which `fill` writes last, makes the folder count."""

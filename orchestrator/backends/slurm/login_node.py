@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Protocol
 
-from orchestrator.backends.slurm.folder import SessionFolder
+from orchestrator.backends.slurm.session.folder import SessionFolder
+from orchestrator.backends.slurm.session.outputs import Outputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,18 +30,6 @@ class Storage:
 
     free_bytes: int
     writable: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outputs:
-    """A session's folder with the outputs of its starts.
-
-    Attributes:
-        left: Files that could not be had, relative to the folder of the session, each with the reason.
-    """
-
-    folder: SessionFolder
-    left: tuple[tuple[PurePath, str], ...] = ()
 
 
 class LoginNode(Protocol):
@@ -89,7 +78,7 @@ class LoginNode(Protocol):
         """
 
     def outputs(self, slug: str, member: int | None) -> Outputs:
-        """A session's folder with its log and the outputs of all its starts, or those of one session of a pack."""
+        """A session's folder with its log and the outputs of all its starts, or those of one of its sessions."""
 
     def place(self, slug: str, fill: Callable[[SessionFolder], None]) -> None:
         """Put a new folder in the place of one that was never submitted: completely, or not at all.

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from orchestrator.backends.slurm import states
-from orchestrator.backends.slurm.commands import Job
-from orchestrator.backends.slurm.folder import SessionFolder, own_manifest
+from orchestrator.backends.slurm.listing import Job
+from orchestrator.backends.slurm.session.folder import SessionFolder
+from orchestrator.backends.slurm.session.starts import own_manifest
 from orchestrator.core.session.backend_types import Observation, SessionState
 from orchestrator.core.session.end_reason import EndReason
 from orchestrator.core.timestamps import parse_timestamp
@@ -36,8 +37,14 @@ def of_alive(folder: SessionFolder, jobs: Sequence[Job]) -> Observation | None:
             # A job that came back to PENDING after its session has ended leaves at once when it starts.
             if not has_ended(folder):
                 why = "" if job.reason in ("", "None", "(null)") else f" ({job.reason})"
-                return Observation(state=state, native=job.state + why, note=states.note(job.reason, job.number))
+                return Observation(state=state, native=job.state + why, note=states.note(job.reason, job.id))
     return None
+
+
+def most_alive(seen: Sequence[Observation]) -> Observation:
+    """The state of an array: that of the task that is most alive, its end only once all have ended."""
+    order = (*_FIRST_ALIVE, SessionState.ABSENT, SessionState.ENDED)
+    return min(seen, key=lambda one: order.index(one.state))
 
 
 def of_ended(folder: SessionFolder, member: int | None, job: Job, known: tuple[int, int] | None) -> Observation:
@@ -48,7 +55,7 @@ def of_ended(folder: SessionFolder, member: int | None, job: Job, known: tuple[i
     """
     output = folder.counted(member)
     own = None if output is None else folder.exit_code(output, member)
-    code = None if known is None else states.code_of(job.state, *known)
+    code = states.code_of(job.state, known)
     if own is not None and (member is not None or code is None or len(folder.numbers()) > 1):
         code = own  # Slurm's is that of the whole pack, or of another start, or of a session that it has ended
     if output is None and not code:
@@ -80,7 +87,7 @@ def of_forgotten(
     if at is None or (now - at).total_seconds() <= LOST_AFTER_S:
         return Observation(state=SessionState.ABSENT, native="not listed by squeue")
     # A slurmctld that restores an old state must not start it any more.
-    if forbid().numbers():  # it has started in this moment
+    if forbid().begun:  # it has started in this moment
         return Observation(state=SessionState.RUNNING, native="not listed by squeue, but writing")
     return Observation(state=SessionState.ENDED, native="removed before it started")
 

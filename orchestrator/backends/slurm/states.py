@@ -33,7 +33,10 @@ REASONS: Mapping[str, EndReason] = {
 }
 """State -> why a session without a manifest ended. Of the other states the exit code says more."""
 
-OWN_CODE = frozenset({"COMPLETED", "FAILED"})
+WELL = "COMPLETED"
+"""All processes have ended with exit code 0."""
+
+OWN_CODE = frozenset({WELL, "FAILED"})
 """States in which the exit code that Slurm reports is the session's own."""
 
 HELD: Mapping[str, str] = {
@@ -52,16 +55,21 @@ HELD: Mapping[str, str] = {
 ENDS_PENDING = "`python -m orchestrator cancel` removes it."
 
 
-def note(reason: str, number: int) -> str:
+def note(reason: str, job: str) -> str:
     """What a user should know about a job that waits for this reason; empty if it will start by itself."""
     text = HELD.get(reason, "")
-    return f"Job {number}: {text.format(number=number)} {ENDS_PENDING}" if text else ""
+    return f"Job {job}: {text.format(number=job)} {ENDS_PENDING}" if text else ""
 
 
-def code_of(state: str, exit_code: int, signal: int) -> int | None:
-    """Exit code of a process as a shell reports it; None where Slurm does not know it."""
+def code_of(state: str, known: tuple[int, int] | None) -> int | None:
+    """Exit code of a process as a shell reports it; None where Slurm does not know it.
+
+    Args:
+        known: Exit code and signal by Slurm.
+    """
     if state == "OUT_OF_MEMORY":
         return 137  # the kernel of the system killed it; Slurm itself reports 125
-    if state not in OWN_CODE:
+    if state not in OWN_CODE or known is None:
         return None
+    exit_code, signal = known
     return 128 + signal if signal else exit_code

@@ -12,6 +12,7 @@ from orchestrator.core.campaign.config import Campaign
 from orchestrator.core.campaign.trial_status import TrialStatus
 from orchestrator.core.reporting.backend_rows import backend_rows, site_word, to_come
 from orchestrator.core.reporting.session_kinds import kind_notes
+from orchestrator.core.scheduling.packs import tasks_of_array
 from orchestrator.core.scheduling.quota import WEEK_S, week_of
 from orchestrator.core.scheduling.simulation import Forecast
 from orchestrator.core.scheduling.speeds import Speeds
@@ -128,8 +129,13 @@ class CampaignForecast:
 
     def _waiting_in_kernels(self) -> Iterator[str]:
         """Which kernels would hold more trainings than their machine runs side by side."""
-        pack = self.campaign.pack or (self.standings[0].trial.card.pack if self.standings else 1)
+        if not self.standings:
+            return
+        card = self.standings[0].trial.card
+        pack = self.campaign.pack or card.pack
         for site, number in self.places.items():
+            if tasks_of_array(card, site.backend) > 1:
+                continue
             if pack != "auto" and pack > number:
                 where = f"a {self.campaign.slots.name(site)} session" if site.kind else "a machine"
                 yield f"pack: {pack}: {where} runs {number} side by side, the others wait: planned with {number}"

@@ -13,7 +13,7 @@ from orchestrator.core.ledger.records import SessionRecord
 from orchestrator.core.scheduling.placement import on_site
 from orchestrator.core.scheduling.workload import RemainingWork
 from orchestrator.core.section.card import SectionCard
-from orchestrator.core.section.site import KAGGLE, Site
+from orchestrator.core.section.site import KAGGLE, SLURM, Site
 
 ALIKE = 0.8
 """The shorter of two sessions lasts at least this part of the longer one: the kernel ends with its longest session."""
@@ -52,12 +52,21 @@ MachinePlaces = Callable[[SectionCard, str], int]
 """Card as it is pushed, backend -> sessions that one machine of the backend runs side by side."""
 
 
+def tasks_of_array(card: SectionCard, backend: str) -> int:
+    """Most trainings of a card that are submitted together as tasks of a job array; 1 where there are no arrays."""
+    return card.slurm.array if backend == SLURM else 1
+
+
 def places_of(campaign: Campaign, card: SectionCard, backend: str, machine_places: MachinePlaces) -> int:
-    """How many trainings of a card share a kernel.
+    """How many trainings of a card share a kernel, or a job array.
+
+    The tasks of an array share no machine: `pack` does not count for them.
 
     Args:
         card: As it is pushed, for its kind of session.
     """
+    if (tasks := tasks_of_array(card, backend)) > 1:
+        return tasks
     pack = campaign.pack or card.pack
     return max(1, machine_places(card, backend)) if pack == "auto" else pack
 
@@ -74,10 +83,12 @@ def places_by_site(campaign: Campaign, card: SectionCard, machine_places: Machin
 
 def planned_places(campaign: Campaign, card: SectionCard, machine_places: MachinePlaces) -> dict[Site, int]:
     """`places_by_site`, but at most what a machine runs side by side: the others wait in the kernel for a place."""
-    return {
-        site: min(places, max(1, machine_places(on_site(card, site), site.backend)))
-        for site, places in places_by_site(campaign, card, machine_places).items()
-    }
+
+    def most(site: Site) -> int:
+        placed = on_site(card, site)
+        return max(machine_places(placed, site.backend), tasks_of_array(placed, site.backend), 1)
+
+    return {site: min(places, most(site)) for site, places in places_by_site(campaign, card, machine_places).items()}
 
 
 def prefers_alike(best: Site, other: RemainingWork, site: Site) -> bool:

@@ -9,6 +9,9 @@ from orchestrator.core.section.session_kind import SessionKind
 KAGGLE = "kaggle"
 """The only backend with kinds of sessions, and with a weekly quota."""
 
+SLURM = "slurm"
+"""The only backend that takes several sessions in one submit, each with a machine of its own."""
+
 
 class Site(NamedTuple):
     """One backend, or one kind of its sessions.

@@ -31,6 +31,11 @@ Source: sbatch(1), --signal.
 """
 
 
+MOST_CPUS = 4096
+MOST_TASKS = 100
+"""Of an array: its script holds the tickets of all, and each look at one of them reads the list."""
+
+
 def _optional(pattern: str) -> Any:
     return field(default="", metadata={JSON_SCHEMA: {"pattern": f"^({pattern})?$"}})
 
@@ -46,6 +51,8 @@ class SlurmSettings:
         qos: Quality of service.
         gres: Generic resources, e.g. `gpu:1` or `gpu:a100:2`.
         cpus: CPUs of a session.
+        array: Most trainings of a campaign that are submitted together, as tasks of one job array; each task is a job
+            with all that this block asks for. 1 submits each training by itself, or several in one job as `pack` says.
         mem: Memory of a session, e.g. `8G`; a number alone is in megabytes.
         time: Wall limit in a form of Slurm, in quotes: `"4:00:00"`, `"1-12:00:00"`, `"30"` minutes. Slurm rounds up to
             whole minutes.
@@ -65,7 +72,8 @@ class SlurmSettings:
     account: str = _optional(_WORD)
     qos: str = _optional(_WORD)
     gres: str = _optional(_GRES)
-    cpus: int = field(default=1, metadata={JSON_SCHEMA: {"minimum": 1, "maximum": 4096}})
+    cpus: int = field(default=1, metadata={JSON_SCHEMA: {"minimum": 1, "maximum": MOST_CPUS}})
+    array: int = field(default=1, metadata={JSON_SCHEMA: {"minimum": 1, "maximum": MOST_TASKS}})
     mem: str = _optional(_MEM)
     time: str = "1:00:00"
     modules: tuple[str, ...] = field(default=(), metadata={JSON_SCHEMA: {"items": {"pattern": f"^{_MODULE}$"}}})
@@ -85,8 +93,7 @@ class SlurmSettings:
             if value and not re.fullmatch(pattern, value):
                 reader = "OpenSSH" if name == "ssh" else "Slurm"
                 yield f"{name} must be a word as {reader} writes it, e.g. {examples.get(name, 'main')}, not {value!r}"
-        if not 1 <= self.cpus <= 4096:
-            yield f"cpus must lie in [1, 4096], not {self.cpus}"
+        yield from self._numbers_outside()
         if wall_seconds(self.time) is None:
             yield f'time must be a limit of at least one minute in a form of Slurm, e.g. "4:00:00", not {self.time!r}'
         for module in self.modules:
@@ -98,6 +105,11 @@ class SlurmSettings:
                 yield f"{name} must be one line without $, ` and open quotes: write paths in full, not {value!r}"
         if not re.fullmatch(_PATH, self.folder):
             yield f"folder must be one line, not {self.folder!r}"
+
+    def _numbers_outside(self) -> Iterator[str]:
+        for name, most in (("cpus", MOST_CPUS), ("array", MOST_TASKS)):
+            if not 1 <= getattr(self, name) <= most:
+                yield f"{name} must lie in [1, {most}], not {getattr(self, name)}"
 
     @property
     def wall_s(self) -> float:

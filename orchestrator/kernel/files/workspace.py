@@ -9,6 +9,8 @@ from pathlib import Path
 
 ROOT_VARIABLE = "ORCHESTRATOR_KAGGLE_ROOT"
 SHARED_VARIABLE = "ORCHESTRATOR_SHARED_RESULTS"
+TASK_VARIABLE = "ORCHESTRATOR_TASK"
+"""Number of the one session of a rendered script that this process runs, as if it were alone in the script."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,10 +43,11 @@ def ask_to_stop(context: RunContext, record: SessionRecord, by: AskedBy) -> None
         note_session_id(context, record, session_id)
     if record.stop_asked_by is None:
         context.record(EventKind.SESSION_STOP_ASKED, record.run_id, record.key, by=by.value)
-    if others := _unasked(context, record):
+    alone = context.backend.stops_alone(handle)
+    if not alone and (others := _unasked(context, record)):
         return _noted(context, record, others, by)
     try:
-        context.backend.cancel(replace(handle, member=None), session_id)
+        context.backend.cancel(handle if alone else replace(handle, member=None), session_id)
     except (BadInput, NotYet) as fault:
         if record.stop_asked_by is not None:  # the state may lag behind an earlier request
             return context.warn("asked_before", f"{record.slug} was asked to stop before; this time: {fault}")

@@ -6,13 +6,14 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePath, PurePosixPath
 
-from orchestrator.backends.slurm.folder import KEPT_FOLDERS, SessionFolder, sweep
-from orchestrator.backends.slurm.login_node import Answer, LoginNode, Outputs, Storage
+from orchestrator.backends.slurm.login_node import Answer, LoginNode, Storage
+from orchestrator.backends.slurm.session.folder import SessionFolder
+from orchestrator.backends.slurm.session.outputs import Outputs
+from orchestrator.backends.slurm.session.sweeping import KEPT_FOLDERS, sweep
 from orchestrator.backends.slurm.ssh import errors, scripts
 from orchestrator.backends.slurm.ssh.connection import Connection, Reply
 from orchestrator.backends.slurm.ssh.mirror import Mirror
 from orchestrator.backends.slurm.ssh.sessions import bring, send
-from orchestrator.kernel.wire import member_folder
 
 LOOK_S = 120.0
 """Time limit of a script that reads or writes small files."""
@@ -62,15 +63,21 @@ class SshLoginNode(LoginNode):
 
     def look_all(self) -> list[SessionFolder]:
         """As in `LoginNode`."""
-        return [self._mirror.folder(slug, silence_s) for slug, silence_s in self._look([]).items()]
+        return [self._mirror.folder(slug, silences_s) for slug, silences_s in self._look([]).items()]
 
-    def _look(self, slugs: Sequence[str]) -> dict[str, float]:
-        """Bring the small files of sessions; for each that exists, the seconds since its starts have written."""
+    def _look(self, slugs: Sequence[str]) -> dict[str, dict[int | None, float]]:
+        """Bring the small files of sessions; for each that exists, the seconds since its starts have written.
+
+        Those of a job array also for each task.
+        """
         head, _, archive = self._run(scripts.look(self._root, slugs)).out.partition(b"\n\n")
         if head == b"\n" or not head:
             return {}
-        rows = (line.split() for line in head.decode("ascii", "replace").splitlines())
-        seen = {row[0]: float(row[1]) for row in rows if len(row) == 2}
+        seen: dict[str, dict[int | None, float]] = {}
+        for row in (line.split() for line in head.decode("ascii", "replace").splitlines()):
+            if len(row) == 2:
+                slug, _, task = row[0].partition("/")
+                seen.setdefault(slug, {})[int(task) if task else None] = float(row[1])
         with self._reading():
             self._mirror.take(seen, archive)
         return seen
@@ -91,15 +98,15 @@ class SshLoginNode(LoginNode):
 
     def outputs(self, slug: str, member: int | None) -> Outputs:
         """As in `LoginNode`."""
-        folder = self.look(slug)
+        folder, own = self.look(slug).of(member)
         if not folder.starts.is_dir():
-            return Outputs(folder=folder)
-        below = "" if member is None else member_folder(member)
-        listing = self._run(scripts.listing(self._root / slug, below)).out
+            return Outputs(folder=folder, member=own)
+        outputs = folder.outputs(own)
+        listing = self._run(scripts.listing(self._root / slug, outputs)).out
         with self._reading(), self._mirror.alone(slug, "outputs"):
-            left = bring(self._connection, self._mirror, folder, self._root / slug, below, listing)
+            left = bring(self._connection, self._mirror, folder, self._root / slug, outputs, listing)
         self.grown(folder, folder.log)
-        return Outputs(folder=folder, left=tuple(left))
+        return Outputs(folder=folder, member=own, left=tuple(left))
 
     def place(self, slug: str, fill: Callable[[SessionFolder], None]) -> None:
         """As in `LoginNode`."""

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from filelock import FileLock
 
-from orchestrator.backends.slurm.folder import SessionFolder
+from orchestrator.backends.slurm.session.folder import SessionFolder
 from orchestrator.kernel.files.atomic import write_bytes
 from orchestrator.kernel.files.outputs import remove_tree
 from orchestrator.kernel.reading.json_text import Unreadable
 from orchestrator.kernel.reading.tar import read_tar
 from orchestrator.kernel.wire import MANIFEST_NAME, PACK_NAME
 
-_LOG_NAME = "kernel.log"
+_LOGS = "kernel."
+"""Begins the names of the logs; other files of that kind are never brought."""
 _OLD_S = 7 * 86_400.0
 
 
@@ -34,9 +35,9 @@ class Mirror:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def folder(self, slug: str, silence_s: float | None) -> SessionFolder:
+    def folder(self, slug: str, silences_s: Mapping[int | None, float] | None) -> SessionFolder:
         """The copy of one session."""
-        return SessionFolder(root=self.root / slug, silence_s=silence_s)
+        return SessionFolder(root=self.root / slug, silences_s=silences_s)
 
     @property
     def parts(self) -> Path:
@@ -64,7 +65,7 @@ class Mirror:
                 if time.time() - path.stat().st_mtime > _OLD_S:
                     path.unlink()
 
-    def take(self, slugs: Mapping[str, float], archive: bytes) -> None:
+    def take(self, slugs: Collection[str], archive: bytes) -> None:
         """Make the copies of these sessions equal to what a look has seen.
 
         Args:
@@ -110,7 +111,7 @@ class Mirror:
         starts = root / "starts"
         deep = [path for name in (MANIFEST_NAME, PACK_NAME) for path in starts.glob(f"*/working/{name}")]
         deep += starts.glob(f"*/working/*/{MANIFEST_NAME}")
-        return [*deep, *starts.glob("*"), *(path for path in root.iterdir() if path.name != _LOG_NAME)]
+        return [*deep, *starts.glob("*"), *(path for path in root.iterdir() if not path.name.startswith(_LOGS))]
 
     def append(self, path: Path, begins: int, content: bytes) -> None:
         """Continue the copy of a file that only grows.
@@ -124,15 +125,15 @@ class Mirror:
             stream.truncate()
             stream.write(content)
 
-    def keep_only(self, slug: str, below: str, known: set[str]) -> None:
+    def keep_only(self, slug: str, outputs: str, known: set[str]) -> None:
         """Delete outputs that the login node does not have any more.
 
         Args:
-            below: Folder of one session of a pack, empty for all.
+            outputs: Pattern of their folders below that of the starts.
             known: Paths relative to the folder of the starts.
         """
         starts = self.root / slug / "starts"
-        for top in starts.glob(f"*/working/{below}" if below else "*/working"):
+        for top in starts.glob(outputs):
             for folder, folders, names in os.walk(top):
                 for name in (*folders, *names):
                     path = Path(folder, name)

@@ -63,22 +63,33 @@ def names(root: PurePath, prefix: str) -> str:
     )
 
 
+_NEWEST = r"""
+{ when = int($1); if (when > newest[""]) newest[""] = when
+  task = substr($2, length(slug) + 2)
+  if (sub(/^(starts\/|kernel\.)/, "", task) && match(task, /^[0-9]+(-|\.log$)/)) {
+    sub(/[^0-9].*/, "", task); if (when > newest[task]) newest[task] = when } }
+END { newest[""] += 0; for (task in newest) print slug (task == "" ? "" : "/" task), now - newest[task] }
+"""
+"""For awk: times and paths of what a session has written -> the age of the newest, of all and of each task."""
+
+
 def look(root: PurePath, slugs: Sequence[str]) -> str:
     """For each session its name and the seconds since its starts have written something; then a tar of small files.
+
+    A session of a job array has a line more for each task: its name, `/` and the task's number.
 
     Args:
         slugs: Empty for all sessions.
     """
     return f"""{_PLAIN}cd -- {_quoted(root)} 2>/dev/null || {{ echo; exit 0; }}
 shopt -s nullglob
-local slug now newest found=() asked=({shlex.join(slugs) if slugs else "*"})
+local slug now found=() asked=({shlex.join(slugs) if slugs else "*"})
 now=$(date +%s)
 for slug in "${{asked[@]}}"; do
   [ -d "$slug" ] || continue
   found+=("$slug")
-  newest=$(find "$slug/kernel.log" "$slug/starts" -printf '%T@\\n' 2>/dev/null | sort -n | tail -n 1)
-  newest=${{newest%%.*}}
-  echo "$slug $((now - ${{newest:-0}}))"
+  find "$slug"/kernel.*log "$slug/starts" -printf '%T@ %p\\n' 2>/dev/null |
+  awk -v slug="$slug" -v now="$now" '{_NEWEST}'
 done
 echo
 [ ${{#found[@]}} -gt 0 ] || exit 0
@@ -101,20 +112,19 @@ echo "$have"
 tail -c "+$((have + 1))" -- "$path" | head -c {CHUNK_BYTES}"""
 
 
-def listing(folder: PurePath, below: str) -> str:
+def listing(folder: PurePath, outputs: str) -> str:
     """What the starts of a session have written: kind, size, time of change and path of each, with zero bytes between.
 
     Kinds: d folder, f file or link to one, l link to a folder elsewhere, o anything else, x may not be read.
 
     Args:
-        below: Folder of one session of a pack, empty for all.
+        outputs: Pattern of the output folders below that of the starts.
     """
-    top = f"*/working/{shlex.quote(below)}" if below else "*/working"
     form = "'%s\\0%T@\\0%p\\0'"
     return f"""{_PLAIN}cd -- {_quoted(folder)}/starts 2>/dev/null || exit 0
 shopt -s nullglob
 local top here one
-for top in {top}; do
+for top in {outputs}; do
   [ -d "$top" ] || continue
   here=$(readlink -f -- "$top")
   find "$top" -type d -readable -printf 'd\\0'{form}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath, PurePosixPath
 
-from orchestrator.backends.slurm.folder import SessionFolder
+from orchestrator.backends.slurm.session.folder import SessionFolder
 from orchestrator.backends.slurm.ssh import errors, scripts
 from orchestrator.backends.slurm.ssh.connection import Connection, Reply
 from orchestrator.backends.slurm.ssh.mirror import Mirror
@@ -25,13 +25,13 @@ _NOT_HAD = "could not be fetched over SSH"
 
 
 def bring(
-    connection: Connection, mirror: Mirror, folder: SessionFolder, there: PurePosixPath, below: str, listing: bytes
+    connection: Connection, mirror: Mirror, folder: SessionFolder, there: PurePosixPath, outputs: str, listing: bytes
 ) -> list[tuple[PurePath, str]]:
     """Make the copy of a session's outputs equal to what a listing shows.
 
     Args:
         there: Folder of the session on the login node.
-        below: Folder of one session of a pack, empty for all.
+        outputs: Pattern of the output folders below that of the starts.
         listing: By `scripts.listing`.
 
     Returns:
@@ -53,7 +53,7 @@ def bring(
             files.append(FarFile(path=there / "starts" / path, size_bytes=int(size), changed=changed, into=into))
         elif kind != "d":
             left.append((PurePath("starts", path), why if kind == "f" else _LEFT[kind]))
-    mirror.keep_only(folder.root.name, below, known)
+    mirror.keep_only(folder.root.name, outputs, known)
     for kind, _, _, path in rows:
         if kind == "d" and not _reason(path):
             (folder.starts / path).mkdir(parents=True, exist_ok=True)

@@ -14,9 +14,11 @@ import pytest
 
 from orchestrator.backends.slurm.backend import SlurmBackend
 from orchestrator.backends.slurm.commands import Slurm
-from orchestrator.backends.slurm.folder import SessionFolder, own_manifest
 from orchestrator.backends.slurm.here import Here
+from orchestrator.backends.slurm.listing import ROUND_S, SHARED_S, JobListing
 from orchestrator.backends.slurm.observation import LOST_AFTER_S, SILENT_S
+from orchestrator.backends.slurm.session.folder import SessionFolder
+from orchestrator.backends.slurm.session.starts import own_manifest
 from orchestrator.core.errors import NameTaken, NotYet, OutcomeUnknown, RemoteUnavailable
 from orchestrator.core.section.slurm import SlurmSettings
 from orchestrator.core.session.backend_types import Carrier, CheckpointSet, Handle, Observation, Push, SessionState
@@ -39,8 +41,16 @@ class Side:
         self.memory = MemorySlurm()
         self.now = datetime.now(UTC)
         self.folder = SessionFolder(root=root / SLUG)
-        self.backend = SlurmBackend(Slurm(self.memory), SlurmSettings(), Here(root), "python3", lambda: self.now)
+        self.clock_s = 0.0
+        self.passes_s = 3600.0
+        slurm = Slurm(self.memory, listing=JobListing(self.monotonic))
+        self.backend = SlurmBackend(slurm, SlurmSettings(), Here(root), "python3", lambda: self.now)
         self.push = self.of_nonce("1" * 32)
+
+    def monotonic(self) -> float:
+        """A clock on which `passes_s` pass between two readings."""
+        self.clock_s += self.passes_s
+        return self.clock_s
 
     def of_nonce(self, nonce: str) -> Push:
         spec = {**make_ticket().spec, "deadline_s": 60.0, "profile": "quick", "criteria": {}, "lineage": {}}
@@ -327,12 +337,70 @@ def test_a_dry_run_shows_what_is_asked_for(side: Side) -> None:
     assert not side.folder.root.exists() and side.memory.seen == []
 
 
-def test_the_queue_is_asked_by_name_alone(side: Side) -> None:
+def _asked(side: Side, command: str) -> int:
+    return sum(words[0] == command for words, _ in side.memory.seen)
+
+
+def test_one_squeue_answers_every_look_of_a_moment(side: Side) -> None:
+    job, side.passes_s = side.submit(), 0.0
+    for _ in range(20):
+        assert side.observe().state is SessionState.PENDING
+    assert _asked(side, "squeue") == 1
+    job.state = "RUNNING"
+    side.clock_s += SHARED_S + 0.1
+    assert side.observe().state is SessionState.RUNNING and _asked(side, "squeue") == 2
+
+
+def test_one_squeue_answers_a_tick_that_looks_once_at_each_session(side: Side) -> None:
     side.submit()
-    side.memory.seen.clear()
+    side.passes_s = 0.0
+    side.memory.jobs |= {number: Row(f"another-{number}", "", "RUNNING") for number in range(20)}
+    handles = [HANDLE, *(replace(HANDLE, slug=f"another-{number}") for number in range(20))]
+    for handle in handles:
+        side.backend.observe(handle)
+        side.clock_s += 1.25 * SHARED_S
+    assert _asked(side, "squeue") == 1
+    side.backend.observe(HANDLE)
+    assert _asked(side, "squeue") == 2
+    side.clock_s += ROUND_S + 0.1
+    side.backend.observe(handles[1])
+    assert _asked(side, "squeue") == 3
+    side.clock_s += 1.25 * SHARED_S
+    side.backend.observe(replace(HANDLE, slug="submitted-since"))
+    assert _asked(side, "squeue") == 4
+
+
+def test_an_end_is_not_asked_for_again_and_again(side: Side) -> None:
+    job, side.passes_s = side.submit(), 0.0
+    job.state = "COMPLETED"
+    side.start(1, steps=40)
+    assert side.observe().exit_code == 0
+    side.clock_s += ROUND_S - 0.1
+    assert side.observe().state is SessionState.ENDED and _asked(side, "squeue") == 1
+    side.clock_s += 0.2
+    assert side.observe().state is SessionState.ENDED and _asked(side, "squeue") == 2
+
+
+def test_a_submit_a_cancel_and_a_search_are_followed_by_a_new_squeue(side: Side) -> None:
+    side.passes_s = 0.0
     side.observe()
-    ((words, _),) = side.memory.seen
-    assert words[:4] == ("squeue", "--noheader", "--states=all", f"--name={SLUG}")
+    job = side.submit()
+    assert side.observe().state is SessionState.PENDING
+    job.state = "RUNNING"
+    side.backend.cancel(HANDLE)
+    job.state = "COMPLETING"
+    assert side.observe().state is SessionState.SAVING
+    side.folder.submitted.unlink()
+    del side.memory.jobs[101]
+    assert side.backend.find(side.push.ticket, SLUG) is None
+
+
+@pytest.mark.parametrize(("state", "asked"), [("COMPLETED", 0), ("TIMEOUT", 0), ("NODE_FAIL", 0), ("FAILED", 1)])
+def test_scontrol_is_asked_only_for_a_code_that_the_state_does_not_say(side: Side, state: str, asked: int) -> None:
+    side.submit().state = state
+    side.start(1, steps=40)
+    side.observe()
+    assert _asked(side, "scontrol") == asked
 
 
 def _unwritable(folder: Path) -> Callable[[], None]:

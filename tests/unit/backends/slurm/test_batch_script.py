@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.backends.slurm.batch_script import BatchScript
+from orchestrator.backends.slurm.session.batch_script import BatchScript
 from orchestrator.core.section.slurm import SlurmSettings
 
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
@@ -91,6 +91,29 @@ def test_a_pack_starts_again_until_one_start_has_all_manifests(tmp_path: Path) -
     assert "already ended" not in run(script).stdout
     (names[1] / "session_manifest.json").touch()
     assert "already ended" in run(script).stdout
+
+
+def test_a_task_of_an_array_has_starts_inputs_and_a_stop_of_its_own(tmp_path: Path) -> None:
+    script = made(tmp_path, members=12, array=True)
+    (tmp_path / "input/1").mkdir()
+    (tmp_path / "input/12/mine").mkdir(parents=True)
+
+    def task(number: int) -> str:
+        environ = {**os.environ, "SLURM_JOB_ID": "9", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": str(number)}
+        words = ["bash", "-c", script.text()]
+        done = subprocess.run(words, env=environ, capture_output=True, text=True, timeout=60, check=True)
+        return done.stdout
+
+    assert f"{tmp_path}/starts/12-1/working ['mine'] 1" in task(12)
+    assert "starts/1-1/working [] 1" in task(1) and "starts/12-2/" in task(12)
+    assert (tmp_path / "starts/12-1/job").read_text() == "7_12\n"
+    (tmp_path / "starts/12-2/working/session_manifest.json").touch()
+    assert "already ended" in task(12) and "starts/1-2/" in task(1)
+    (tmp_path / "cancel-1").touch()
+    assert "asked to stop" in task(1)
+    (tmp_path / "cancel").touch()
+    assert "asked to stop" in task(2)
+    assert sorted(path.name for path in (tmp_path / "starts").iterdir()) == ["1-1", "1-2", "12-1", "12-2"]
 
 
 def test_modules_and_container(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from orchestrator.backends.slurm.commands import Job, Slurm
+from orchestrator.backends.slurm.commands import Slurm
 from orchestrator.backends.slurm.here import Here
+from orchestrator.backends.slurm.listing import Job
 from orchestrator.backends.slurm.login_node import Answer
 from orchestrator.core.errors import BadInput, NotYet, OrchestratorError, OutcomeUnknown, RemoteUnavailable
 from tests.doubles.slurm_commands import MemorySlurm, Row
@@ -15,6 +17,9 @@ from tests.doubles.slurm_commands import MemorySlurm, Row
 SCRIPT = "#!/bin/bash\n#SBATCH --job-name=s\n#SBATCH --comment=orchestrator:1\n"
 _FAILED = "sbatch: error: Batch job submission failed: "
 _POLICY = f"{_FAILED}Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n"
+
+
+FAILED = Job(number=7, state="FAILED", reason="", name="s", comment="")
 
 
 @pytest.fixture
@@ -98,7 +103,7 @@ def test_a_missing_command_is_named_with_the_remedy(script: Path, tool: str) -> 
 
 def test_queries_without_a_controller_may_be_repeated() -> None:
     slurm = Slurm(MemorySlurm(down=True))
-    for act in (lambda: slurm.jobs("s"), lambda: slurm.exit_code(1), slurm.ping, lambda: slurm.terminate(1)):
+    for act in (lambda: slurm.jobs("s"), lambda: slurm.exit_code(FAILED), slurm.ping, lambda: slurm.terminate(1)):
         with pytest.raises(RemoteUnavailable, match="Unable to contact") as caught:
             act()
         assert caught.value.transient and "scontrol ping" in caught.value.remedy
@@ -111,11 +116,16 @@ def test_rows_of_the_queue() -> None:
         {7: Row("s", "orchestrator:1", "RUNNING"), 8: Row("other", ""), 9: Row("s", "a|b", "PENDING", "")}
     )
     assert Slurm(memory).jobs("s") == [
-        Job(number=7, state="RUNNING", reason="None", comment="orchestrator:1"),
-        Job(number=9, state="PENDING", reason="", comment="a|b"),
+        Job(number=7, state="RUNNING", reason="None", name="s", comment="orchestrator:1"),
+        Job(number=9, state="PENDING", reason="", name="s", comment="a|b"),
     ]
-    assert Slurm(memory).exit_code(7) == (0, 0)
-    assert Slurm(memory).exit_code(77) is None
+
+
+def test_exit_codes() -> None:
+    memory = MemorySlurm({7: Row("s", "", "FAILED", exit_code="3:0")})
+    assert Slurm(memory).exit_code(FAILED) == (3, 0)
+    assert Slurm(memory).exit_code(replace(FAILED, number=77)) is None
+    assert Slurm(memory).exit_code(replace(FAILED, state="COMPLETED", number=77)) == (0, 0)
 
 
 def test_secrets_and_settings_of_the_shell_reach_no_job(script: Path, tmp_path: Path) -> None:

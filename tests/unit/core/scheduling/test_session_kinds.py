@@ -21,6 +21,7 @@ from orchestrator.core.scheduling.speeds import speeds
 from orchestrator.core.scheduling.workload import Option, RemainingWork
 from orchestrator.core.section.session_kind import SessionKind
 from orchestrator.core.section.site import Site
+from orchestrator.core.section.slurm import SlurmSettings
 from tests.conftest import PROJECT_ROOT
 from tests.doubles.clock import FakeClock
 from tests.simulation.campaigns import expanded
@@ -103,6 +104,23 @@ def test_packs_are_planned_on_a_backend_without_kinds(pinned: str) -> None:
         places=places_by_site(campaign, trials[0].card, lambda card, backend: 1),
     )
     assert (len(trials), ahead.ahead.kernels) == (8, 2)
+
+
+@pytest.mark.parametrize(("array", "placed"), [(1, 2), (8, 8)])
+def test_the_tasks_of_an_array_are_planned_each_on_a_machine_of_its_own(array: int, placed: int) -> None:
+    text = FILE.format(limits="concurrency: 2\npack: 16", settings="").replace("backend: kaggle", "backend: slurm")
+    campaign, trials = expanded(text)
+    card = replace(trials[0].card, slurm=SlurmSettings(cpus=2, array=array))
+    here = Site("slurm")
+    assert places_by_site(campaign, card, lambda card, backend: 2) == {here: 16 if array == 1 else array}
+    places = planned_places(campaign, card, lambda card, backend: 2)
+    assert places == {here: placed}
+    statuses = [
+        TrialStatus(trial=replace(trial, variant=replace(trial.variant, card=card)), state=State.WAITING)
+        for trial in trials
+    ]
+    ahead = forecast_campaign(campaign, statuses, now=FakeClock().now(), allowed=None, places=places)
+    assert ("pack: 16: a machine runs 2 side by side" in "\n".join(ahead.lines())) is (array == 1)
 
 
 @pytest.mark.parametrize(("pack", "planned"), [("auto", {GPU: 2, CPU: 4}), ("3", {GPU: 2, CPU: 3}), ("1", {})])

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from orchestrator.backends.slurm.session.starts import changed, own_manifest, rank
 from orchestrator.core.session.backend_types import Push
 from orchestrator.core.session.spec import read_ticket
-from orchestrator.kernel.checkpoint.survey import survey_checkpoints
 from orchestrator.kernel.files.atomic import make_folder, walk, write_json, write_text
-from orchestrator.kernel.files.outputs import remove_tree
 from orchestrator.kernel.pack.record import exit_code_in_pack
 from orchestrator.kernel.reading.json_text import Unreadable, read_object
 from orchestrator.kernel.reading.shapes import fields, optional, require, text, whole
-from orchestrator.kernel.session.manifest import Manifest, read_manifest
-from orchestrator.kernel.wire import PACK_NAME, Ticket, member_folder, models_path
+from orchestrator.kernel.wire import PACK_NAME, Ticket, member_folder
 
 _SUBMITTED = fields({"nonce": text(), "at": text(), "job": optional(whole(1))}, others=True)
-KEPT_FOLDERS = 3
 
 SCRIPT_NAME = "batch.sh"
 SUBMITTED_NAME = "submitted.json"
-CANCEL_NAME = "cancel"
+ARRAY_NAME = "array"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,16 +32,35 @@ class SessionFolder:
     """One session's folder.
 
     Each start of its job has an output folder of its own below `starts`, so that two processes never write the same
-    one. Usually there is one start.
+    one. Usually there is one start. The tasks of a job array share a folder: each has its own starts, log and inputs in
+    it, and `of` shows them as those of a session alone.
 
     Attributes:
         root: Holds everything below; its name is the session's slug.
-        silence_s: Seconds since any start has written something, by the clock of the computer that holds the files;
-            None if these are here.
+        silences_s: Task, or None for all -> seconds since any start has written something, by the clock of the computer
+            that holds the files; None if these are here.
+        task: Number of the task of an array that is shown; None for the whole folder.
     """
 
     root: Path
-    silence_s: float | None = None
+    silences_s: Mapping[int | None, float] | None = None
+    task: int | None = None
+
+    @property
+    def is_array(self) -> bool:
+        """Whether its sessions are tasks of a job array."""
+        return (self.root / ARRAY_NAME).exists()
+
+    def of(self, member: int | None) -> tuple[SessionFolder, int | None]:
+        """What shows one session of several, and its number there: none for a task of an array, which is alone."""
+        if member is None or not self.is_array:
+            return self, member
+        return replace(self, task=member), None
+
+    @property
+    def whole(self) -> SessionFolder:
+        """The folder with all its sessions."""
+        return replace(self, task=None)
 
     @property
     def script(self) -> Path:
@@ -58,7 +75,7 @@ class SessionFolder:
     @property
     def log(self) -> Path:
         """Output of all starts, and Slurm's own lines."""
-        return self.root / "kernel.log"
+        return self.root / ("kernel.log" if self.task is None else f"kernel.{self.task}.log")
 
     @property
     def input(self) -> Path:
@@ -79,8 +96,8 @@ class SessionFolder:
 
     @property
     def cancel(self) -> Path:
-        """Exists once the session was asked to stop: it must not start any more."""
-        return self.root / CANCEL_NAME
+        """Exists once the session was asked to stop: it must not start any more. That of an array is for all tasks."""
+        return self.root / ("cancel" if self.task is None else f"cancel-{self.task}")
 
     @property
     def submitted(self) -> Path:
@@ -111,16 +128,23 @@ class SessionFolder:
         """The starts while they are deleted, so that their rest is never taken for outputs."""
         return self.root / "emptied"
 
-    def fill(self, push: Push, script: str) -> None:
+    def fill(self, push: Push, script: str, *, array: bool = False) -> None:
         """Write everything that the session needs; its nonce last.
+
+        Args:
+            array: Whether each session of the push is a task of a job array.
 
         Raises:
             OSError: There is no room, or no permission.
         """
         for folder in (self.input, self.starts):
             make_folder(folder)
+        if array:
+            write_text(self.root / ARRAY_NAME, str(len(push.sessions)))
         for number, one in enumerate(push.sessions, 1):
-            mount = self.input / f"{push.slug}-checkpoints" / (member_folder(number) if push.companions else "")
+            below = self.input / str(number) if array else self.input
+            make_folder(below)
+            mount = below / f"{push.slug}-checkpoints" / (member_folder(number) if push.companions else "")
             for entry in one.checkpoints.entries:
                 destination = mount / entry.path
                 destination.parent.mkdir(parents=True, exist_ok=True)
@@ -145,20 +169,37 @@ class SessionFolder:
         """The tickets of all sessions, in order; empty if there are none or they cannot be read."""
         try:
             others = read_object(self.companions)["tickets"] if self.companions.exists() else []
-            return tuple(read_ticket(plain) for plain in (read_object(self.ticket), *others))
+            plain = (read_object(self.ticket), *others)
+            shown = plain if self.task is None else plain[self.task - 1 : self.task]
+            return tuple(map(read_ticket, shown))
         except (ValueError, KeyError, TypeError):
             return ()
 
+    @property
+    def begun(self) -> bool:
+        """Whether any start has begun."""
+        return self.starts.is_dir() and any(one.name.startswith(self._prefix) for one in self.starts.iterdir())
+
     def numbers(self) -> list[int]:
-        """Numbers of the starts, in order."""
+        """Numbers of the starts, in order; none for an array as a whole."""
         if not self.starts.is_dir():
             return []
-        return sorted(int(one.name) for one in self.starts.iterdir() if one.name.isascii() and one.name.isdigit())
+        named = (one.name for one in self.starts.iterdir() if one.name.startswith(self._prefix))
+        numbers = (name.removeprefix(self._prefix) for name in named)
+        return sorted(int(number) for number in numbers if number.isascii() and number.isdigit())
+
+    @property
+    def _prefix(self) -> str:
+        """Of the names of the starts' folders."""
+        return "" if self.task is None else f"{self.task}-"
 
     def output(self, number: int, member: int | None) -> Path:
         """Output folder of a start, of one session of a pack in it."""
-        working = self.starts / str(number) / "working"
-        return working if member is None else working / member_folder(member)
+        return self.starts / self.outputs(member).replace("*", str(number), 1)
+
+    def outputs(self, member: int | None) -> str:
+        """Output folders of all starts, a pattern below the folder of the starts."""
+        return f"{self._prefix}*/working" + ("" if member is None else f"/{member_folder(member)}")
 
     def counted(self, member: int | None) -> Path | None:
         """Output folder of the start that counts; None if the job never started.
@@ -172,7 +213,7 @@ class SessionFolder:
         tickets = self.tickets()
         ticket = tickets[(member or 1) - 1] if len(tickets) >= (member or 1) else None
         outputs = [self.output(number, member) for number in numbers]
-        return max(outputs, key=lambda output: _rank(output, ticket))  # of equal ones the first
+        return max(outputs, key=lambda output: rank(output, ticket))  # of equal ones the first
 
     def exit_code(self, output: Path, member: int | None) -> int | None:
         """Exit code that a start has written itself, in its manifest or in the record of its pack."""
@@ -183,12 +224,12 @@ class SessionFolder:
 
     def silent_s(self) -> float:
         """Seconds since any start has written something, or the log has grown."""
-        if self.silence_s is not None:
-            return self.silence_s
+        if self.silences_s is not None:
+            return self.silences_s.get(self.task, math.inf)
         outputs = [self.output(number, None) for number in self.numbers()]
         below = (Path(place, name) for output in outputs for place, *names in walk(output) for name in chain(*names))
         paths = [self.log, *outputs, *below]
-        return time.time() - max((moment for path in paths if (moment := _changed(path)) is not None), default=0.0)
+        return time.time() - max((moment for path in paths if (moment := changed(path)) is not None), default=0.0)
 
     def marks_of_fetch(self, member: int | None) -> list[str]:
         """Names of the files that note a fetch: the session's, and in a pack the job's once all of it was fetched."""
@@ -197,53 +238,3 @@ class SessionFolder:
             others = (number for number in range(1, len(self.tickets()) + 1) if number != member)
             names += [self.fetched(None).name] if all(self.fetched(number).exists() for number in others) else []
         return names
-
-
-def own_manifest(output: Path, ticket: Ticket | None) -> Manifest | None:
-    """The manifest in an output folder; None if there is none, it is damaged, or it is another session's."""
-    try:
-        manifest = read_manifest(output)
-    except ValueError:
-        return None  # after the fetch a damaged manifest is reported
-    foreign = ticket is not None and manifest is not None and manifest.stamp.get("nonce") != ticket.nonce
-    return None if foreign else manifest
-
-
-def _rank(output: Path, ticket: Ticket | None) -> tuple[bool, int]:
-    manifest = own_manifest(output, ticket)
-    if manifest is not None:
-        return True, manifest.outcome.steps_done or 0
-    scenario = ticket.spec.get("scenario") if ticket else None
-    if ticket is None or scenario is None:
-        return False, 0
-    latest = survey_checkpoints(models_path(output, ticket.section_dir), str(scenario)).latest
-    return False, latest.steps if latest else 0
-
-
-def _changed(path: Path) -> float | None:
-    try:
-        return path.lstat().st_mtime
-    except OSError:
-        return None  # not there yet, or deleted meanwhile
-
-
-def sweep(root: Path) -> None:
-    """Delete the outputs of sessions that were fetched, except the last three; each completely or not at all.
-
-    The small files stay: they show that the session existed, so its slug is never used again.
-
-    Args:
-        root: Folder of all sessions.
-    """
-    moments = {folder: moment for folder in _folders(root) if (moment := _changed(folder.fetched(None))) is not None}
-    for folder in sorted(moments, key=lambda one: moments[one])[:-KEPT_FOLDERS]:
-        if folder.starts.exists():
-            folder.starts.rename(folder.emptied)
-        for rest in (folder.emptied, folder.input):
-            remove_tree(rest, ignore_errors=True)
-        if not folder.emptied.exists():
-            folder.fetched(None).unlink(missing_ok=True)
-
-
-def _folders(root: Path) -> Iterator[SessionFolder]:
-    return (SessionFolder(root=path) for path in root.iterdir()) if root.is_dir() else iter(())
