@@ -69,7 +69,7 @@ class ChainContract:
         with _in_the_middle(gate, kill):
             code = main(["run", training.section, "--quick", "--backend", engine.name, "--json"])
         captured = capfd.readouterr()
-        assert code == 0, captured.err[-4000:]
+        assert code in (0, 1), captured.err[-4000:]  # 1: the verdict about a training as short as this one
         summary = json.loads(captured.out.splitlines()[-1])
         sessions = _manifests(far)
         shown = [
@@ -92,7 +92,8 @@ class ChainContract:
             ]
         near = training.project(tmp_path / "near", {})
         answer = orchestrate(near, "run", training.section, "--quick", "--json", "--backend", "local", timeout_s=1200.0)
-        assert (answer.code, answer.json["sessions"]) == (0, 1), answer.err
+        assert (answer.code, answer.json["sessions"]) == (code, 1), answer.err
+        assert answer.json["verdict"] == summary["verdict"]
         for name in training.final:
             ends = [(root / training.models / name).read_bytes() for root in (far, near)]
             assert ends[0] == ends[1], name
