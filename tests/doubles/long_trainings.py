@@ -87,7 +87,7 @@ SECTION_7_6 = LongTraining(
     target_steps=30_000,
     models="validation_ch7/section_7_6_rl_performance/data/models",
     final=("traffic_light_control_final.zip", "best_model/best_model.zip"),
-    looks=1_100,  # two for each 20 steps
-    middle=950,
-    saved_steps=20_000,
+    looks=800,  # two for each 20 steps
+    middle=300,
+    saved_steps=10_000,
 )
