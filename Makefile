@@ -17,17 +17,17 @@ help:
 	@echo "make run     train the quick section 7.6 on this computer (no account, no network after set-up)"
 	@echo "make test    lint, types, floors and all tests"
 	@echo "make verify  save, restore and resume a tiny real checkpoint"
-	@echo "make prove   all proofs below but prove-mutants, prove-sumo and prove-campaign, and section 7.6 cut and uncut (an hour or two)"
+	@echo "make prove   the proofs that need nothing more: tests, algorithms, kills, fuzz, soak, and section 7.6 cut and uncut (an hour or two)"
+	@echo "make prove-tests        long tests of exact resume for every algorithm; two trainings on this computer and the loopback Kaggle (minutes)"
 	@echo "make prove-algorithms   train without a cut and in cut sessions, and compare: thirteen algorithms and 26 environments; one: ALGORITHM=PPO (minutes)"
-	@echo "make prove-tests        long tests of exact resume for every algorithm (minutes)"
 	@echo "make prove-kills        kill and cut the power at every point of every scenario; one: KILL=restore (minutes)"
-	@echo "make prove-campaign     long campaign tests: 20 kills, 50 empty copies, any interleaving"
 	@echo "make prove-fuzz         feed hostile bytes to every reader; one: KIND=events EACH=60 (minutes)"
 	@echo "make prove-soak         a campaign of 72 virtual hours under random faults: nothing is lost, nothing grows (minutes)"
-	@echo "make prove-slurm        section 7.6 on Slurm's daemons here, its controller killed meanwhile, equals the local one; 200 sessions (minutes)"
-	@echo "make prove-ray          the backend ray on a head of its own here, killed meanwhile; Ray is installed in an environment of its own (half an hour)"
+	@echo "make prove-campaign     long campaign tests: 20 kills, 50 empty copies, any interleaving (no time was measured; minutes at least)"
+	@echo "make prove-slurm        section 7.6 and CartPole on Slurm's daemons here, the controller killed meanwhile, equal the local ones; 200 sessions (minutes)"
+	@echo "make prove-ray          the same on a Ray head of its own here, killed meanwhile; Ray is installed in an environment of its own (half an hour)"
 	@echo "make prove-sumo         the controllers of section 7.6 and a trained policy in SUMO, installed in an environment of its own, 800 MB (minutes)"
-	@echo "make prove-mutants      change the code on which safety stands and see that a test fails (minutes); one: ROOM=judgement"
+	@echo "make prove-mutants      change the code on which safety stands and see that a test fails; one: ROOM=judgement (minutes)"
 	@echo "make bench              measure environment, solver and learning on one core, beside the installed peers"
 	@echo "make bench-peers        install the peers (SUMO, sumo-rl, UXsim, RL Zoo, TorchRL), 4 GB, in environments of their own"
 	@echo "make bench-saves        measure saves of a full replay buffer of a million transitions (minutes)"
@@ -47,6 +47,7 @@ verify: $(VENV)/.ready-run
 
 prove: prove-tests prove-algorithms prove-kills prove-fuzz prove-soak
 	$(BIN)/python -m orchestrator prove-resume section_7_6 --backend local --cuts 5
+	@echo "Not run: make prove-campaign, make prove-slurm, make prove-ray, make prove-sumo, make prove-mutants"
 
 prove-tests: $(VENV)/.ready-test
 	$(BIN)/python -m pytest -m prove --numprocesses=$(WORKERS) --no-loadscope-reorder --timeout=1800 --durations=20 \

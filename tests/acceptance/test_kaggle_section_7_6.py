@@ -15,32 +15,18 @@ from orchestrator.stores.ledger.sqlite import SqliteLedger
 from tests.doubles.commands import orchestrate
 from tests.doubles.kaggle_side import KEY, USER, far_settings, loopback_variables, point_at_loopback
 from tests.doubles.real_section import make_real_project
+from tests.doubles.session_walls import put_wall
 from tests.emulator.loopback import LoopbackKaggle, loopback_kaggle
 
 MODELS = Path("validation_ch7/section_7_6_rl_performance/data/models")
-STEPS, CHECKS_PER_SESSION = 2000, 75
+STEPS, LOOKS_PER_SESSION = 2000, 75
 RUN = ("run", "section_7_6", "--quick", "--json")
 
 
 def make_project(root: Path) -> Path:
-    """The real section; a session leaves after a fixed number of `must_leave` checks, not by the clock."""
+    """The real section; a session leaves after a fixed number of looks, not by the clock."""
     make_real_project(root)
-    path = root / "validation_ch7/section_7_6_rl_performance/entry.py"
-    counted = f"""
-
-from orchestrator.kernel.session.context import SessionContext
-
-CHECKS: list[int] = []
-
-
-def _must_leave(context: SessionContext) -> bool:
-    CHECKS.append(1)
-    return len(CHECKS) > {CHECKS_PER_SESSION} or context.stop.requested
-
-
-SessionContext.must_leave = property(_must_leave)
-"""
-    path.write_text(path.read_text("utf-8") + counted, "utf-8")
+    put_wall(root / "validation_ch7/section_7_6_rl_performance/entry.py", LOOKS_PER_SESSION)
     return root
 
 

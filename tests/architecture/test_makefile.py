@@ -1,7 +1,9 @@
-"""Set-up by `make` is never silent: it says what it does, and then that it still runs."""
+"""Set-up by `make` is never silent: it says what it does, and then that it still runs. Every proof is named."""
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 MAKEFILE = Path(__file__).parents[2] / "Makefile"
+PROOFS = sorted(re.findall(r"^(prove-[a-z]+):", MAKEFILE.read_text(encoding="utf-8"), re.MULTILINE))
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
 
@@ -42,3 +45,44 @@ def test_quiet_step_is_heard_while_it_runs_and_its_failure_counts(tmp_path: Path
     answer = make("once", "BEAT_S=1", cwd=tmp_path)
     assert answer.stdout.splitlines() == ["Installing", "  still running after 1 s"]
     assert answer.returncode == 2 and "Error 7" in answer.stderr
+
+
+def test_help_shows_every_proof_with_its_time() -> None:
+    shown = make("help").stdout
+    assert len(PROOFS) >= 10
+    for target in PROOFS:
+        (line,) = (line for line in shown.splitlines() if line.startswith(f"make {target} "))
+        assert re.search(r"\([^()]*(minute|hour)[^()]*\)$", line), line
+
+
+def test_prove_runs_every_proof_or_says_that_it_does_not() -> None:
+    planned, run = make("--dry-run", "VENV=/nowhere/venv", "prove").stdout, _commands("prove")
+    for target in PROOFS:
+        commands = _commands(target)
+        assert commands
+        assert f"make {target}" in planned or all(words in run for words in commands), target
+
+
+@pytest.mark.parametrize("target", PROOFS)
+def test_what_a_proof_runs_is_there(target: str) -> None:
+    root = MAKEFILE.parent
+    for words in _commands(target):
+        module = words[words.index("-m") + 1]
+        if module.startswith("tests."):
+            assert (root / module.replace(".", "/") / "__main__.py").is_file(), module
+        else:
+            assert module in ("pytest", "orchestrator")
+        for path in (word.removeprefix("--ignore=") for word in words):
+            assert not path.startswith("tests/") or (root / path).exists(), path
+
+
+def _commands(target: str) -> list[list[str]]:
+    """The commands in Python of a target's own recipe, each as its words after the interpreter."""
+    text = make("--dry-run", "VENV=/nowhere/venv", "RAY=/nowhere/ray", target).stdout.replace("\\\n", " ")
+    lines = (shlex.split(line, comments=True) for line in text.splitlines() if re.search(r"/python -m \S", line))
+    found = []
+    for words in lines:
+        (python, *_) = (place for place, word in enumerate(words) if word.endswith("/bin/python"))
+        if words[python + 2] not in ("pip", "compileall"):
+            found.append(words[python + 1 :])
+    return found

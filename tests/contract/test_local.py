@@ -24,6 +24,7 @@ from orchestrator.kernel.files.digests import first_fault
 from orchestrator.kernel.session.manifest import read_manifest
 from tests.conftest import PROJECT_ROOT
 from tests.contract.backend_contract import BackendContract, BackendHarness
+from tests.doubles.processes import supervisor_of
 from tests.doubles.toy_section import make_toy_project
 
 PROJECT = str(PROJECT_ROOT)
@@ -75,23 +76,11 @@ def test_kernel_that_outlives_its_supervisor_counts_as_running(harness: BackendH
     handle = harness.backend.submit(push)
     while not list(harness.backend.follow(handle, 0)):
         assert harness.backend.observe(handle).state is SessionState.RUNNING
-    os.kill(_supervisor_of(tmp_path / "local" / push.slug), signal.SIGKILL)
+    os.kill(supervisor_of(tmp_path / "local" / push.slug), signal.SIGKILL)
     assert harness.backend.observe(handle).state is SessionState.RUNNING
     gate.touch()
     observation = harness.wait(handle)
     assert (observation.native, observation.exit_code) == ("vanished", 0)
-
-
-def _supervisor_of(sandbox: Path) -> int:
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit():
-            try:
-                words = (process / "cmdline").read_bytes().split(b"\0")
-            except (FileNotFoundError, ProcessLookupError):
-                continue  # it ended meanwhile
-            if b"orchestrator.backends.local.supervisor" in words and str(sandbox).encode() in words:
-                return int(process.name)
-    raise AssertionError("no supervisor")
 
 
 def test_secrets_of_the_shell_do_not_reach_the_kernel(

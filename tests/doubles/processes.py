@@ -1,4 +1,4 @@
-"""Whether processes of a test still run; reads /proc of Linux."""
+"""Processes of a test: whether they still run, and which one watches a session. Reads /proc of Linux."""
 
 from __future__ import annotations
 
@@ -21,3 +21,20 @@ def living_after(seconds: float, processes: Collection[int]) -> list[int]:
     while (living := [one for one in processes if is_running(one)]) and time.monotonic() < until_s:
         time.sleep(0.02)
     return living
+
+
+def supervisor_of(sandbox: Path) -> int:
+    """The process that watches the session of a sandbox of the local backend.
+
+    Raises:
+        AssertionError: There is none.
+    """
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                words = (process / "cmdline").read_bytes().split(b"\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it ended meanwhile
+            if b"orchestrator.backends.local.supervisor" in words and str(sandbox).encode() in words:
+                return int(process.name)
+    raise AssertionError("no supervisor")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -43,6 +44,7 @@ class LoopbackKaggle:
         self.kernels = Kernels(root, settings, self.datasets, self.signed)
         self.bugs: list[BaseException | None] = []
         self.flooded_bytes = 0
+        self._serving: tuple[Server, threading.Thread] | None = None
         self._calls = {
             "SaveKernel": self.kernels.save,
             "GetKernel": self.kernels.get,
@@ -58,6 +60,31 @@ class LoopbackKaggle:
             "GetDatasetStatus": self.datasets.status,
             "ListDatasetFiles": self.datasets.files,
         }
+
+    def serve(self, server: Server) -> None:
+        """Answer on a server's port."""
+        server.kaggle = self
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        self._serving = (server, thread)
+
+    def stop_serving(self) -> int:
+        """End every connection and close the port; returns its number. The sessions go on."""
+        assert self._serving is not None, "it does not serve"
+        (server, thread), self._serving = self._serving, None
+        server.shutdown()
+        server.server_close()
+        server.cut()
+        thread.join()
+        return server.server_port
+
+    def restart(self) -> None:
+        """Go away until a client was refused, and come back with everything that it knew."""
+        port = self.stop_serving()
+        with socket.create_server(("127.0.0.1", port)) as door:
+            door.settimeout(PORT_PATIENCE_S)
+            door.accept()[0].close()
+        self.serve(_bind(port))
 
     def output_zip(self, plain: Any, authorization: str) -> Path:
         """The outputs of a session as one zip.
@@ -105,14 +132,10 @@ def loopback_kaggle(root: Path, *, port: int = PORT, settings: Settings | None =
     """
     server = _bind(port)
     kaggle = LoopbackKaggle(root, f"http://localhost:{server.server_port}", settings or Settings())
-    server.kaggle = kaggle
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
+    kaggle.serve(server)
     try:
         yield kaggle
     finally:
         kaggle.kernels.close()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        kaggle.stop_serving()
     assert not kaggle.bugs, kaggle.bugs

@@ -25,7 +25,7 @@ import pytest
 REQUIRED = "RAY_TESTS"
 """`required`: where Ray is not installed, the tests fail instead of being skipped."""
 
-_PATIENCE_S = 180.0
+_PATIENCE_S = 600.0
 _TOKEN = secrets.token_hex(32)
 """Of all heads of this process: Ray's client keeps the first token that it has read."""
 _WATCHDOG = """
@@ -108,7 +108,12 @@ class LoopbackRay:
     def _ray(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [str(Path(sys.executable).with_name("ray")), *words]
         return subprocess.run(
-            command, env={**os.environ, **self.environ}, capture_output=True, text=True, timeout=240, check=False
+            command,
+            env={**os.environ, **self.environ},
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE_S,
+            check=False,
         )
 
     def _processes(self, *marks: str) -> list[int]:

@@ -18,7 +18,7 @@ from tests.doubles.toy_section import make_toy_project, read_card_file, set_beha
 from tests.ray.head import LoopbackRay, wait_until
 from tests.ray.projects import MODELS, block, manifests, slow_project, stored
 
-pytestmark = pytest.mark.timeout(280)
+pytestmark = pytest.mark.timeout(900)
 
 
 def summary_of(capfd: pytest.CaptureFixture[str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from tests.doubles.toy_section import make_toy_project, read_card_file, set_beha
 from tests.ray.head import LoopbackRay, loopback_ray
 from tests.ray.projects import block
 
-pytestmark = pytest.mark.timeout(280)
+pytestmark = pytest.mark.timeout(900)
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
