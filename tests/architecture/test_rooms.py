@@ -64,20 +64,35 @@ def test_kernel_runtime_imports_on_a_bare_interpreter(project_root: Path, module
     subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, capture_output=True)
 
 
+_SMALLEST_PROGRAM = """
+import typer
+app = typer.Typer()
+app.command("one")(lambda: None)
+app.command("two")(lambda: None)
+app(["--help"])
+"""
+
+
 def test_help_is_quick_and_imports_nothing_heavy(project_root: Path) -> None:
     code = (
         "import sys, orchestrator.cli.main as m; rc = m.main(['--help']); "
         "heavy = {'torch', 'numpy', 'kaggle', 'stable_baselines3', 'pydantic', 'yaml'} & set(sys.modules); "
         "sys.exit(rc or (9 if heavy else 0))"
     )
-    core_s = []
-    for _ in range(5):
-        before = os.times()
-        done = subprocess.run([sys.executable, "-c", code], cwd=project_root, capture_output=True, check=False)
-        after = os.times()
-        core_s.append(sum(after[2:4]) - sum(before[2:4]))  # of ended children only, not of other workers
-        assert done.returncode == 0, done.stderr
-    assert 0.0 < min(core_s) < 0.3
+    # Seconds differ by a factor of two between computers, and on one with its load. The smallest program of the same
+    # library is the measure: what this one adds of its own may take no longer than the library.
+    ours, smallest = zip(
+        *((_core_s(code, project_root), _core_s(_SMALLEST_PROGRAM, project_root)) for _ in range(5)), strict=True
+    )
+    assert 0.0 < min(ours) < 2.0 * min(smallest)
+
+
+def _core_s(code: str, folder: Path) -> float:
+    before = os.times()
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, check=False)
+    after = os.times()
+    assert done.returncode == 0, done.stderr
+    return sum(after[2:4]) - sum(before[2:4])  # of ended children only, not of other workers
 
 
 def test_outside_connections_are_blocked() -> None:
