@@ -23,9 +23,6 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 # Sessions of section 7.6 compile once for all tests, not each for itself. Numba reads the variables at its import.
 os.environ["NUMBA_CACHE_DIR"] = str(PROJECT_ROOT / ".pytest_cache" / "numba")
-os.environ["NUMBA_CACHE_LOCATOR_CLASSES"] = (
-    "validation_ch7.traffic.numba_kernel.disk_cache.PackageLocator,UserProvidedCacheLocator"
-)
 
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and so would each process that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():

@@ -96,8 +96,9 @@ def ending_when_leaving(context: SessionContext) -> KernelEnding:
 
 def _learn(training: TrainingState, throughput: Throughput) -> None:
     def must_leave_after() -> bool:
-        restore_sections(training.model, training.drawn)
-        training.drawn = {}
+        if training.drawn:  # only at the first boundary of a resumed session
+            restore_sections(training.model, training.drawn)
+            training.drawn = {}
         throughput.reached_boundary()
         if not training.context.must_leave:
             _act_if_due(training, save=True)

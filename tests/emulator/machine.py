@@ -123,7 +123,7 @@ class Machine:
 
     def _environment(self) -> Mapping[str, str]:
         """Environment variables of a kernel: none of ours, and no token. Compiled code is shared to save time."""
-        names = ("PATH", "LANG", "TMPDIR", "NUMBA_CACHE_DIR", "NUMBA_CACHE_LOCATOR_CLASSES")
+        names = ("PATH", "LANG", "TMPDIR", "NUMBA_CACHE_DIR")
         kept = {name: os.environ[name] for name in names if name in os.environ}
         own = {"HOME": str(self.folder / "home"), "KAGGLE_KERNEL_RUN_TYPE": "Batch"}
         own |= {"KAGGLE_CONTAINER_NAME": self.container} if self.container is not None else {}

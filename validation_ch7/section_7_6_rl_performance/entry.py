@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestrator.kernel.environment.libraries import library_versions
 from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, Verdict
 from orchestrator.kernel.schema import own_values
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.sb3.loop import TrainingResult, ending_when_leaving, train
-from orchestrator.sb3.state.identity import library_versions
 from orchestrator.sb3.training.training_spec import TrainingSpec
+from validation_ch7.section_7_6_rl_performance.evaluation.ahead import baselines_ahead
 from validation_ch7.section_7_6_rl_performance.evaluation.comparison import LeftComparison, compare_controllers
 from validation_ch7.section_7_6_rl_performance.evaluation.control_check import control_faults
 from validation_ch7.section_7_6_rl_performance.evaluation.partial_results import forget_so_far, write_learning_curve
@@ -35,14 +36,15 @@ def run(context: SessionContext) -> SectionOutcome:
     faults = control_faults(plan.lineage.environment)
     if faults:
         return SectionOutcome(ending=KernelEnding.SECTION_FAILED, verdict=Verdict.INVALID, verdict_reasons=faults)
-    result = train(context, plan, traffic_world())
-    write_learning_curve(context, result.training)
-    if result.ending is not KernelEnding.FINISHED:
-        return SectionOutcome(ending=result.ending, **_training_fields(result))
-    try:
-        comparison = compare_controllers(context, result.training)
-    except LeftComparison:
-        return SectionOutcome(ending=ending_when_leaving(context), **_training_fields(result))
+    with baselines_ahead(context, plan) as wait:
+        result = train(context, plan, traffic_world())
+        write_learning_curve(context, result.training)
+        if result.ending is not KernelEnding.FINISHED:
+            return SectionOutcome(ending=result.ending, **_training_fields(result))
+        try:
+            comparison = compare_controllers(context, result.training, wait)
+        except LeftComparison:
+            return SectionOutcome(ending=ending_when_leaving(context), **_training_fields(result))
     judgement = conclude(context, result, comparison)
     forget_so_far(context)
     context.reporter.say(f"Verdict: {judgement.verdict.value}. " + " ".join(judgement.reasons))

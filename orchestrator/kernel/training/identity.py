@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
-import platform
 import sys
 from typing import Any
 
+from orchestrator.kernel.environment.libraries import library_versions
 from orchestrator.kernel.environment.processor import ONE_THREAD, describe_machine
 from orchestrator.kernel.schema import LINEAGE_KEYS, SETTINGS
 from orchestrator.kernel.session.context import SessionContext
-
-_LIBRARIES = ("numpy", "numba", "torch", "stable_baselines3", "sb3_contrib", "gymnasium")
 
 
 def identity_of(context: SessionContext, device_class: str) -> dict[str, Any]:
@@ -24,7 +21,7 @@ def identity_of(context: SessionContext, device_class: str) -> dict[str, Any]:
         **({"own": own} if own else {}),
         "section": context.ticket.section,
         "lineage_id": context.ticket.lineage_id,
-        "versions": _versions(),
+        "versions": dict(library_versions()),
         "device_class": device_class,
         "machine": {**describe_machine(), **_threads()},  # differs in cards of earlier versions, which lack it
         "code_digest": context.ticket.bundle_digest,
@@ -39,13 +36,3 @@ def _threads() -> dict[str, Any]:
     torch: Any = sys.modules.get("torch")
     chosen: dict[str, Any] = {name: os.environ[name] for name in ONE_THREAD if os.environ.get(name)}
     return chosen | ({"threads": torch.get_num_threads()} if hasattr(torch, "get_num_threads") else {})
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            versions[name] = importlib.metadata.version(name.replace("_", "-")).partition("+")[0]
-        except importlib.metadata.PackageNotFoundError:
-            continue  # the script does not use it
-    return versions

@@ -16,6 +16,7 @@ from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from orchestrator.kernel.environment.libraries import library_versions
 from orchestrator.kernel.files.atomic import write_atomically, write_json
 from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, SessionRefused
 from orchestrator.kernel.schema import check_keys
@@ -26,7 +27,6 @@ from orchestrator.sb3.loop import train
 from orchestrator.sb3.resume_proof.digests import digests_of, flat_weights
 from orchestrator.sb3.resume_proof.naive_resume import DOCUMENTED, PLAIN, train_with_usual_resume
 from orchestrator.sb3.resume_proof.reward_digest import RewardRecord
-from orchestrator.sb3.state.identity import library_versions
 from orchestrator.sb3.training.factory import build_model, prepare_torch
 from orchestrator.sb3.training.training_spec import Lineage, TrainingSpec
 from orchestrator.sb3.training.training_state import Task, TrainingState

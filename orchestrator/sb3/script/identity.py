@@ -15,10 +15,11 @@ from stable_baselines3.common.type_aliases import TrainFreq
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnvWrapper
 
 from orchestrator.kernel.checkpoint.card import CheckpointCard
+from orchestrator.kernel.environment.libraries import library_versions
 from orchestrator.sb3.envs.arguments import describe_arguments
 from orchestrator.sb3.envs.wrappers import acts_through
 from orchestrator.sb3.script.schedules import SCHEDULES, values_of
-from orchestrator.sb3.state.identity import describe_space, library_versions, machine_of
+from orchestrator.sb3.state.identity import describe_space, machine_of
 from orchestrator.sb3.state.policy_digest import policy_digest
 from orchestrator.sb3.state.training_state_io import environment_of
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from orchestrator.kernel.checkpoint.adopted import adopted_line
 from orchestrator.kernel.checkpoint.card import CheckpointCard
 from orchestrator.kernel.checkpoint.resume_grade import REFUSE, STATISTICAL, WEIGHTS_ONLY, differences, is_below, worst
+from orchestrator.kernel.environment.libraries import library_versions
 from orchestrator.kernel.environment.processor import describe_machine
 from orchestrator.kernel.outcome import SessionRefused
 from orchestrator.kernel.schema import LINEAGE_KEYS
@@ -27,8 +25,6 @@ from orchestrator.sb3.envs.wrappers import acts_through, lost_state
 from orchestrator.sb3.state.algorithm_state import lost_of_algorithm
 from orchestrator.sb3.state.policy_digest import policy_digest
 from orchestrator.sb3.state.training_state_io import environment_of
-
-_LIBRARIES = ("numpy", "numba", "torch", "stable_baselines3", "sb3_contrib", "gymnasium")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,20 +81,6 @@ def machine_of(model: BaseAlgorithm) -> dict[str, str]:
     """The machine that a model is trained on, with its GPU if it uses one."""
     gpu = {"gpu": torch.cuda.get_device_name(model.device)} if model.device.type == "cuda" else {}
     return {**describe_machine(), **gpu}
-
-
-@lru_cache(maxsize=1)
-def library_versions() -> Mapping[str, str]:
-    """Versions of the libraries that the numbers depend on, as far as they are installed."""
-    versions = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            # Without the build's local part ("+cpu"): the package metadata that the orchestrator compares before a
-            # session may lack it. The device class is compared separately.
-            versions[name] = importlib.metadata.version(name.replace("_", "-")).partition("+")[0]
-        except importlib.metadata.PackageNotFoundError:
-            continue  # nothing depends on it
-    return versions
 
 
 def describe_space(space: gymnasium.Space[Any]) -> dict[str, Any]:

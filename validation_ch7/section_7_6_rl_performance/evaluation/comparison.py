@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from stable_baselines3.common.policies import BasePolicy
 
@@ -12,29 +12,29 @@ from orchestrator.kernel.wire import digest_of
 from orchestrator.sb3.training.best_policy import best_policy
 from orchestrator.sb3.training.history import BestModel
 from orchestrator.sb3.training.metadata import write_metadata
-from orchestrator.sb3.training.training_spec import Lineage
 from orchestrator.sb3.training.training_state import TrainingState
-from validation_ch7.section_7_6_rl_performance.controllers.families import TUNED_FAMILIES
 from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
-from validation_ch7.section_7_6_rl_performance.controllers.trivial import ConstantController, RandomController
+from validation_ch7.section_7_6_rl_performance.evaluation.baselines import (
+    Trials,
+    baseline_controllers,
+    measure,
+    tune_families,
+)
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import (
     EvaluationResult,
     arrays_of,
-    evaluate,
     result_of_arrays,
     result_shapes,
 )
-from validation_ch7.section_7_6_rl_performance.evaluation.kept_results import KeptResults
+from validation_ch7.section_7_6_rl_performance.evaluation.kept_results import KeptResults, session_name
 from validation_ch7.section_7_6_rl_performance.evaluation.network_check import NetworkCheck, check_network
 from validation_ch7.section_7_6_rl_performance.evaluation.partial_results import finite_or_none, write_so_far
 from validation_ch7.section_7_6_rl_performance.evaluation.repeatability import repeat_faults
 from validation_ch7.section_7_6_rl_performance.evaluation.task import greedy_controller
-from validation_ch7.section_7_6_rl_performance.evaluation.tuning import Tuning, tune
-from validation_ch7.traffic.env.settings import EnvironmentSettings
+from validation_ch7.section_7_6_rl_performance.evaluation.tuning import Tuning
 from validation_ch7.traffic.model.demand import Split
-from validation_ch7.traffic.signal.two_phase import EAST_WEST, NORTH_SOUTH
 
-_RANDOM_CONTROLLER_SEED = 0
+Wait = Callable[[], None]
 
 
 class LeftComparison(Exception):
@@ -76,12 +76,17 @@ class Comparison:
         return (*self.repeat_faults, *(self.network.faults if self.network is not None else ()))
 
 
-def compare_controllers(context: SessionContext, training: TrainingState) -> Comparison:
+def compare_controllers(context: SessionContext, training: TrainingState, wait: Wait = lambda: None) -> Comparison:
     """Tune the classical controllers on tuning scenarios, then evaluate all controllers on test scenarios.
 
     What does not depend on the policy is taken from an earlier session, of another training too if they share a
     folder, if everything that it depends on is the same.
     The results so far are written after each controller.
+
+    Args:
+        context: The session.
+        training: The training at its target.
+        wait: Returns when the baselines that are measured elsewhere are in the shared folder.
 
     Raises:
         LeftComparison: The session must stop; checked before each action.
@@ -92,11 +97,10 @@ def compare_controllers(context: SessionContext, training: TrainingState) -> Com
         "phase", text=f"Comparing with the baselines on {training.plan.evaluation_scenarios} unseen scenarios"
     )
     comparison = Comparison(best=best)
-    session = f"{context.ticket.run_id}/s{context.ticket.session:02d}"
-    kept = KeptResults(training.kept, session, context.shared_dir)
+    kept = KeptResults(training.kept, session_name(context.ticket), context.shared_dir)
     complete = False
     try:
-        _compare(comparison, kept, policy, training)
+        _compare(comparison, kept, policy, training, wait)
         complete = True
     finally:
         if kept.changed:  # also if the session must stop: the next one goes on with them
@@ -108,22 +112,22 @@ def compare_controllers(context: SessionContext, training: TrainingState) -> Com
     return comparison
 
 
-def _compare(comparison: Comparison, kept: KeptResults, policy: BasePolicy, training: TrainingState) -> None:
+def _compare(
+    comparison: Comparison, kept: KeptResults, policy: BasePolicy, training: TrainingState, wait: Wait
+) -> None:
     context, lineage = training.context, training.plan.lineage
-    _tune_classical(comparison, kept, context=context, lineage=lineage)
-    settings = EnvironmentSettings.from_mapping(lineage.environment)
-    _leave_if_due(context)
+    trials = Trials.of(training.plan)
     acting = greedy_controller(policy, lineage, normalization=comparison.best.normalization)
-    _add(comparison, "rl", acting, training=training)
+    _add(comparison, "rl", acting, trials, context=context)
     _check_network(comparison, policy, training)
     write_so_far(context, training, mean_measures(comparison))
-    controllers: list[tuple[str, Controller]] = [
-        *((name, tuning.controller(settings)) for name, tuning in comparison.tuned.items()),
-        *_trivial_controllers(settings),
-    ]
-    for name, controller in controllers:
+    started_s = context.monotonic()
+    wait()
+    comparison.spent_s["wait"] = context.monotonic() - started_s
+    _tune_classical(comparison, kept, trials, context=context)
+    for name, controller in baseline_controllers(trials, comparison.tuned):
         _leave_if_due(context)
-        _add(comparison, name, controller, training=training, kept=kept)
+        _add(comparison, name, controller, trials, context=context, kept=kept)
         write_so_far(context, training, mean_measures(comparison))
 
 
@@ -139,18 +143,12 @@ def _check_network(comparison: Comparison, policy: BasePolicy, training: Trainin
     comparison.spent_s["network"] = training.context.monotonic() - started_s
 
 
-def _tune_classical(comparison: Comparison, kept: KeptResults, *, context: SessionContext, lineage: Lineage) -> None:
+def _tune_classical(comparison: Comparison, kept: KeptResults, trials: Trials, *, context: SessionContext) -> None:
     started_s = context.monotonic()
-    for family in TUNED_FAMILIES:
+    _leave_if_due(context)
+    for tuning in tune_families(trials, kept):
+        comparison.tuned[tuning.family.name] = tuning
         _leave_if_due(context)
-        if family.base is not None:
-            family = replace(family, grid=(comparison.tuned[family.base].chosen,))
-        comparison.tuned[family.name] = tune(
-            family,
-            environment=lineage.environment,
-            n_scenarios=lineage.hyper_parameters.selection_scenarios,
-            kept=kept,
-        )
     comparison.spent_s["tune"] = context.monotonic() - started_s
     for fault in comparison.edge_faults:
         context.reporter.event("phase", text=fault)
@@ -160,8 +158,9 @@ def _add(
     comparison: Comparison,
     name: str,
     controller: Controller,
+    trials: Trials,
     *,
-    training: TrainingState,
+    context: SessionContext,
     kept: KeptResults | None = None,
 ) -> None:
     """Evaluate a controller, or take its kept result; either is checked by a second measurement.
@@ -169,31 +168,22 @@ def _add(
     Args:
         kept: Results of earlier sessions; None for the policy, which is always measured.
     """
-    context, started_s = training.context, training.context.monotonic()
-    environment, n_scenarios = training.plan.lineage.environment, training.plan.evaluation_scenarios
-    what = {
-        "controller": name,
-        "parameters": dict(comparison.tuned[name].chosen) if name in comparison.tuned else {},
-        "environment": dict(environment),
-        "split": Split.TEST.name,
-        "n_scenarios": n_scenarios,
-    }
+    started_s, what = context.monotonic(), trials.describe(name, comparison.tuned)
     result: EvaluationResult | None = None
     faults: tuple[str, ...] = ()
-    if kept is not None and (found := kept.find(what, result_shapes(n_scenarios))) is not None:
+    if kept is not None and (found := kept.find(what, result_shapes(trials.n_test))) is not None:
         arrays, session = found
-        result = result_of_arrays(arrays, controller=name, split=Split.TEST, environment=environment)
+        result = result_of_arrays(arrays, controller=name, split=Split.TEST, environment=trials.environment)
         # Other scenarios in each session, so that an edited number does not stay unnoticed.
-        if differing := repeat_faults(controller, result, environment, place=_place(context)):
+        if differing := repeat_faults(controller, result, trials.environment, place=_place(context)):
             text = f"The kept result of {name} from session {session} is not used. {' '.join(differing)}"
             context.reporter.event("phase", text=text)
             result = None
-        else:
+        elif session != kept.session:
             comparison.from_session[name] = session
     if result is None:
-        result = evaluate(controller, environment=environment, split=Split.TEST, n_scenarios=n_scenarios)
-        result = replace(result, controller=name)
-        faults = repeat_faults(controller, result, environment)
+        result = measure(trials, name, controller)
+        faults = repeat_faults(controller, result, trials.environment)
         if kept is not None and not faults:
             kept.keep(what, arrays_of(result))
     comparison.results[name] = result
@@ -219,13 +209,6 @@ def mean_measures(comparison: Comparison) -> dict[str, dict[str, float | None]]:
         }
         for name, result in comparison.results.items()
     }
-
-
-def _trivial_controllers(settings: EnvironmentSettings) -> Iterator[tuple[str, Controller]]:
-    decision_s = settings.decision_s
-    yield "constant_ns", ConstantController(NORTH_SOUTH, decision_s)
-    yield "constant_ew", ConstantController(EAST_WEST, decision_s)
-    yield "random", RandomController(_RANDOM_CONTROLLER_SEED, decision_s)
 
 
 def _leave_if_due(context: SessionContext) -> None:

@@ -20,10 +20,10 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from orchestrator.kernel.environment.libraries import library_versions
 from orchestrator.kernel.files.atomic import make_folder, write_json
 from orchestrator.kernel.reading.json_text import Unreadable, read_object
-from orchestrator.kernel.wire import digest_of
-from orchestrator.sb3.state.identity import library_versions
+from orchestrator.kernel.wire import Ticket, digest_of
 
 BASELINES = "baselines"
 """Name among the results that a training keeps."""
@@ -39,6 +39,11 @@ _MOST_BYTES = 16 << 20
 _PROCESSOR: Callable[[], str] = importlib.import_module("llvmlite.binding").get_host_cpu_name  # it has no types
 
 
+def session_name(ticket: Ticket) -> str:
+    """The name of a session beside its results, for people."""
+    return f"{ticket.run_id}/s{ticket.session:02d}"
+
+
 class KeptResults:
     """The results of earlier sessions, and those of this one for later sessions.
 
@@ -48,6 +53,7 @@ class KeptResults:
         shared: Folder of results that trainings share, one file for each, named by its key; None without one.
 
     Attributes:
+        session: This session.
         changed: Whether this session has added a result to those of its training.
     """
 
@@ -56,7 +62,7 @@ class KeptResults:
         found = kept.get(BASELINES)
         self._before: dict[str, Any] = found if isinstance(found, dict) else {}
         self._now: dict[str, Any] = {}
-        self._session, self._shared = session, shared
+        self.session, self._shared = session, shared
         self.changed = False
 
     def find(self, what: Mapping[str, Any], shapes: Sequence[Shape]) -> tuple[list[Array], str] | None:
@@ -97,7 +103,7 @@ class KeptResults:
         if not all(np.isfinite(one).all() for one in arrays):
             return
         key, data = _key(what), _packed(arrays)
-        self._now[key] = {"data": data, "from": self._session, "sum": _checksum(key, data, self._session)}
+        self._now[key] = {"data": data, "from": self.session, "sum": _checksum(key, data, self.session)}
         self.changed = True
         if self._shared is not None:
             make_folder(self._shared)

@@ -121,9 +121,9 @@ def tune(
         "n_scenarios": n_scenarios,
     }
     found = None if kept is None else kept.find(what, [("<f8", (len(family.grid),))])
-    if found is not None:
+    if kept is not None and found is not None:
         ((delays_s,), session) = found
-        means_s, from_session = [float(one) for one in delays_s], session
+        means_s, from_session = [float(one) for one in delays_s], session if session != kept.session else None
     else:
         by_candidate_s = delays_side_by_side(
             family.build, family.grid, environment=environment, split=Split.TUNING, n_scenarios=n_scenarios

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -60,7 +61,10 @@ def predict_delays(
         part += [fairness_weight, delay_veh_s[first:end], single]
         look_ahead.predict_delays(*part)
 
-    starts = range(0, len(chosen), max(1, _WIDEST // len(plans)))
+    # An even number of parts of about the same size: two threads end together.
+    parts = 2 * math.ceil(len(chosen) / (2 * max(1, _WIDEST // len(plans))))
+    each = math.ceil(len(chosen) / parts)
+    starts = range(0, len(chosen), each)
     if pool is None or len(starts) < 2:
         act(0, len(chosen))
     else:  # worlds share no data

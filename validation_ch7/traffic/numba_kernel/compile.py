@@ -9,7 +9,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from validation_ch7.traffic.numba_kernel.disk_cache import cache_is_wanted
+from validation_ch7.traffic.numba_kernel.disk_cache import keep_on_disk
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -17,8 +17,10 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def compiled(function: _Function) -> _Function:
-    """Compile at the first call; releases the GIL, and divides by zero like numpy. `disk_cache` can keep the result."""
-    return cast(_Function, numba.njit(function, nogil=True, error_model="numpy", cache=cache_is_wanted()))
+    """Compile at the first call on this computer; releases the GIL, and divides by zero like numpy."""
+    made = numba.njit(function, nogil=True, error_model="numpy")
+    keep_on_disk(made)
+    return cast(_Function, made)
 
 
 # `max` and `min` handle NaN specially, which prevents vectorization.

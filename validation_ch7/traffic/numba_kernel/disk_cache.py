@@ -1,29 +1,40 @@
-"""Where numba may keep the compiled code of this package on disk.
+"""Keeps the compiled code of this package on disk: a computer compiles each content of the package once.
 
-Off unless `NUMBA_CACHE_LOCATOR_CLASSES` begins with `LOCATOR` and `NUMBA_CACHE_DIR` names a folder.
-Compiling takes about 5 s in each process, which counts when many short ones run on one computer.
+Compiling takes about 15 s, and each session is a process of its own. The folder is `NUMBA_CACHE_DIR`, else the one in
+which numba keeps the compiled code of a user.
 
-Numba's own locators detect a change of a function's file, but not of the functions that it calls. This one has a folder
-for each content of the package. Source: numba, "Customizing the cache" (`NUMBA_CACHE_LOCATOR_CLASSES`).
+Numba's own cache detects a change of a function's file, but not of the functions that it calls. This one has a folder
+for each content of the package. It only saves time: an entry that cannot be read, or written, is compiled.
+
+Source of the extended classes: numba, `numba.core.caching`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib
+import pickle
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numba
 
-LOCATOR = f"{__name__}.PackageLocator"
-_SETTINGS: Any = numba.config  # its attributes are set when numba reads the environment
+# Numba has no types.
+_CACHING: Any = importlib.import_module("numba.core.caching")
+_DISPATCHER: Any = importlib.import_module("numba.core.dispatcher").Dispatcher
+_USER_FOLDER: Any = importlib.import_module("numba.misc.appdirs").user_cache_dir
+_SETTINGS: Any = numba.config
+
+_N_DIGEST_BYTES = hashlib.sha256().digest_size
 
 
-def cache_is_wanted() -> bool:
-    """Whether both variables are set."""
-    return _SETTINGS.CACHE_LOCATOR_CLASSES.split(",")[0] == LOCATOR and bool(_SETTINGS.CACHE_DIR)
+def keep_on_disk(function: Any) -> None:
+    """Let a function of this package that numba compiles look for its code on disk first, and keep it there."""
+    if isinstance(function, _DISPATCHER):  # a plain function with `NUMBA_DISABLE_JIT`
+        function._cache = _PackageCache(function.py_func)
 
 
 @cache
@@ -33,24 +44,24 @@ def _package_digest() -> str:
     return hashlib.sha256("".join(digests).encode()).hexdigest()[:32]
 
 
-class PackageLocator:
-    """Numba's interface of a locator; one folder holds all functions of one content of the package."""
+def _folder() -> Path:
+    parent = _SETTINGS.CACHE_DIR or _USER_FOLDER(appname="numba", appauthor=False)
+    return Path(parent) / f"numba_kernel-{_package_digest()}"
+
+
+class _PackageLocator:
+    """Numba's interface of a locator."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
 
-    @classmethod
-    def from_function(cls, function: Callable[..., Any], source_path: str) -> PackageLocator | None:
-        """The locator of a function of this package; None for another one, which numba's next locator takes."""
-        return cls(function) if Path(source_path).parent == Path(__file__).parent else None
-
     def ensure_cache_path(self) -> None:
         """Create the folder."""
-        Path(self.get_cache_path()).mkdir(parents=True, exist_ok=True)
+        _folder().mkdir(parents=True, exist_ok=True)
 
     def get_cache_path(self) -> str:
-        """The folder."""
-        return str(Path(_SETTINGS.CACHE_DIR) / _package_digest())
+        """The folder of all functions of this content of the package."""
+        return str(_folder())
 
     def get_source_stamp(self) -> str:
         """The digest of the package: another one makes an entry void."""
@@ -59,3 +70,55 @@ class PackageLocator:
     def get_disambiguator(self) -> str:
         """Distinguishes functions of the same name in one file."""
         return str(self._function.__code__.co_firstlineno)
+
+
+class _PackageEntries(_CACHING.CompileResultCacheImpl):  # type: ignore[misc]  # numba has no types
+    """Entries in this package's folder, whatever locators numba is configured with."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._lineno = function.__code__.co_firstlineno
+        self._locator = _PackageLocator(function)
+        self._filename_base = self.get_filename_base(
+            f"{Path(function.__code__.co_filename).stem}.{function.__name__}", ""
+        )
+
+
+class _CheckedFile(_CACHING.IndexDataCacheFile):  # type: ignore[misc]  # numba has no types
+    """A file of machine code begins with its digest: after a power cut, damaged code would crash the process."""
+
+    def _save_data(self, name: str, data: object) -> None:
+        content = self._dump(data)
+        with self._open_for_write(self._data_path(name)) as file:
+            file.write(hashlib.sha256(content).digest() + content)
+
+    def _load_data(self, name: str) -> object:
+        raw = Path(self._data_path(name)).read_bytes()
+        digest, content = raw[:_N_DIGEST_BYTES], raw[_N_DIGEST_BYTES:]
+        if hashlib.sha256(content).digest() != digest:
+            raise OSError(f"{name} is damaged")  # numba compiles again, and replaces the file
+        return pickle.loads(content)  # noqa: S301  # of the user's own folder, as numba does
+
+
+class _PackageCache(_CACHING.FunctionCache):  # type: ignore[misc]  # numba has no types
+    """Compiles where the disk fails, since a training does not need the disk for its code."""
+
+    _impl_class = _PackageEntries
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        base = self._impl.filename_base
+        self._cache_file = _CheckedFile(self._cache_path, base, self._impl.locator.get_source_stamp())
+
+    def load_overload(self, sig: object, target_context: object) -> object:
+        """The code of a signature; None if there is none, or none that can be read."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # a damaged index can raise anything
+            with suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: object, data: object) -> None:
+        """Keep the code of a signature, if the disk allows it."""
+        with suppress(OSError):  # a full disk, a folder without permission
+            super().save_overload(sig, data)

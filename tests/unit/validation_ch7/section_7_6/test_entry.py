@@ -24,7 +24,7 @@ from orchestrator.kernel.wire import FileEntry, models_path
 from orchestrator.stores.session.event_log import session_curve
 from validation_ch7.section_7_6_rl_performance import entry
 from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
-from validation_ch7.section_7_6_rl_performance.evaluation import comparison
+from validation_ch7.section_7_6_rl_performance.evaluation import baselines
 from validation_ch7.section_7_6_rl_performance.schema import Crossing
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 
@@ -201,13 +201,13 @@ def test_a_policy_that_was_never_updated_is_invalid(tmp_path: Path) -> None:
 def test_nan_results_make_the_verdict_invalid_and_the_session_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evaluate = comparison.evaluate
+    evaluate = baselines.evaluate
 
     def broken(*args: Any, **kwargs: Any) -> Any:
         result = evaluate(*args, **kwargs)
         return replace(result, delay_s_per_veh=result.delay_s_per_veh * np.nan)
 
-    monkeypatch.setattr(comparison, "evaluate", broken)
+    monkeypatch.setattr(baselines, "evaluate", broken)
     outcome = run_here(tmp_path, crossing_spec())
     assert outcome.ending is KernelEnding.FINISHED and outcome.verdict is Verdict.INVALID
     assert outcome.summary["delay_s_per_veh"]["rl"] is None

@@ -20,7 +20,7 @@ from tests.unit.validation_ch7.section_7_6.test_entry import crossing_spec, run_
 from validation_ch7.section_7_6_rl_performance import write_results
 from validation_ch7.section_7_6_rl_performance.controllers.families import TUNED_FAMILIES
 from validation_ch7.section_7_6_rl_performance.controllers.policy import PolicyController
-from validation_ch7.section_7_6_rl_performance.evaluation import comparison
+from validation_ch7.section_7_6_rl_performance.evaluation import baselines, comparison
 from validation_ch7.traffic.signal.two_phase import EAST_WEST
 
 Seen = npt.NDArray[np.float32]
@@ -73,7 +73,7 @@ def goes_back(seen: Seen) -> Seen:
 def whole_run(root: Path, monkeypatch: pytest.MonkeyPatch, **lineage: Any) -> tuple[SectionOutcome, dict[str, Any]]:
     """A session from the training to the verdict, with one candidate per classical controller and without pictures."""
     families = tuple(replace(family, grid=family.grid[:1]) for family in TUNED_FAMILIES)
-    monkeypatch.setattr(comparison, "TUNED_FAMILIES", families)
+    monkeypatch.setattr(baselines, "TUNED_FAMILIES", families)
     monkeypatch.setattr(write_results, "draw", lambda *_, **__: None)
     spec = {**crossing_spec(), "evaluation_scenarios": 10}
     spec["lineage"]["environment"] = whole_environment(episode_s=2400.0)

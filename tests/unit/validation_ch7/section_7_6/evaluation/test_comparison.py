@@ -11,7 +11,7 @@ from tiny_world import TestBench, bench, tiny_spec
 from orchestrator.sb3.loop import TrainingResult, train
 from orchestrator.sb3.state.policy_digest import policy_digest
 from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
-from validation_ch7.section_7_6_rl_performance.evaluation import comparison as comparison_module
+from validation_ch7.section_7_6_rl_performance.evaluation import baselines
 from validation_ch7.section_7_6_rl_performance.evaluation.comparison import LeftComparison, compare_controllers
 from validation_ch7.section_7_6_rl_performance.evaluation.partial_results import write_learning_curve
 from validation_ch7.section_7_6_rl_performance.evaluation.task import traffic_world
@@ -49,7 +49,7 @@ def test_all_controllers_are_evaluated_on_the_same_test_scenarios(trained: tuple
     for name, hours in found.results.items():
         assert (hours.controller, hours.split, hours.first_index, hours.n_scenarios) == (name, Split.TEST, 0, 4)
     assert found.best == result.training.record.best
-    assert set(found.spent_s) == {"tune", "network", *CONTROLLERS}
+    assert set(found.spent_s) == {"tune", "network", "wait", *CONTROLLERS}
     assert policy_digest(result.training.model.policy) == before
     so_far = read(test_bench.context.metrics_dir / "evaluations_so_far.json")
     assert list(so_far["controllers"]) == CONTROLLERS and so_far["complete"] is False
@@ -61,7 +61,7 @@ def test_a_session_that_must_stop_keeps_its_finished_evaluations(
     done: int, trained: tuple[TestBench, TrainingResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     test_bench, result = trained
-    evaluate, calls = comparison_module.evaluate, []
+    evaluate, calls = baselines.evaluate, []
 
     def evaluate_and_request_stop(*args: Any, **kwargs: Any) -> Any:
         calls.append(1)
@@ -69,7 +69,7 @@ def test_a_session_that_must_stop_keeps_its_finished_evaluations(
             test_bench.stop.request()
         return evaluate(*args, **kwargs)
 
-    monkeypatch.setattr(comparison_module, "evaluate", evaluate_and_request_stop)
+    monkeypatch.setattr(baselines, "evaluate", evaluate_and_request_stop)
     if done == 0:
         test_bench.stop.request()
     with pytest.raises(LeftComparison):

@@ -8,6 +8,7 @@ import pytest
 from tiny_world import bench, tiny_spec
 
 from validation_ch7.section_7_6_rl_performance.controllers.families import TUNED_FAMILIES, Family, Parameters, grid_of
+from validation_ch7.section_7_6_rl_performance.evaluation import baselines
 from validation_ch7.section_7_6_rl_performance.evaluation import comparison as comparison_module
 from validation_ch7.section_7_6_rl_performance.evaluation.comparison import Comparison
 from validation_ch7.section_7_6_rl_performance.evaluation.kept_results import KeptResults
@@ -72,15 +73,14 @@ def test_a_planted_optimum_at_an_edge_is_found_by_the_comparison(
         BY_NAME["fixed_time"], grid=grid_of(green_ns_s=(70.0, 90.0, 110.0), green_ew_s=(70.0, 90.0, 110.0))
     )
     few = [planted, *(replace(family, grid=family.grid[:1]) for family in TUNED_FAMILIES[1:])]
-    monkeypatch.setattr(comparison_module, "TUNED_FAMILIES", tuple(few))
+    monkeypatch.setattr(baselines, "TUNED_FAMILIES", tuple(few))
     spec = tiny_spec()
     spec["lineage"]["environment"] = {"episode_s": 600.0}
     spec["lineage"]["hyper_parameters"].update(selection_scenarios=2)
     test_bench = bench(tmp_path, spec)
     found = Comparison(best=Any)  # type: ignore[arg-type]  # tuning does not look at the model
-    comparison_module._tune_classical(
-        found, KeptResults({}, "s"), context=test_bench.context, lineage=test_bench.plan.lineage
-    )
+    trials = baselines.Trials.of(test_bench.plan)
+    comparison_module._tune_classical(found, KeptResults({}, "s"), trials, context=test_bench.context)
     test_bench.context.reporter.close()
     expected = "The tuned fixed_time has mean_green_s = 70, the end of its grid (70 to 110)"
     assert any(expected in fault for fault in found.edge_faults)

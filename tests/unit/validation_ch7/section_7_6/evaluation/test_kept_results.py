@@ -17,8 +17,8 @@ from orchestrator.kernel.wire import METADATA_NAME, digest_of
 from orchestrator.sb3.loop import TrainingResult, train
 from validation_ch7.section_7_6_rl_performance import write_results
 from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
+from validation_ch7.section_7_6_rl_performance.evaluation import baselines, kept_results, tuning
 from validation_ch7.section_7_6_rl_performance.evaluation import comparison as comparison_module
-from validation_ch7.section_7_6_rl_performance.evaluation import kept_results, tuning
 from validation_ch7.section_7_6_rl_performance.evaluation.comparison import Comparison, compare_controllers
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import measure_names
 from validation_ch7.section_7_6_rl_performance.evaluation.kept_results import BASELINES, KeptResults
@@ -76,7 +76,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the controllers that are measured from here on; candidates of a tuning count as `tune`."""
     names: list[str] = []
     for module, function, name in (
-        (comparison_module, "evaluate", None),
+        (baselines, "evaluate", None),
         (tuning, "delays_side_by_side", "tune"),
     ):
         measure = getattr(module, function)
@@ -261,7 +261,8 @@ def test_another_training_measures_the_policy_alone(
     assert compare_controllers(sharing, result.training).from_session == {}
     result.training.kept.clear()
     names = measured(monkeypatch)
-    found = compare_controllers(sharing, result.training)
+    other = replace(sharing, ticket=replace(sharing.ticket, run_id="run-2"))
+    found = compare_controllers(other, result.training)
     assert names == ["rl"] and set(found.from_session) == set(BASELINE_NAMES)
     assert same_results(found, first[2]) and found.repeat_faults == []
     plain = json.loads((sharing.models_dir / METADATA_NAME).read_text("utf-8"))

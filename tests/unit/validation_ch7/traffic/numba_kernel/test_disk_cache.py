@@ -1,12 +1,14 @@
-"""Compiled code is read from disk only for the very same package: a changed callee compiles its callers again."""
+"""Compiled code is read from disk only for the very same package, and a failing disk costs time only."""
 
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-LOCATOR = "validation_ch7.traffic.numba_kernel.disk_cache.PackageLocator,UserProvidedCacheLocator"
+import pytest
+
 CALLER = """from validation_ch7.traffic.numba_kernel.callee import twice
 from validation_ch7.traffic.numba_kernel.compile import compiled
 
@@ -51,19 +53,58 @@ def _run(root: Path, **variables: str) -> str:
 
 
 def test_the_same_package_in_another_folder_is_not_compiled_again(tmp_path: Path, project_root: Path) -> None:
-    variables = {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "NUMBA_CACHE_LOCATOR_CLASSES": LOCATOR}
-    assert _run(_package(tmp_path / "one", project_root, factor=2.0), **variables) == "7.0 0"
-    assert _run(_package(tmp_path / "other", project_root, factor=2.0), **variables) == "7.0 1"
+    cache = str(tmp_path / "cache")
+    assert _run(_package(tmp_path / "one", project_root, factor=2.0), NUMBA_CACHE_DIR=cache) == "7.0 0"
+    assert _run(_package(tmp_path / "other", project_root, factor=2.0), NUMBA_CACHE_DIR=cache) == "7.0 1"
 
 
 def test_a_changed_callee_compiles_its_caller_again(tmp_path: Path, project_root: Path) -> None:
-    variables = {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "NUMBA_CACHE_LOCATOR_CLASSES": LOCATOR}
-    assert _run(_package(tmp_path / "code", project_root, factor=2.0), **variables) == "7.0 0"
-    assert _run(_package(tmp_path / "code", project_root, factor=5.0), **variables) == "16.0 0"
+    cache = str(tmp_path / "cache")
+    assert _run(_package(tmp_path / "code", project_root, factor=2.0), NUMBA_CACHE_DIR=cache) == "7.0 0"
+    assert _run(_package(tmp_path / "code", project_root, factor=5.0), NUMBA_CACHE_DIR=cache) == "16.0 0"
 
 
-def test_nothing_is_kept_unless_both_variables_ask_for_it(tmp_path: Path, project_root: Path) -> None:
+def test_without_a_folder_of_its_own_the_code_is_kept_for_the_user(tmp_path: Path, project_root: Path) -> None:
     code = _package(tmp_path / "code", project_root, factor=2.0)
+    home = {name: str(tmp_path / "home") for name in ("HOME", "USERPROFILE", "LOCALAPPDATA", "XDG_CACHE_HOME")}
+    assert [_run(code, **home) for _ in range(2)] == ["7.0 0", "7.0 1"]
+
+
+def _cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-7])
+
+
+def _zero_the_end(file: Path) -> None:
+    content = file.read_bytes()
+    file.write_bytes(content[:-64] + bytes(64))
+
+
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+@pytest.mark.parametrize(
+    "damage", [_cut, _zero_the_end, lambda file: file.write_bytes(b"")], ids=["cut", "zero", "empty"]
+)
+def test_a_damaged_file_is_compiled_and_replaced(
+    tmp_path: Path, project_root: Path, ending: str, damage: Callable[[Path], object]
+) -> None:
+    code, cache = _package(tmp_path / "code", project_root, factor=2.0), tmp_path / "cache"
+    assert _run(code, NUMBA_CACHE_DIR=str(cache)) == "7.0 0"
+    for file in cache.rglob(f"caller.*.{ending}"):
+        damage(file)
+    assert [_run(code, NUMBA_CACHE_DIR=str(cache)) for _ in range(2)] == ["7.0 0", "7.0 1"]
+
+
+def test_a_folder_that_cannot_be_made_costs_time_only(tmp_path: Path, project_root: Path) -> None:
+    code = _package(tmp_path / "code", project_root, factor=2.0)
+    (tmp_path / "file").touch()
+    for _ in range(2):
+        assert _run(code, NUMBA_CACHE_DIR=str(tmp_path / "file")) == "7.0 0"
+
+
+def test_a_full_disk_costs_time_only(tmp_path: Path, project_root: Path) -> None:
+    code = _package(tmp_path / "code", project_root, factor=2.0)
+    # A limit of the size of a file fails like a full disk: at the write.
+    limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+    limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+    (code / "main.py").write_text(limit + MAIN)
     for _ in range(2):
         assert _run(code, NUMBA_CACHE_DIR=str(tmp_path / "cache")) == "7.0 0"
-    assert not (tmp_path / "cache").exists()

@@ -1,0 +1,136 @@
+"""Measures the baselines in a second process while the policy trains.
+
+They do not depend on the policy, and a training uses one core. The results go to the folder that the sessions of this
+computer share; the comparison finds them there. Without a second process, or if it fails, the comparison measures.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from orchestrator.kernel.session.context import SessionContext
+from orchestrator.sb3.training.training_spec import TrainingSpec
+from validation_ch7.section_7_6_rl_performance.controllers.families import TUNED_FAMILIES, Family
+from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
+from validation_ch7.section_7_6_rl_performance.evaluation.baselines import (
+    Trials,
+    baseline_controllers,
+    measure,
+    tune_family,
+)
+from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import arrays_of, result_shapes
+from validation_ch7.section_7_6_rl_performance.evaluation.kept_results import KeptResults, session_name
+from validation_ch7.section_7_6_rl_performance.evaluation.tuning import Tuning
+
+_WORTH_STEPS = 20_000  # a shorter training ends before the process has begun
+_LOOK_EVERY_S = 0.1
+_CODE = f"""
+import json, sys
+given = json.loads(sys.stdin.readline())
+sys.path[:] = given.pop("path")
+from {__name__} import measure_all
+measure_all(**given)
+"""
+
+
+@contextmanager
+def baselines_ahead(context: SessionContext, plan: TrainingSpec) -> Iterator[Callable[[], None]]:
+    """Measure while the block runs, where there is a second core and a shared folder; end the process with the block.
+
+    Yields:
+        A function that waits until all is measured, or until the session must leave.
+    """
+    process = _begin(context, plan)
+    if process is None:
+        yield lambda: None
+        return
+    with process:
+        try:
+            yield lambda: _wait(process, context)
+        finally:
+            process.kill()
+
+
+def _begin(context: SessionContext, plan: TrainingSpec) -> subprocess.Popen[bytes] | None:
+    worth = plan.target_steps >= _WORTH_STEPS and (os.cpu_count() or 1) > 1
+    if context.shared_dir is None or not worth:
+        return None
+    given = {
+        "path": sys.path,
+        "shared": str(context.shared_dir),
+        "session": session_name(context.ticket),
+        **asdict(Trials.of(plan)),
+    }
+    command = [sys.executable, "-I", "-X", "utf8", "-c", _CODE]
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    except OSError as fault:
+        context.reporter.event("phase", text=f"The process that measures the baselines cannot begin: {fault}")
+        return None
+    assert process.stdin is not None
+    with suppress(OSError):  # it has failed already, which the wait reports
+        process.stdin.write(json.dumps(given).encode() + b"\n")
+        process.stdin.flush()
+    return process
+
+
+def _wait(process: subprocess.Popen[bytes], context: SessionContext) -> None:
+    while process.poll() is None and not context.must_leave:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=_LOOK_EVERY_S)
+    if process.returncode:
+        text = f"The process that measures the baselines failed with exit code {process.returncode}: measuring here"
+        context.reporter.event("phase", text=text)
+
+
+def measure_all(*, shared: str, session: str, **tried_on: Any) -> None:
+    """Measure what the shared folder lacks; nothing while another process does so.
+
+    Args:
+        shared: The folder.
+        session: The session that measures.
+        tried_on: The fields of `Trials`.
+    """
+    threading.Thread(target=_end_with_session, daemon=True).start()
+    if hasattr(os, "nice"):
+        os.nice(10)  # the training goes first
+    folder = Path(shared)
+    folder.mkdir(parents=True, exist_ok=True)
+    with suppress(Timeout), FileLock(folder / "ahead.lock", timeout=0), ThreadPoolExecutor(os.cpu_count()) as pool:
+        _measure_in(pool, KeptResults({}, session, folder), Trials(**tried_on))
+
+
+def _measure_in(pool: Executor, kept: KeptResults, trials: Trials) -> None:
+    """Measure in threads: those families first on which others are based."""
+    tuned: dict[str, Tuning] = {}
+
+    def try_out(family: Family) -> None:
+        tuned[family.name] = tune_family(family, tuned, trials, kept)
+
+    def evaluate(named: tuple[str, Controller]) -> None:
+        name, controller = named
+        what = trials.describe(name, tuned)
+        if kept.find(what, result_shapes(trials.n_test)) is None:
+            kept.keep(what, arrays_of(measure(trials, name, controller)))  # the comparison measures a part again
+
+    for based in (False, True):
+        list(pool.map(try_out, [family for family in TUNED_FAMILIES if (family.base is not None) is based]))
+    list(pool.map(evaluate, baseline_controllers(trials, dict(tuned))))
+
+
+def _end_with_session() -> None:
+    """End this process when the session's end of the pipe closes, also if the session was killed."""
+    sys.stdin.read()
+    os._exit(0)
