@@ -84,7 +84,6 @@ $(PEERS)/%/.ready: tests/bench/peers/%.txt
 	@touch $@
 
 # The policy is that of `make run`; others: make prove-sumo SUMO="--models FOLDER". Linux and macOS.
-COMPILE_MODEL := validation_ch7.section_7_6_rl_performance.evaluation.compile_ahead
 SECTION_7_6 := validation_ch7/section_7_6_rl_performance
 prove-sumo: $(VENV)/.ready-run $(PEERS)/libsumo/.ready
 	test -e $(SECTION_7_6)/data/models/best_model/best_model.zip || $(MAKE) run
@@ -178,7 +177,8 @@ $(VENV)/.ready-run: $(BIN)/python pyproject.toml constraints.txt
 	$(call patiently,Compiling the libraries (about half a minute),$(COMPILE))
 	@touch $@
 
-# Each user of a computer has one cache of compiled code, so this takes a second the next time.
+# The code is kept for the user: in another clone this takes a second or two.
+COMPILE_MODEL := validation_ch7.section_7_6_rl_performance.evaluation.compile_ahead
 $(VENV)/.ready-model: $(VENV)/.ready-run $(wildcard validation_ch7/traffic/numba_kernel/*.py)
 	$(call patiently,Compiling the traffic model (a quarter of a minute),$(BIN)/python -m $(COMPILE_MODEL))
 	@touch $@

@@ -21,7 +21,7 @@ from tests.emulator import own_network
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
-# Sessions of section 7.6 compile once for all tests, not each for itself. Numba reads the variables at its import.
+# Sessions of section 7.6 compile once for all tests, not each for itself. Numba reads the variable at its import.
 os.environ["NUMBA_CACHE_DIR"] = str(PROJECT_ROOT / ".pytest_cache" / "numba")
 
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and so would each process that they start.

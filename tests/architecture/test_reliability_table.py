@@ -15,7 +15,7 @@ from orchestrator.core import errors
 from tests.conftest import PROJECT_ROOT
 
 PAGE = PROJECT_ROOT / "docs" / "RELIABILITY.md"
-_COUNTS = {"K": 26, "S": 15, "F": 37}
+_COUNTS = {"K": 26, "S": 15, "F": 39}
 NUMBERS = [f"{letter}{number}" for letter, count in _COUNTS.items() for number in range(1, count + 1)]
 """Facts about Kaggle, faults of Slurm and SSH, then faults found by attacks and reports."""
 NO_LINE = "no line"

@@ -54,11 +54,15 @@ def measure(run: Runner = run_bounded, root: Path = Path("/"), environ: Mapping[
         run: Runs another program.
         root: Root of the file system; for tests.
     """
-    return Capacity(cores=_cores(root), gpus=_gpus(run, environ), memory_bytes=_memory_bytes(root))
+    return Capacity(cores=usable_cores(root), gpus=_gpus(run, environ), memory_bytes=_memory_bytes(root))
 
 
-def _cores(root: Path) -> int:
-    """CPUs of this process, and not more than a container's share of CPU time."""
+def usable_cores(root: Path = Path("/")) -> int:
+    """CPUs of this process, and not more than a container's share of CPU time; at least 1.
+
+    Args:
+        root: Root of the file system; for tests.
+    """
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     quota, _, period = _text(root / "sys/fs/cgroup/cpu.max").strip().partition(" ")
     if quota.isdigit() and period.isdigit() and int(period):

@@ -18,9 +18,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
+from orchestrator.kernel.pack.capacity import usable_cores
 from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.wire import digest_of
 from orchestrator.sb3.training.training_spec import TrainingSpec
 from validation_ch7.section_7_6_rl_performance.controllers.families import TUNED_FAMILIES, Family
 from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
@@ -36,6 +36,7 @@ from validation_ch7.section_7_6_rl_performance.evaluation.tuning import Tuning
 
 _WORTH_STEPS = 20_000  # a shorter training ends before the process has begun
 _LOOK_EVERY_S = 0.1
+_LOW_PRIORITY: int = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)  # Windows; elsewhere see below
 _CODE = f"""
 import json, sys
 given = json.loads(sys.stdin.readline())
@@ -56,15 +57,16 @@ def baselines_ahead(context: SessionContext, plan: TrainingSpec) -> Iterator[Cal
     if process is None:
         yield lambda: None
         return
-    with process:
-        try:
-            yield lambda: _wait(process, context)
-        finally:
-            process.kill()
+    try:
+        yield lambda: _wait(process, context)
+    finally:
+        process.kill()
+        _close(process)
+        process.wait()
 
 
 def _begin(context: SessionContext, plan: TrainingSpec) -> subprocess.Popen[bytes] | None:
-    worth = plan.target_steps >= _WORTH_STEPS and (os.cpu_count() or 1) > 1
+    worth = plan.target_steps >= _WORTH_STEPS and usable_cores() > 1
     if context.shared_dir is None or not worth:
         return None
     given = {
@@ -73,20 +75,30 @@ def _begin(context: SessionContext, plan: TrainingSpec) -> subprocess.Popen[byte
         "session": session_name(context.ticket),
         **asdict(Trials.of(plan)),
     }
+    line = json.dumps(given).encode() + b"\n"
     command = [sys.executable, "-I", "-X", "utf8", "-c", _CODE]
     try:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, creationflags=_LOW_PRIORITY, bufsize=0
+        )
     except OSError as fault:
         context.reporter.event("phase", text=f"The process that measures the baselines cannot begin: {fault}")
         return None
     assert process.stdin is not None
     with suppress(OSError):  # it has failed already, which the wait reports
-        process.stdin.write(json.dumps(given).encode() + b"\n")
-        process.stdin.flush()
+        process.stdin.write(line)
     return process
 
 
+def _close(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    with suppress(OSError):  # what the process has never read is lost with it
+        process.stdin.close()
+
+
 def _wait(process: subprocess.Popen[bytes], context: SessionContext) -> None:
+    if process.poll() is None:
+        context.reporter.event("phase", text="Waiting for the second process, which measures the baselines")
     while process.poll() is None and not context.must_leave:
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=_LOOK_EVERY_S)
@@ -96,7 +108,7 @@ def _wait(process: subprocess.Popen[bytes], context: SessionContext) -> None:
 
 
 def measure_all(*, shared: str, session: str, **tried_on: Any) -> None:
-    """Measure what the shared folder lacks; nothing while another process does so.
+    """Measure what the shared folder lacks; first wait while another process measures the same.
 
     Args:
         shared: The folder.
@@ -104,16 +116,28 @@ def measure_all(*, shared: str, session: str, **tried_on: Any) -> None:
         tried_on: The fields of `Trials`.
     """
     threading.Thread(target=_end_with_session, daemon=True).start()
-    if hasattr(os, "nice"):
-        os.nice(10)  # the training goes first
+    _yield_to_training()
     folder = Path(shared)
     folder.mkdir(parents=True, exist_ok=True)
-    with suppress(Timeout), FileLock(folder / "ahead.lock", timeout=0), ThreadPoolExecutor(os.cpu_count()) as pool:
+    turn = folder / f"ahead-{digest_of(tried_on)[:16]}.lock"
+    with turn.open("ab") as lock, ThreadPoolExecutor(usable_cores()) as pool:
+        if sys.platform != "win32":  # there, two processes may measure the same; the results are equal
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)  # ends with this process, however that ends
         _measure_in(pool, KeptResults({}, session, folder), Trials(**tried_on))
 
 
+def _yield_to_training() -> None:
+    """Let the training go first, and survive if memory runs out."""
+    if hasattr(os, "nice"):
+        os.nice(5)
+    with suppress(OSError):  # Linux; raising this value needs no permission
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+
+
 def _measure_in(pool: Executor, kept: KeptResults, trials: Trials) -> None:
-    """Measure in threads: those families first on which others are based."""
+    """Measure in threads; families on which others are based come first."""
     tuned: dict[str, Tuning] = {}
 
     def try_out(family: Family) -> None:

@@ -12,6 +12,7 @@ import importlib
 import platform
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -106,8 +107,9 @@ class KeptResults:
         self._now[key] = {"data": data, "from": self.session, "sum": _checksum(key, data, self.session)}
         self.changed = True
         if self._shared is not None:
-            make_folder(self._shared)
-            write_json(self._shared / f"{key}.json", self._now[key])
+            with suppress(OSError):  # another process writes it now, or the disk is full: others measure it themselves
+                make_folder(self._shared)
+                write_json(self._shared / f"{key}.json", self._now[key])
 
     def keep_for_later(self, *, complete: bool) -> None:
         """Replace what the training keeps by the results that this session has used or measured.

@@ -61,7 +61,7 @@ def predict_delays(
         part += [fairness_weight, delay_veh_s[first:end], single]
         look_ahead.predict_delays(*part)
 
-    # An even number of parts of about the same size: two threads end together.
+    # Parts of about the same size, mostly an even number of them: two threads end together.
     parts = 2 * math.ceil(len(chosen) / (2 * max(1, _WIDEST // len(plans))))
     each = math.ceil(len(chosen) / parts)
     starts = range(0, len(chosen), each)

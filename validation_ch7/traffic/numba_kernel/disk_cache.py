@@ -1,124 +1,25 @@
 """Keeps the compiled code of this package on disk: a computer compiles each content of the package once.
 
 Compiling takes about 15 s, and each session is a process of its own. The folder is `NUMBA_CACHE_DIR`, else the one in
-which numba keeps the compiled code of a user.
-
-Numba's own cache detects a change of a function's file, but not of the functions that it calls. This one has a folder
-for each content of the package. It only saves time: an entry that cannot be read, or written, is compiled.
-
-Source of the extended classes: numba, `numba.core.caching`.
+which numba keeps the compiled code of a user. It only saves time: what cannot be read, or written, is compiled.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import pickle
-from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import numba
-
-# Numba has no types.
-_CACHING: Any = importlib.import_module("numba.core.caching")
-_DISPATCHER: Any = importlib.import_module("numba.core.dispatcher").Dispatcher
-_USER_FOLDER: Any = importlib.import_module("numba.misc.appdirs").user_cache_dir
-_SETTINGS: Any = numba.config
-
-_N_DIGEST_BYTES = hashlib.sha256().digest_size
+_DISPATCHER: Any = importlib.import_module("numba.core.dispatcher").Dispatcher  # numba has no types
 
 
 def keep_on_disk(function: Any) -> None:
     """Let a function of this package that numba compiles look for its code on disk first, and keep it there."""
-    if isinstance(function, _DISPATCHER):  # a plain function with `NUMBA_DISABLE_JIT`
-        function._cache = _PackageCache(function.py_func)
+    if not isinstance(function, _DISPATCHER):  # a plain function with `NUMBA_DISABLE_JIT`
+        return
+    with suppress(AttributeError, ImportError, TypeError):  # another version of numba may lack its private classes
+        from validation_ch7.traffic.numba_kernel.disk_entries import PackageCache, folder
 
-
-@cache
-def _package_digest() -> str:
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    digests = [f"{source.name} {hashlib.sha256(source.read_bytes()).hexdigest()}\n" for source in sources]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()[:32]
-
-
-def _folder() -> Path:
-    parent = _SETTINGS.CACHE_DIR or _USER_FOLDER(appname="numba", appauthor=False)
-    return Path(parent) / f"numba_kernel-{_package_digest()}"
-
-
-class _PackageLocator:
-    """Numba's interface of a locator."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
-
-    def ensure_cache_path(self) -> None:
-        """Create the folder."""
-        _folder().mkdir(parents=True, exist_ok=True)
-
-    def get_cache_path(self) -> str:
-        """The folder of all functions of this content of the package."""
-        return str(_folder())
-
-    def get_source_stamp(self) -> str:
-        """The digest of the package: another one makes an entry void."""
-        return _package_digest()
-
-    def get_disambiguator(self) -> str:
-        """Distinguishes functions of the same name in one file."""
-        return str(self._function.__code__.co_firstlineno)
-
-
-class _PackageEntries(_CACHING.CompileResultCacheImpl):  # type: ignore[misc]  # numba has no types
-    """Entries in this package's folder, whatever locators numba is configured with."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._lineno = function.__code__.co_firstlineno
-        self._locator = _PackageLocator(function)
-        self._filename_base = self.get_filename_base(
-            f"{Path(function.__code__.co_filename).stem}.{function.__name__}", ""
-        )
-
-
-class _CheckedFile(_CACHING.IndexDataCacheFile):  # type: ignore[misc]  # numba has no types
-    """A file of machine code begins with its digest: after a power cut, damaged code would crash the process."""
-
-    def _save_data(self, name: str, data: object) -> None:
-        content = self._dump(data)
-        with self._open_for_write(self._data_path(name)) as file:
-            file.write(hashlib.sha256(content).digest() + content)
-
-    def _load_data(self, name: str) -> object:
-        raw = Path(self._data_path(name)).read_bytes()
-        digest, content = raw[:_N_DIGEST_BYTES], raw[_N_DIGEST_BYTES:]
-        if hashlib.sha256(content).digest() != digest:
-            raise OSError(f"{name} is damaged")  # numba compiles again, and replaces the file
-        return pickle.loads(content)  # noqa: S301  # of the user's own folder, as numba does
-
-
-class _PackageCache(_CACHING.FunctionCache):  # type: ignore[misc]  # numba has no types
-    """Compiles where the disk fails, since a training does not need the disk for its code."""
-
-    _impl_class = _PackageEntries
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__(function)
-        base = self._impl.filename_base
-        self._cache_file = _CheckedFile(self._cache_path, base, self._impl.locator.get_source_stamp())
-
-    def load_overload(self, sig: object, target_context: object) -> object:
-        """The code of a signature; None if there is none, or none that can be read."""
-        try:
-            return super().load_overload(sig, target_context)
-        except Exception:  # a damaged index can raise anything
-            with suppress(OSError):
-                self.flush()
-            return None
-
-    def save_overload(self, sig: object, data: object) -> None:
-        """Keep the code of a signature, if the disk allows it."""
-        with suppress(OSError):  # a full disk, a folder without permission
-            super().save_overload(sig, data)
+        # By a relative path, each session would have a folder of its own, among its outputs.
+        if folder().is_absolute():
+            function._cache = PackageCache(function.py_func)

@@ -19,7 +19,7 @@ from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, Verdict
 from tests.unit.validation_ch7.section_7_6.test_entry import crossing_spec, run_here
 from validation_ch7.section_7_6_rl_performance.controllers.fixed_time import FixedTimeController
 from validation_ch7.section_7_6_rl_performance.controllers.trivial import ConstantController
-from validation_ch7.section_7_6_rl_performance.evaluation import comparison, evaluation
+from validation_ch7.section_7_6_rl_performance.evaluation import baselines, comparison, evaluation
 from validation_ch7.section_7_6_rl_performance.evaluation import control_check as controllability
 from validation_ch7.section_7_6_rl_performance.evaluation.tuning import Tuning
 from validation_ch7.traffic.crossing.intersection import Intersection
@@ -29,7 +29,7 @@ from validation_ch7.traffic.model import demand
 from validation_ch7.traffic.signal.two_phase import TwoPhaseSignal
 
 Plant = Callable[[pytest.MonkeyPatch], None]
-_EVALUATE = comparison.evaluate
+_EVALUATE = baselines.evaluate
 
 
 def cached_baseline(patch: pytest.MonkeyPatch) -> None:
@@ -41,7 +41,7 @@ def cached_baseline(patch: pytest.MonkeyPatch) -> None:
             return result
         return replace(result, delay_s_per_veh=result.delay_s_per_veh * 1.126)
 
-    patch.setattr(comparison, "evaluate", from_the_cache)
+    patch.setattr(baselines, "evaluate", from_the_cache)
 
 
 def invented_result(patch: pytest.MonkeyPatch) -> None:
@@ -54,7 +54,7 @@ def invented_result(patch: pytest.MonkeyPatch) -> None:
             return result
         return replace(result, delay_s_per_veh=noise.normal(4.8, 0.1, result.n_scenarios))
 
-    patch.setattr(comparison, "evaluate", invented)
+    patch.setattr(baselines, "evaluate", invented)
 
 
 def negative_delay(patch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,7 @@ def other_window(patch: pytest.MonkeyPatch) -> None:
             environment = {**environment, "episode_s": 150.0}
         return _EVALUATE(controller, environment=environment, **arguments)
 
-    patch.setattr(comparison, "evaluate", with_shorter_episode)
+    patch.setattr(baselines, "evaluate", with_shorter_episode)
 
 
 def farmed_reward(patch: pytest.MonkeyPatch) -> None:
@@ -114,7 +114,7 @@ def other_demand(patch: pytest.MonkeyPatch) -> None:
     def with_other_scenarios(controller: Any, **arguments: Any) -> Any:
         return _EVALUATE(controller, **arguments, first_index=1000 if controller.name == "fixed_time" else 0)
 
-    patch.setattr(comparison, "evaluate", with_other_scenarios)
+    patch.setattr(baselines, "evaluate", with_other_scenarios)
 
 
 def swapped_demand(patch: pytest.MonkeyPatch) -> None:
@@ -125,7 +125,7 @@ def swapped_demand(patch: pytest.MonkeyPatch) -> None:
             return _EVALUATE(controller, **arguments)
         return replace(_EVALUATE(controller, **arguments, first_index=1000), first_index=0)
 
-    patch.setattr(comparison, "evaluate", relabelled)
+    patch.setattr(baselines, "evaluate", relabelled)
 
 
 def straw_man(patch: pytest.MonkeyPatch) -> None:
@@ -203,8 +203,8 @@ def run_section(working: Path) -> SectionOutcome:
 def two_candidates_each() -> Iterator[None]:
     """Tune each controller over two candidates only: tuning takes most of the time and is not tested here."""
     with pytest.MonkeyPatch.context() as patch:
-        few = tuple(replace(family, grid=family.grid[1:3]) for family in comparison.TUNED_FAMILIES)
-        patch.setattr(comparison, "TUNED_FAMILIES", few)
+        few = tuple(replace(family, grid=family.grid[1:3]) for family in baselines.TUNED_FAMILIES)
+        patch.setattr(baselines, "TUNED_FAMILIES", few)
         yield
 
 

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +20,11 @@ from orchestrator.kernel.files.digests import file_entry, read_tree, tree_digest
 from orchestrator.kernel.files.workspace import Workspace
 from orchestrator.kernel.outcome import KernelEnding, SectionOutcome, Verdict
 from orchestrator.kernel.session.boot import Surroundings, run_session
+from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.session.manifest import Manifest, read_manifest
 from orchestrator.kernel.session.stop_flag import StopFlag
 from orchestrator.kernel.wire import FileEntry, models_path
+from orchestrator.sb3.training.training_spec import TrainingSpec
 from orchestrator.stores.session.event_log import session_curve
 from validation_ch7.section_7_6_rl_performance import entry
 from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
@@ -217,3 +221,20 @@ def test_an_unknown_criterion_is_refused_before_the_training(tmp_path: Path) -> 
     with pytest.raises(ValueError, match="criteria"):
         run_here(tmp_path, crossing_spec(criteria={"baseline": "fixed_time", "min_delay": 10.0}))
     assert not models_path(tmp_path, SECTION_DIR).exists()
+
+
+def test_the_baselines_are_measured_beside_the_training_and_awaited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[str] = []
+
+    @contextmanager
+    def beside(context: SessionContext, plan: TrainingSpec) -> Iterator[Callable[[], None]]:
+        happened.append(f"begins before {plan.target_steps} steps: {not context.models_dir.exists()}")
+        yield lambda: happened.append("awaited")
+        happened.append("ends")
+
+    monkeypatch.setattr(entry, "baselines_ahead", beside)
+    assert run_here(tmp_path, crossing_spec()).ending is KernelEnding.FINISHED
+    steps = crossing_spec()["target_steps"]
+    assert happened == [f"begins before {steps} steps: True", "awaited", "ends"]

@@ -14,6 +14,8 @@ import pytest
 from tiny_world import TestBench, bench, tiny_spec
 
 from orchestrator.kernel.session.context import SessionContext
+from orchestrator.kernel.wire import digest_of
+from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
 from validation_ch7.section_7_6_rl_performance.evaluation import ahead
 from validation_ch7.section_7_6_rl_performance.evaluation.ahead import baselines_ahead
 from validation_ch7.section_7_6_rl_performance.evaluation.baselines import (
@@ -37,7 +39,7 @@ def made(working: Path, **changes: Any) -> TestBench:
 
 @pytest.fixture
 def test_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestBench]:
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr(ahead, "usable_cores", lambda: 2)
     one = made(tmp_path)
     yield one
     one.context.reporter.close()
@@ -74,7 +76,7 @@ def test_no_process_begins_where_it_would_not_help(
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
     if lacks == "core":
-        monkeypatch.setattr("os.cpu_count", lambda: 1)
+        monkeypatch.setattr(ahead, "usable_cores", lambda: 1)
     context = test_bench.context if lacks == "folder" else sharing(test_bench, tmp_path)
     plan = replace(test_bench.plan, target_steps=19_999) if lacks == "length" else test_bench.plan
     with baselines_ahead(context, plan) as wait:
@@ -130,14 +132,43 @@ def test_the_process_ends_with_its_session(tmp_path: Path, project_root: Path) -
     assert not list(tmp_path.glob("*.json"))
 
 
-def test_only_one_process_of_a_computer_measures(tmp_path: Path, project_root: Path) -> None:
-    with ahead.FileLock(tmp_path / "ahead.lock"):
-        trials = asdict(Trials(environment={}, n_tuning=100, n_test=400))
-        given = {"path": [str(project_root), *sys.path], "shared": str(tmp_path), "session": "s", **trials}
-        command = [sys.executable, "-I", "-X", "utf8", "-c", ahead._CODE]
-        with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-            assert process.stdin is not None
-            process.stdin.write(json.dumps(given).encode() + b"\n")
-            process.stdin.flush()
-            assert process.wait(timeout=120) == 0
-    assert not list(tmp_path.glob("*.json"))
+@pytest.mark.skipif(sys.platform == "win32", reason="there, two processes may measure the same")
+def test_a_process_waits_while_another_measures_the_same(tmp_path: Path, project_root: Path) -> None:
+    import fcntl
+
+    tried_on = asdict(Trials(environment={"episode_s": 60.0}, n_tuning=1, n_test=1))
+    given = {"path": [str(project_root), *sys.path], "shared": str(tmp_path), "session": "s", **tried_on}
+    lock = tmp_path / f"ahead-{digest_of(tried_on)[:16]}.lock"
+    with lock.open("ab") as held, begun() as process:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(given).encode() + b"\n")
+        process.stdin.flush()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=8)
+        assert not list(tmp_path.glob("*.json"))
+        fcntl.flock(held, fcntl.LOCK_UN)
+        assert process.wait(timeout=120) == 0
+    assert len(list(tmp_path.glob("*.json"))) == len(CLASSICAL) + len(CLASSICAL) + 3
+
+
+def begun() -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-I", "-X", "utf8", "-c", ahead._CODE], stdin=subprocess.PIPE)
+
+
+@pytest.mark.parametrize("program", ["import os; os.close(0); raise SystemExit(3)", "raise SystemExit(3)"])
+def test_a_process_that_ends_before_it_reads_does_not_end_the_session(
+    program: str, test_bench: TestBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = subprocess.Popen
+
+    def begin_and_wait(*args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
+        process = begin(*args, **kwargs)
+        process.wait(timeout=60)
+        return process
+
+    monkeypatch.setattr(ahead, "_CODE", program)
+    monkeypatch.setattr(subprocess, "Popen", begin_and_wait)
+    with baselines_ahead(sharing(test_bench, tmp_path), test_bench.plan) as wait:
+        wait()
+    assert any("failed with exit code 3: measuring here" in line for line in test_bench.output)

@@ -42,7 +42,13 @@ def read(path: Path) -> dict[str, Any]:
 def test_all_controllers_are_evaluated_on_the_same_test_scenarios(trained: tuple[TestBench, TrainingResult]) -> None:
     test_bench, result = trained
     before = policy_digest(result.training.model.policy)
-    found = compare_controllers(test_bench.context, result.training)
+    waited = []
+
+    def wait() -> None:
+        waited.append(list(read(test_bench.context.metrics_dir / "evaluations_so_far.json")["controllers"]))
+
+    found = compare_controllers(test_bench.context, result.training, wait)
+    assert waited == [["rl"]], "the policy first: it is not measured elsewhere"
     assert any("Comparing with the baselines on 4 unseen scenarios" in line for line in test_bench.output)
 
     assert list(found.results) == CONTROLLERS

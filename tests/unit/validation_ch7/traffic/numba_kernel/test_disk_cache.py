@@ -24,6 +24,7 @@ CALLEE = """from validation_ch7.traffic.numba_kernel.compile import compiled
 def twice(value):
     return value * {factor}
 """
+SINGLE = "from numpy import float32\nfrom val"
 MAIN = """from validation_ch7.traffic.numba_kernel.caller import caller
 
 print(caller(3.0), sum(caller.stats.cache_hits.values()))
@@ -36,7 +37,7 @@ def _package(root: Path, project_root: Path, *, factor: float) -> Path:
     kernel.mkdir(parents=True)
     for folder in (kernel, kernel.parent, kernel.parent.parent):
         (folder / "__init__.py").write_text("")
-    for name in ("compile.py", "disk_cache.py"):
+    for name in ("compile.py", "disk_cache.py", "disk_entries.py"):
         shutil.copyfile(project_root / kernel.relative_to(root) / name, kernel / name)
     (kernel / "caller.py").write_text(CALLER)
     (kernel / "callee.py").write_text(CALLEE.format(factor=factor))
@@ -108,3 +109,34 @@ def test_a_full_disk_costs_time_only(tmp_path: Path, project_root: Path) -> None
     (code / "main.py").write_text(limit + MAIN)
     for _ in range(2):
         assert _run(code, NUMBA_CACHE_DIR=str(tmp_path / "cache")) == "7.0 0"
+
+
+def test_code_of_another_signature_is_never_used(tmp_path: Path, project_root: Path) -> None:
+    """Numba writes the index before the code. If only the first succeeds, the index names the file of another one."""
+    code, cache = _package(tmp_path / "code", project_root, factor=2.0), tmp_path / "cache"
+    (code / "main.py").write_text(MAIN.replace("caller(3.0)", "caller(float32(3.1))").replace("from val", SINGLE, 1))
+    double = tmp_path / "double"
+    shutil.copytree(code, double)
+    (double / "main.py").write_text(MAIN)
+    expected = _run(code, NUMBA_CACHE_DIR=str(tmp_path / "other"))
+    assert _run(double, NUMBA_CACHE_DIR=str(cache)) == "7.0 0"
+    files = sorted(cache.rglob("*.nbc"))
+    of_doubles = {path: path.read_bytes() for path in files}
+    for index in cache.rglob("*.nbi"):
+        index.unlink()
+    assert _run(code, NUMBA_CACHE_DIR=str(cache)) == expected
+    for path, content in of_doubles.items():  # as if these writes had failed
+        path.write_bytes(content)
+    assert _run(code, NUMBA_CACHE_DIR=str(cache)) == expected
+
+
+def test_a_relative_folder_is_not_used(tmp_path: Path, project_root: Path) -> None:
+    code = _package(tmp_path / "code", project_root, factor=2.0)
+    assert [_run(code, NUMBA_CACHE_DIR="cache") for _ in range(2)] == ["7.0 0"] * 2
+    assert not (code / "cache").exists()
+
+
+def test_a_numba_without_its_private_classes_compiles(tmp_path: Path, project_root: Path) -> None:
+    code = _package(tmp_path / "code", project_root, factor=2.0)
+    (code / "main.py").write_text("import numba.core.caching\ndel numba.core.caching.IndexDataCacheFile\n" + MAIN)
+    assert _run(code, NUMBA_CACHE_DIR=str(tmp_path / "cache")) == "7.0 0"
