@@ -57,7 +57,7 @@ def _manifest(folder: Path) -> Manifest:
 def _weights(folder: Path) -> dict[str, bytes]:
     """Files of the training; cards and metadata hold the time at which they were written."""
     models = models_path(folder, SECTION_DIR)
-    files = [path for path in models.rglob("*") if path.suffix in (".zip", ".npz")]
+    files = [path for path in models.rglob("[!.]*") if path.suffix in (".zip", ".npz")]  # none that is being written
     return {path.relative_to(models).as_posix(): path.read_bytes() for path in files}
 
 

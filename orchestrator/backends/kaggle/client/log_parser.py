@@ -16,6 +16,9 @@ from orchestrator.kernel.reading.json_text import Unreadable, read_json
 _END_OF_LOG = "END_OF_LOG"
 """End mark of the stream: `_LOG_STREAM_END_SENTINEL` in kaggle 2.2.5."""
 
+STORED = "stored"
+"""Key of an event that is a line of a stored log: the session has ended."""
+
 
 class LineAssembler:
     """Joins the pieces of each stream into whole lines, in the order in which the lines are completed."""

@@ -13,7 +13,7 @@ import requests
 
 from orchestrator.backends.kaggle.client.connection import CONNECT_S, Connection, no_auth, read_body, request_of
 from orchestrator.backends.kaggle.client.errors import ServiceFault
-from orchestrator.backends.kaggle.client.log_parser import lines_of_log, live_events
+from orchestrator.backends.kaggle.client.log_parser import STORED, lines_of_log, live_events
 
 STREAM_SILENCE_S = 55.0
 """Longest silence of a live log or a download; a session prints progress at least every 15 s."""
@@ -53,7 +53,7 @@ class Streams:
     def log_events(
         self, owner: str, slug: str, *, silence_s: float = STREAM_SILENCE_S, most_s: float = math.inf
     ) -> Iterator[Mapping[str, Any]]:
-        """The kernel's log from its beginning: live while it runs, stored afterwards. Ends when it is complete.
+        """The kernel's log from its beginning: live while it runs, `STORED` afterwards. Ends when it is complete.
 
         Args:
             silence_s: Seconds without any byte after which the stream counts as broken.
@@ -74,7 +74,7 @@ class Streams:
                 )
             else:
                 for line in lines_of_log(read_body(response, _MOST_LOG_BYTES).decode("utf-8", "replace")):
-                    yield {"data": line + "\n"}
+                    yield {"data": line + "\n", STORED: True}
 
     @contextmanager
     def download(self, url: str, offset: int) -> Iterator[tuple[bool, Iterator[bytes]]]:

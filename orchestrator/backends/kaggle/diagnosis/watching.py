@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.backends.kaggle.client.api import KaggleApi
 from orchestrator.backends.kaggle.client.errors import ServiceFault
-from orchestrator.backends.kaggle.client.log_parser import LineAssembler
+from orchestrator.backends.kaggle.client.log_parser import STORED, LineAssembler
 from orchestrator.backends.kaggle.client.mapping import STATES
 from orchestrator.core.session.backend_types import SessionState
 from orchestrator.ports import Clock
@@ -76,6 +76,7 @@ class Watcher:
         live, assembler, count = not seen.ended, LineAssembler(), 0
         try:
             for event in self._api.log_events(self._api.account, slug):
+                live = live and STORED not in event  # it has ended since its state was read
                 for line in assembler.feed(event):
                     count += 1
                     if count <= len(seen.lines):
