@@ -178,7 +178,7 @@ $(VENV)/.ready-run: $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 # The code is kept for the user: in another clone this takes a second or two.
-COMPILE_MODEL := validation_ch7.section_7_6_rl_performance.evaluation.compile_ahead
+COMPILE_MODEL := validation_ch7.section_7_6_rl_performance.compile_ahead
 $(VENV)/.ready-model: $(VENV)/.ready-run $(wildcard validation_ch7/traffic/numba_kernel/*.py)
 	$(call patiently,Compiling the traffic model (a quarter of a minute),$(BIN)/python -m $(COMPILE_MODEL))
 	@touch $@

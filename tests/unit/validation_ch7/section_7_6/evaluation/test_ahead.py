@@ -38,22 +38,22 @@ def made(working: Path, **changes: Any) -> TestBench:
 
 
 @pytest.fixture
-def test_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestBench]:
+def made_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestBench]:
     monkeypatch.setattr(ahead, "usable_cores", lambda: 2)
     one = made(tmp_path)
     yield one
     one.context.reporter.close()
 
 
-def sharing(test_bench: TestBench, tmp_path: Path) -> SessionContext:
-    return replace(test_bench.context, shared_dir=tmp_path / "shared")
+def sharing(made_bench: TestBench, tmp_path: Path) -> SessionContext:
+    return replace(made_bench.context, shared_dir=tmp_path / "shared")
 
 
-def test_the_comparison_finds_what_it_would_have_measured(test_bench: TestBench, tmp_path: Path) -> None:
-    context = sharing(test_bench, tmp_path)
-    with baselines_ahead(context, test_bench.plan) as wait:
+def test_the_comparison_finds_what_it_would_have_measured(made_bench: TestBench, tmp_path: Path) -> None:
+    context = sharing(made_bench, tmp_path)
+    with baselines_ahead(context, made_bench.plan) as wait:
         wait()
-    trials, here = Trials.of(test_bench.plan), KeptResults({}, "run-1/s01", tmp_path / "shared")
+    trials, here = Trials.of(made_bench.plan), KeptResults({}, "run-1/s01", tmp_path / "shared")
     n_shared = len(list((tmp_path / "shared").glob("*.json")))
     tuned = {one.family.name: one for one in tune_families(trials, here)}
     assert {one.from_session for one in tuned.values()} == {None}, "they are of this session"
@@ -64,46 +64,50 @@ def test_the_comparison_finds_what_it_would_have_measured(test_bench: TestBench,
         assert found is not None and found[1] == "run-1/s01"
         own = arrays_of(measure(trials, name, controller))
         assert [one.tobytes() for one in found[0]] == [one.tobytes() for one in own], name
-    assert not any("failed" in line for line in test_bench.output)
+    assert not any("failed" in line for line in made_bench.output)
 
 
 @pytest.mark.parametrize("lacks", ["folder", "core", "length"])
 def test_no_process_begins_where_it_would_not_help(
-    lacks: str, test_bench: TestBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lacks: str, made_bench: TestBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*args: Any, **kwargs: Any) -> Any:
-        raise AssertionError("a process began")
+    begun: list[object] = []
+    begin = subprocess.Popen
 
-    monkeypatch.setattr(subprocess, "Popen", refuse)
+    def noted(*args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
+        begun.append(args)
+        return begin(*args, **kwargs)
+
+    monkeypatch.setattr(subprocess, "Popen", noted)
     if lacks == "core":
         monkeypatch.setattr(ahead, "usable_cores", lambda: 1)
-    context = test_bench.context if lacks == "folder" else sharing(test_bench, tmp_path)
-    plan = replace(test_bench.plan, target_steps=19_999) if lacks == "length" else test_bench.plan
+    context = made_bench.context if lacks == "folder" else sharing(made_bench, tmp_path)
+    plan = replace(made_bench.plan, target_steps=19_999) if lacks == "length" else made_bench.plan
     with baselines_ahead(context, plan) as wait:
         wait()
 
 
 def test_a_failure_is_said_and_leaves_the_work_to_the_comparison(
-    test_bench: TestBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made_bench: TestBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ahead, "_CODE", "raise SystemExit(7)")
-    with baselines_ahead(sharing(test_bench, tmp_path), test_bench.plan) as wait:
+    with baselines_ahead(sharing(made_bench, tmp_path), made_bench.plan) as wait:
         wait()
     said = "The process that measures the baselines failed with exit code 7: measuring here"
-    assert sum(said in line for line in test_bench.output) == 1
+    assert sum(said in line for line in made_bench.output) == 1
 
 
 def test_a_process_that_cannot_begin_is_no_failure_of_the_training(
-    test_bench: TestBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made_bench: TestBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no-interpreter"))
-    with baselines_ahead(sharing(test_bench, tmp_path), test_bench.plan) as wait:
+    with baselines_ahead(sharing(made_bench, tmp_path), made_bench.plan) as wait:
         wait()
-    assert any("The process that measures the baselines cannot begin" in line for line in test_bench.output)
+    assert any("The process that measures the baselines cannot begin" in line for line in made_bench.output)
 
 
 def test_the_wait_ends_when_the_session_must_stop_and_the_process_with_the_block(
-    test_bench: TestBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made_bench: TestBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[subprocess.Popen[bytes]] = []
     begin = subprocess.Popen
@@ -114,12 +118,12 @@ def test_the_wait_ends_when_the_session_must_stop_and_the_process_with_the_block
 
     monkeypatch.setattr(subprocess, "Popen", noted)
     monkeypatch.setattr(ahead, "_CODE", "import time; time.sleep(300)")
-    with baselines_ahead(sharing(test_bench, tmp_path), test_bench.plan) as wait:
-        test_bench.stop.request()
+    with baselines_ahead(sharing(made_bench, tmp_path), made_bench.plan) as wait:
+        made_bench.stop.request()
         wait()
         assert begun[0].poll() is None
     assert begun[0].returncode not in (None, 0)
-    assert not any("failed" in line for line in test_bench.output)
+    assert not any("failed" in line for line in made_bench.output)
 
 
 def test_the_process_ends_with_its_session(tmp_path: Path, project_root: Path) -> None:
@@ -158,7 +162,7 @@ def begun() -> subprocess.Popen[bytes]:
 
 @pytest.mark.parametrize("program", ["import os; os.close(0); raise SystemExit(3)", "raise SystemExit(3)"])
 def test_a_process_that_ends_before_it_reads_does_not_end_the_session(
-    program: str, test_bench: TestBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    program: str, made_bench: TestBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin = subprocess.Popen
 
@@ -169,6 +173,6 @@ def test_a_process_that_ends_before_it_reads_does_not_end_the_session(
 
     monkeypatch.setattr(ahead, "_CODE", program)
     monkeypatch.setattr(subprocess, "Popen", begin_and_wait)
-    with baselines_ahead(sharing(test_bench, tmp_path), test_bench.plan) as wait:
+    with baselines_ahead(sharing(made_bench, tmp_path), made_bench.plan) as wait:
         wait()
-    assert any("failed with exit code 3: measuring here" in line for line in test_bench.output)
+    assert any("failed with exit code 3: measuring here" in line for line in made_bench.output)
