@@ -167,7 +167,7 @@ class Roofs:
 
 
 FLOP_PER_CELL = 23
-"""Additions, multiplications, comparisons and the division in `kernel.cells.update_cell`, counted by hand."""
+"""Additions, multiplications, comparisons and the division of one cell in `numba_kernel/cells.py`, counted by hand."""
 
 BYTES_PER_CELL = 32
 """Density and attribute, read and written, 8 bytes each."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from validation_ch7.traffic.numba_kernel.boundaries import count_inside, enter, leave, pass_stop_lines
-from validation_ch7.traffic.numba_kernel.cells import update_cell, update_last_cell
+from validation_ch7.traffic.numba_kernel.cells import update_cell, update_last_cell, update_three_cells
 from validation_ch7.traffic.numba_kernel.compile import Counts, Floats, compiled
 from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES
 from validation_ch7.traffic.numba_kernel.limits import limit_stop_lines
@@ -64,8 +64,16 @@ def advance_block(
     )
     leave(rho[last, first_exit:], w[last, first_exit:], outflow[first_exit:], served_sum, constants)
     count_inside(inflow, outflow, inside, inside_sum, constants)
-    for cell in range(last):
+    alone = last % 3
+    for cell in range(alone):
         update_cell(rho[cell], w[cell], rho[cell + 1], w[cell + 1], inflow, w_before, flow_sum, constants)
+    # fmt: off
+    for cell in range(alone, last, 3):
+        update_three_cells(
+            rho[cell], w[cell], rho[cell + 1], w[cell + 1], rho[cell + 2], w[cell + 2], rho[cell + 3], w[cell + 3],
+            inflow, w_before, flow_sum, constants,
+        )
+    # fmt: on
     update_last_cell(rho[last], w[last], outflow, inflow, w_before, flow_sum, constants)
 
 

@@ -19,11 +19,11 @@ from validation_ch7.traffic.crossing import intersection
 from validation_ch7.traffic.numba_kernel import advance, boundaries, cells
 
 MUTANTS = {
-    "wrong sign of the flux": (cells, "update_cell", "density - flow * ratio", "density + flow * ratio"),
-    "attribute enters with the wrong sign": (cells, "update_cell", "* share + attribute", "* -share + attribute"),
-    "a leak in each cell": (cells, "update_cell", "rho[lane] = new", "rho[lane] = new * 0.999999"),
-    "another pressure exponent": (cells, "update_cell", "slope * rho_next[lane]", "slope * rho_next[lane] ** 1.02"),
-    "no relaxation": (cells, "update_cell", "(mixed - vf) * relaxation + vf", "mixed"),
+    "wrong sign of the flux": (cells, "_new_state", "density - outflow * ratio", "density + outflow * ratio"),
+    "attribute enters with the wrong sign": (cells, "_new_state", "* share + attribute", "* -share + attribute"),
+    "a leak in each cell": (cells, "_new_state", "return new, ", "return new * 0.999999, "),
+    "another pressure exponent": (cells, "_outflow", "slope * density_ahead", "slope * density_ahead ** 1.02"),
+    "no relaxation": (cells, "_new_state", "(mixed - vf) * relaxation + vf", "mixed"),
     "an open red light": (boundaries, "pass_stop_lines", "* gate[lane]", "* 1.0"),
     "an exit that lets nothing out": (boundaries, "leave", "served_sum[lane] += flow", "served_sum[lane] += 0.0"),
     "an entry without a limit": (boundaries, "enter", "smaller(waiting, room * dt)", "waiting"),
@@ -43,7 +43,11 @@ def plant(monkeypatch: pytest.MonkeyPatch, mutant: str) -> None:
     assert source.count(old) == 1
     namespace: dict[str, Any] = {**vars(module), "compiled": lambda function: numba.njit(function, nogil=True)}
     exec("from __future__ import annotations\n" + source.replace(old, new), namespace)  # noqa: S102 - the code under test, changed
-    block = compiled_again(advance.advance_block, **{name: namespace[name]})
+    replaced = {name: namespace[name]}
+    if module is cells:  # its functions call the mutant
+        updates = (cells.update_cell, cells.update_three_cells, cells.update_last_cell)
+        replaced = {one.__name__: compiled_again(one, **replaced) for one in updates}
+    block = compiled_again(advance.advance_block, **replaced)
     monkeypatch.setattr(intersection, "advance_blocks", compiled_again(advance.advance_blocks, advance_block=block))
 
 
