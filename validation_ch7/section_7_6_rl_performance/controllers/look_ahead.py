@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from validation_ch7.section_7_6_rl_performance.controllers.actuated import ZONE_M
 from validation_ch7.section_7_6_rl_performance.controllers.interface import CLASSICAL_RESOLUTION_S
 from validation_ch7.traffic.crossing.prediction import predict_delays
+from validation_ch7.traffic.crossing.sensing import Flags
 from validation_ch7.traffic.env.simulation import CrossingSimulation
 from validation_ch7.traffic.model.arz import Floats
 
@@ -67,38 +67,42 @@ class LookAhead:
 def predicted_delays_veh_s(
     simulation: CrossingSimulation,
     look: LookAhead,
-    where: npt.NDArray[np.bool_] | None = None,
+    where: Flags | None = None,
     *,
     pool: ThreadPoolExecutor | None = None,
 ) -> Floats:
-    """Predict the delay within the horizon of every candidate, from the present state; the simulation is not changed.
+    """Predict the delay within the horizon of candidates, from the present state; the simulation is not changed.
 
-    The values of a crossing do not depend on the others of the batch.
+    A value does not depend on what else is predicted.
 
     Args:
         simulation: The crossings now.
         look: What is predicted.
-        where: Crossings to predict, shape (batch,); None for all.
+        where: What to predict, shape (batch,) for crossings, or (batch, candidates); None for all.
         pool: Threads; results do not depend on it.
 
     Returns:
-        Vehicle-seconds, shape (batch, candidates): a column for each of `look.delays_s`, then actuated control. Rows of
-        crossings that are not predicted hold NaN.
+        Vehicle-seconds, shape (batch, candidates): a column for each of `look.delays_s`, then actuated control. NaN
+        where nothing is predicted.
     """
     settings = simulation.settings
-    chosen = np.flatnonzero(np.ones(simulation.batch, bool) if where is None else where)
     delays_veh_s = np.full((simulation.batch, look.n_candidates), np.nan)
+    wanted = np.ones(delays_veh_s.shape, bool)
+    if where is not None:
+        wanted &= where.reshape(simulation.batch, -1)
+    chosen, candidates = np.nonzero(wanted)
     if not len(chosen):
         return delays_veh_s
     arrivals_veh, w_in = simulation.recent_inflow(look.memory_s)
     dx_m = settings.traffic.dx_m
-    delays_veh_s[chosen] = predict_delays(
+    plans = np.array([*_in_steps(simulation, look.delays_s), _NO_CHANGE], dtype=np.int64)
+    delays_veh_s[wanted] = predict_delays(
         simulation.traffic,
         simulation.signal,
         chosen=chosen,
         arrivals_veh=arrivals_veh,
         w_in=w_in,
-        plans=np.array([*_in_steps(simulation, look.delays_s), _NO_CHANGE], dtype=np.int64),
+        plans=plans[candidates],
         n_steps=settings.steps_in(look.horizon_s),
         base=(
             settings.steps_in(CLASSICAL_RESOLUTION_S),

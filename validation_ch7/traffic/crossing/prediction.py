@@ -16,7 +16,7 @@ from validation_ch7.traffic.numba_kernel.constants import constants_of, in_singl
 from validation_ch7.traffic.signal.two_phase import TwoPhaseSignal
 
 # Worlds of one block of a prediction; the fastest in measurements.
-_WIDEST = 64
+_WIDEST = 96
 
 
 def predict_delays(
@@ -33,15 +33,15 @@ def predict_delays(
     fairness_weight: float = 0.0,
     pool: ThreadPoolExecutor | None = None,
 ) -> Floats:
-    """Delay of each candidate plan from the present state, shape (n, candidates), vehicle-seconds.
+    """Delay of crossings under a plan each, from the present state, shape (n,), vehicle-seconds.
 
     Args:
         traffic: The traffic of the batch; not changed.
         signal: The signals of the batch.
-        chosen: Numbers of the crossings to predict, shape (n,).
+        chosen: Number of the crossing in each prediction, shape (n,).
         arrivals_veh: Arrivals in each step of the prediction, shape (4, batch), vehicles.
         w_in: Attribute of the arriving drivers, shape (4, batch), m/s.
-        plans: Step of each plan's own change, below 0 for none, shape (candidates,).
+        plans: Step of each plan's own change, below 0 for none, shape (n,).
         n_steps: Length of the prediction.
         base: Of actuated control: steps between two decisions, cells of its zone, longest headway in s, longest green
             in steps.
@@ -49,20 +49,20 @@ def predict_delays(
         fairness_weight: Cost of the squared mean delay of each approach, times its vehicles, in 1/s.
         pool: Threads; results do not depend on it.
     """
-    delay_veh_s = np.empty((len(chosen), len(plans)))
+    delay_veh_s = np.empty(len(chosen))
     now = [traffic._fields[name] for name in ("rho", "w", "queue_veh", "inside")]
     lights = [signal.phase, signal.green_steps, signal.change_steps_left]
-    demand = [arrivals_veh, w_in, plans, n_steps]
+    demand = [arrivals_veh, w_in]
     times = [signal.times.min_green_steps, *signal.times.of_kernel()]
     single = in_single_precision(constants_of(traffic.parameters))
 
     def act(first: int, end: int) -> None:
-        part: list[Any] = [*now, *lights, chosen[first:end], *demand, *base, *times, _WIDEST, backlog_weight]
-        part += [fairness_weight, delay_veh_s[first:end], single]
+        part: list[Any] = [*now, *lights, chosen[first:end], plans[first:end], *demand, n_steps, *base, *times]
+        part += [_WIDEST, backlog_weight, fairness_weight, delay_veh_s[first:end], single]
         look_ahead.predict_delays(*part)
 
     # Parts of about the same size, mostly an even number of them: two threads end together.
-    parts = 2 * math.ceil(len(chosen) / (2 * max(1, _WIDEST // len(plans))))
+    parts = 2 * math.ceil(len(chosen) / (2 * _WIDEST))
     each = math.ceil(len(chosen) / parts)
     starts = range(0, len(chosen), each)
     if pool is None or len(starts) < 2:

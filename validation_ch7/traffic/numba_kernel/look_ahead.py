@@ -1,4 +1,4 @@
-"""Predicts the delay of crossings under candidate plans: switch after a time, then actuated control.
+"""Predicts the delay of crossings under plans: switch after a time, then actuated control.
 
 Many copies of the present traffic ("worlds") advance side by side as the lanes of one block, in single precision: a
 prediction decides between plans, and no result is computed from it. Worlds share no data, so a prediction depends
@@ -129,9 +129,9 @@ def predict_delays(
     green_now: Counts,
     change_now: Counts,
     chosen: Counts,
+    plans: Counts,
     arriving_veh: Floats,
     w_in: Floats,
-    plans: Counts,
     n_steps: int,
     decide_every: int,
     zone: int,
@@ -148,7 +148,7 @@ def predict_delays(
     delay_veh_s: Floats,
     constants: Any,
 ) -> None:
-    """Simulate every chosen crossing under every candidate plan.
+    """Simulate chosen crossings, each under a plan; a crossing may be chosen several times.
 
     Args:
         rho: Densities now, shape (blocks, cells, 8 * L), veh/m.
@@ -159,10 +159,10 @@ def predict_delays(
         green_now: Green so far, shape (batch,), steps.
         change_now: Remaining steps of a change, shape (batch,).
         chosen: Numbers of the crossings, shape (n,).
+        plans: Step of each plan's own change, shape (n,); the green is held until then, and the change waits for the
+            minimum green. Afterwards, and from the start below 0, actuated control decides.
         arriving_veh: Arrivals in each step of the prediction, shape (4, batch), vehicles.
         w_in: Attribute of the arriving drivers, shape (4, batch), m/s.
-        plans: Step of each plan's own change, shape (candidates,); the green is held until then, and the change waits
-            for the minimum green. Afterwards, and from the start below 0, actuated control decides.
         n_steps: Length of the prediction.
         decide_every: Steps between two decisions.
         zone: Cells before the stop line in which actuated control measures headways.
@@ -178,12 +178,11 @@ def predict_delays(
             before its stop line at the end, in s/veh.
         fairness_weight: Added for each approach: this times the squared mean delay of its vehicles before the stop
             line, times their number, in 1/s.
-        delay_veh_s: Output, shape (n, candidates), vehicle-seconds.
+        delay_veh_s: Output, shape (n,), vehicle-seconds.
         constants: Vector of the model's constants, in single precision.
     """
-    candidates = plans.shape[0]
-    all_worlds = chosen.shape[0] * candidates
-    width = min(widest, all_worlds)
+    all_worlds = chosen.shape[0]
+    width = -(-all_worlds // -(-all_worlds // widest))  # equal blocks: a world without use takes as long as another
     lanes, cells = N_APPROACHES * width, rho.shape[1]
     traffic = np.zeros((2, cells, 2 * lanes), np.float32)
     entries = np.zeros((6, lanes), np.float32)  # queue, its sum, arrivals, attribute, arrived, gate
@@ -193,12 +192,9 @@ def predict_delays(
     gap_density = zone / (gap_s * constants[VF])
     for first in range(0, all_worlds, width):
         worlds = min(width, all_worlds - first)
-        start_worlds(
-            phase_now, green_now, change_now, chosen, plans, arriving_veh, w_in, first, worlds, signal, entries, links
-        )
-        copy_worlds(
-            rho, w, queue_veh, inside, chosen, candidates, first, worlds, traffic[0], traffic[1], entries[0], links[0]
-        )
+        here, own = chosen[first : first + worlds], plans[first : first + worlds]
+        start_worlds(phase_now, green_now, change_now, here, own, arriving_veh, w_in, signal, entries, links)
+        copy_worlds(rho, w, queue_veh, inside, here, traffic[0], traffic[1], entries[0], links[0])
         expected_veh = _count_expected(entries[0], links[0], entries[2], n_steps, constants[DX])
         # fmt: off
         _advance_worlds(
@@ -209,6 +205,5 @@ def predict_delays(
         sum_delay(links[1:2], links[2:3], entries[1:2], N_LINKS, delays, constants)
         for place in range(worlds):
             left = _backlog(entries[0], links[0], width, place, constants[DX])
-            row, column = (first + place) // candidates, (first + place) % candidates
             squares = _squared_delay(links[1], links[2], entries[1], expected_veh, width, place, constants)
-            delay_veh_s[row, column] = delays[place] + backlog_weight * left + fairness_weight * squares
+            delay_veh_s[first + place] = delays[place] + backlog_weight * left + fairness_weight * squares

@@ -49,19 +49,16 @@ def copy_worlds(
     queue_veh: Floats,
     inside: Floats,
     chosen: Counts,
-    candidates: int,
-    first_world: int,
-    worlds: int,
     rho_to: Singles,
     w_to: Singles,
     queue_to: Singles,
     inside_to: Singles,
 ) -> None:
-    """Copy the present traffic of the chosen crossings, `candidates` times each, into one block."""
+    """Copy the present traffic of the chosen crossings into one block."""
     width, width_to = queue_veh.shape[1] // N_APPROACHES, queue_to.shape[0] // N_APPROACHES
     for link in range(N_LINKS):
-        for place in range(worlds):
-            number = chosen[(first_world + place) // candidates]
+        for place in range(chosen.shape[0]):
+            number = chosen[place]
             block, lane, lane_to = number // width, link * width + number % width, link * width_to + place
             inside_to[lane_to] = inside[block, lane]
             if link < N_APPROACHES:
@@ -116,19 +113,17 @@ def start_worlds(
     plans: Counts,
     arriving_veh: Floats,
     w_in: Floats,
-    first: int,
-    worlds: int,
     signal: Counts,
     entries: Singles,
     links: Singles,
 ) -> None:
     """Set signals, plans and arrivals of one block, and set its sums to zero."""
     width = signal.shape[1]
-    for place in range(worlds):
-        number = chosen[(first + place) // plans.shape[0]]
+    for place in range(chosen.shape[0]):
+        number = chosen[place]
         signal[0, place] = signal[3, place] = phase_now[number]
         signal[1, place], signal[2, place] = green_now[number], change_now[number]
-        signal[4, place] = plans[(first + place) % plans.shape[0]]
+        signal[4, place] = plans[place]
         for approach in range(N_APPROACHES):
             entries[2, approach * width + place] = arriving_veh[approach, number]
             entries[3, approach * width + place] = w_in[approach, number]

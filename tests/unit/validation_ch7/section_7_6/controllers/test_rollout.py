@@ -15,7 +15,7 @@ from validation_ch7.section_7_6_rl_performance.controllers.look_ahead import Loo
 from validation_ch7.section_7_6_rl_performance.controllers.rollout import RolloutController
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import evaluate
 from validation_ch7.traffic.crossing import prediction
-from validation_ch7.traffic.env.detectors import upstream_veh
+from validation_ch7.traffic.env.detectors import by_axis, upstream_veh
 from validation_ch7.traffic.env.settings import EnvironmentSettings
 from validation_ch7.traffic.env.simulation import CrossingSimulation
 from validation_ch7.traffic.model.arz import Floats
@@ -163,11 +163,11 @@ def test_a_prediction_leaves_the_simulation_as_it_is() -> None:
 def test_nothing_is_predicted_where_the_signal_must_not_change_or_no_vehicle_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rows: list[int] = []
+    rows: list[list[int]] = []
     predict = prediction.predict_delays
 
     def counted(*args: Any, chosen: Phases, **rest: Any) -> Floats:
-        rows.append(len(chosen))
+        rows.append(chosen.tolist())
         return predict(*args, chosen=chosen, **rest)
 
     monkeypatch.setattr(look_ahead, "predict_delays", counted)
@@ -175,11 +175,11 @@ def test_nothing_is_predicted_where_the_signal_must_not_change_or_no_vehicle_wai
     empty.advance(60)
     assert RolloutController(SETTINGS, LOOK).decide(empty).tolist() == [0] * 4 and rows == []
     busy = simulated(scenarios(4), 300)
-    busy.request(1 - busy.signal.phase)
+    busy.request(np.where([True, True, False, False], 1 - busy.signal.phase, busy.signal.phase))
     busy.advance(4)
     young = busy.signal.green_steps < busy.signal.times.min_green_steps
     RolloutController(SETTINGS, LOOK).decide(busy)
-    assert young.any() and sum(rows) <= (~young).sum()
+    assert young[:2].all() and rows and not set(np.flatnonzero(young)) & {number for row in rows for number in row}
 
 
 @pytest.mark.parametrize("decision_s", [2.0, 5.0])
@@ -207,6 +207,34 @@ def test_rollout_follows_actuated_control_where_no_plan_is_better(monkeypatch: p
     assert (expected != batch.signal.phase)[allowed].any()
 
 
+def test_rollout_follows_the_best_of_all_plans_though_it_does_not_predict_them_all() -> None:
+    batch, controller = simulated(scenarios(20), 100), RolloutController(SETTINGS, LOOK)
+    switched = {True: 0, False: 0}
+    for _ in range(150):
+        signal, phases = batch.signal, controller.decide(batch)
+        possible = signal.green_steps >= signal.times.min_green_steps
+        delays_veh_s = predicted_delays_veh_s(batch, LOOK)
+        base_wants = BASE.decide(batch) != signal.phase
+        ns_veh, ew_veh = by_axis(upstream_veh(batch))
+        for place in np.flatnonzero(possible & (np.where(signal.phase == 0, ew_veh, ns_veh) > 0.5)):
+            plans = delays_veh_s[place]
+            base_is_best = plans[-1] <= plans[:-1].min()
+            expected = base_wants[place] if base_is_best else np.argmin(plans[:-1]) == 0
+            assert (phases[place] != signal.phase[place]) == expected
+            switched[bool(expected)] += 1
+        batch.request(phases)
+        batch.advance(4)
+    assert min(switched.values()) > 100
+
+
+def test_single_predictions_equal_those_of_all_candidates() -> None:
+    batch = simulated(scenarios(9), 151)
+    every = predicted_delays_veh_s(batch, LOOK)
+    where = np.random.default_rng(0).random(every.shape) < 0.4
+    some = predicted_delays_veh_s(batch, LOOK, where)
+    assert where.any(axis=0).all() and some[where].tobytes() == every[where].tobytes() and np.isnan(some[~where]).all()
+
+
 def test_the_recent_inflow_is_the_mean_of_the_past_alone() -> None:
     (scenario,) = scenarios(1)
     batch = CrossingSimulation(SETTINGS, [scenario])
@@ -227,6 +255,7 @@ def test_the_recent_inflow_is_the_mean_of_the_past_alone() -> None:
         lambda: LookAhead(gap_s=1.5, max_green_s=60.0, delays_s=()),
         lambda: LookAhead(gap_s=1.5, max_green_s=60.0, delays_s=(-1.0,)),
         lambda: RolloutController(SETTINGS, LOOK, look_every_s=0.0),
+        lambda: RolloutController(SETTINGS, replace(LOOK, delays_s=(3.0, 0.0))),
     ],
 )
 def test_impossible_times_are_refused(build: Callable[[], object]) -> None:
