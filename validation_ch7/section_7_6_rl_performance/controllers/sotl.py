@@ -53,6 +53,7 @@ class SotlController:
         self.name = "sotl"
         self.threshold_veh_s = threshold_veh_s
         self.platoon_m = platoon_m
+        self._distances_m = np.unique(platoon_m)
         self._counted_veh_s: Floats = np.zeros(0)
         self._green_for: Phases = np.zeros(0, dtype=np.int64)
 
@@ -80,7 +81,7 @@ class SotlController:
         north_south = simulation.signal.phase == NORTH_SOUTH
         passing_veh = np.zeros(simulation.batch)
         least_m = simulation.settings.traffic.dx_m
-        for reach_m in np.unique(self.platoon_m):
+        for reach_m in self._distances_m:
             ns_veh, ew_veh = by_axis(near_veh(simulation, max(least_m, float(reach_m))))
             of_these = np.broadcast_to(np.equal(self.platoon_m, reach_m), passing_veh.shape)
             passing_veh[of_these] = np.where(north_south, ns_veh, ew_veh)[of_these]

@@ -26,8 +26,9 @@ from validation_ch7.section_7_6_rl_performance.controllers.families import TUNED
 from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
 from validation_ch7.section_7_6_rl_performance.evaluation.baselines import (
     Trials,
-    baseline_controllers,
     measure,
+    measure_unsearched,
+    trivial_controllers,
     tune_family,
 )
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import arrays_of, result_shapes
@@ -137,21 +138,31 @@ def _yield_to_training() -> None:
 
 
 def _measure_in(pool: Executor, kept: KeptResults, trials: Trials) -> None:
-    """Measure in threads; families on which others are based come first."""
+    """Measure rollout first and alone, while the training leaves it one core; then the others in threads."""
     tuned: dict[str, Tuning] = {}
 
     def try_out(family: Family) -> None:
         tuned[family.name] = tune_family(family, tuned, trials, kept)
 
-    def evaluate(named: tuple[str, Controller]) -> None:
-        name, controller = named
+    def evaluate(name: str, controller: Controller) -> None:
         what = trials.describe(name, tuned)
         if kept.find(what, result_shapes(trials.n_test)) is None:
             kept.keep(what, arrays_of(measure(trials, name, controller)))  # the comparison measures a part again
 
-    for based in (False, True):
-        list(pool.map(try_out, [family for family in TUNED_FAMILIES if (family.base is not None) is based]))
-    list(pool.map(evaluate, baseline_controllers(trials, dict(tuned))))
+    def try_out_and_evaluate(family: Family) -> None:
+        if family.name not in tuned:
+            try_out(family)
+        evaluate(family.name, tuned[family.name].controller(trials.crossing))
+
+    by_name = {family.name: family for family in TUNED_FAMILIES}
+    for family in TUNED_FAMILIES:
+        if family.base is not None:  # as long as all the others together
+            try_out(by_name[family.base])
+            measure_unsearched(by_name.pop(family.name), tuned, trials, kept)
+    waiting = [pool.submit(try_out_and_evaluate, family) for family in by_name.values()]
+    waiting += [pool.submit(evaluate, *named) for named in trivial_controllers(trials)]
+    for one in waiting:
+        one.result()
 
 
 def _end_with_session() -> None:

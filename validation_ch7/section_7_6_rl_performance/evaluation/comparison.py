@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from stable_baselines3.common.policies import BasePolicy
 
+from orchestrator.kernel.pack.capacity import usable_cores
 from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.wire import digest_of
 from orchestrator.sb3.training.best_policy import best_policy
@@ -23,16 +25,13 @@ from validation_ch7.section_7_6_rl_performance.evaluation.baselines import (
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import (
     EvaluationResult,
     arrays_of,
-    result_of_arrays,
-    result_shapes,
 )
 from validation_ch7.section_7_6_rl_performance.evaluation.kept_results import KeptResults, session_name
 from validation_ch7.section_7_6_rl_performance.evaluation.network_check import NetworkCheck, check_network
 from validation_ch7.section_7_6_rl_performance.evaluation.partial_results import finite_or_none, write_so_far
-from validation_ch7.section_7_6_rl_performance.evaluation.repeatability import repeat_faults
+from validation_ch7.section_7_6_rl_performance.evaluation.repeatability import Kept, check_kept, repeat_faults
 from validation_ch7.section_7_6_rl_performance.evaluation.task import greedy_controller
 from validation_ch7.section_7_6_rl_performance.evaluation.tuning import Tuning
-from validation_ch7.traffic.model.demand import Split
 
 Wait = Callable[[], None]
 
@@ -125,10 +124,18 @@ def _compare(
     wait()
     comparison.spent_s["wait"] = context.monotonic() - started_s
     _tune_classical(comparison, kept, trials, context=context)
-    for name, controller in baseline_controllers(trials, comparison.tuned):
-        _leave_if_due(context)
-        _add(comparison, name, controller, trials, context=context, kept=kept)
-        write_so_far(context, training, mean_measures(comparison))
+    baselines = dict(baseline_controllers(trials, comparison.tuned))
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        what = {name: trials.describe(name, comparison.tuned) for name in baselines}
+        own = {"n_scenarios": trials.n_test, "place": _place(context)}
+        found = check_kept(kept, what, baselines, trials.environment, pool=pool, **own)
+        try:
+            for name, controller in baselines.items():
+                _leave_if_due(context)
+                _add(comparison, name, controller, trials, context=context, kept=kept, found=found.get(name))
+                write_so_far(context, training, mean_measures(comparison))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _check_network(comparison: Comparison, policy: BasePolicy, training: TrainingState) -> None:
@@ -162,30 +169,30 @@ def _add(
     *,
     context: SessionContext,
     kept: KeptResults | None = None,
+    found: Kept | None = None,
 ) -> None:
     """Evaluate a controller, or take its kept result; either is checked by a second measurement.
 
     Args:
         kept: Results of earlier sessions; None for the policy, which is always measured.
+        found: The kept result.
     """
-    started_s, what = context.monotonic(), trials.describe(name, comparison.tuned)
+    started_s = context.monotonic()
     result: EvaluationResult | None = None
     faults: tuple[str, ...] = ()
-    if kept is not None and (found := kept.find(what, result_shapes(trials.n_test))) is not None:
-        arrays, session = found
-        result = result_of_arrays(arrays, controller=name, split=Split.TEST, environment=trials.environment)
-        # Other scenarios in each session, so that an edited number does not stay unnoticed.
-        if differing := repeat_faults(controller, result, trials.environment, place=_place(context)):
-            text = f"The kept result of {name} from session {session} is not used. {' '.join(differing)}"
+    if found is not None:
+        result = found.result
+        if differing := found.faults.result():
+            text = f"The kept result of {name} from session {found.session} is not used. {' '.join(differing)}"
             context.reporter.event("phase", text=text)
             result = None
-        elif session != kept.session:
-            comparison.from_session[name] = session
+        elif kept is not None and found.session != kept.session:
+            comparison.from_session[name] = found.session
     if result is None:
         result = measure(trials, name, controller)
         faults = repeat_faults(controller, result, trials.environment)
         if kept is not None and not faults:
-            kept.keep(what, arrays_of(result))
+            kept.keep(trials.describe(name, comparison.tuned), arrays_of(result))
     comparison.results[name] = result
     comparison.repeat_faults += faults
     comparison.controllers[name] = controller

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -22,7 +23,7 @@ from validation_ch7.traffic.numba_kernel.constants import N_APPROACHES
 from validation_ch7.traffic.signal.two_phase import N_PHASES
 
 # Wider batches do not fit the processor's cache; results do not depend on this.
-WIDEST_BATCH = 100
+WIDEST_BATCH = 128
 
 Counts = npt.NDArray[np.int64]
 
@@ -101,12 +102,33 @@ def evaluate(
     if n_scenarios < 1:
         raise ValueError(f"n_scenarios must be at least 1, not {n_scenarios}")
     settings = EnvironmentSettings.from_mapping(environment)
-    batches = batches_of(split, first_index, n_scenarios)
-    parts = [_run_batch(controller, settings, addresses, draw) for addresses in batches]
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    measures = _run(controller, settings, addresses_of(split, first_index, n_scenarios), draw)
     return EvaluationResult(
-        controller=controller.name, split=split, first_index=first_index, crossing=settings.describe(), **joined
+        controller=controller.name, split=split, first_index=first_index, crossing=settings.describe(), **measures
     )
+
+
+def evaluate_splits(
+    controller: Controller, *, environment: Mapping[str, object], sizes: Mapping[Split, int]
+) -> dict[Split, EvaluationResult]:
+    """Evaluate on the first scenarios of several splits at once; equal to `evaluate` on each, and faster.
+
+    Args:
+        controller: The controller.
+        environment: The `environment` block of a section's card.
+        sizes: Split -> its number of scenarios.
+    """
+    settings = EnvironmentSettings.from_mapping(environment)
+    addresses = [address for split, size in sizes.items() for address in addresses_of(split, 0, size)]
+    measures = _run(controller, settings, addresses, nominal_scenario)
+    results, first = {}, 0
+    for split, size in sizes.items():
+        own = {name: values[first : first + size] for name, values in measures.items()}
+        results[split] = EvaluationResult(
+            controller=controller.name, split=split, first_index=0, crossing=settings.describe(), **own
+        )
+        first += size
+    return results
 
 
 def measure_names() -> tuple[str, ...]:
@@ -140,11 +162,23 @@ def result_of_arrays(
     return EvaluationResult(controller=controller, split=split, first_index=0, crossing=crossing, **named)
 
 
-def batches_of(split: Split, first_index: int, n_scenarios: int) -> Iterator[list[ScenarioAddress]]:
-    """The addresses of scenarios in batches of a good width."""
-    indices = range(first_index, first_index + n_scenarios)
-    for start in range(0, n_scenarios, WIDEST_BATCH):
-        yield [ScenarioAddress(split=split, index=index) for index in indices[start : start + WIDEST_BATCH]]
+def addresses_of(split: Split, first_index: int, n_scenarios: int) -> list[ScenarioAddress]:
+    """The addresses of consecutive scenarios of a split."""
+    return [ScenarioAddress(split=split, index=first_index + place) for place in range(n_scenarios)]
+
+
+def batches_of(addresses: list[ScenarioAddress]) -> Iterator[list[ScenarioAddress]]:
+    """The addresses in batches of a good width, all about equally wide."""
+    width = math.ceil(len(addresses) / math.ceil(len(addresses) / WIDEST_BATCH))
+    for start in range(0, len(addresses), width):
+        yield addresses[start : start + width]
+
+
+def _run(
+    controller: Controller, settings: EnvironmentSettings, addresses: list[ScenarioAddress], draw: Draw
+) -> dict[str, npt.NDArray[Any]]:
+    parts = [_run_batch(controller, settings, few, draw) for few in batches_of(addresses)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _run_batch(

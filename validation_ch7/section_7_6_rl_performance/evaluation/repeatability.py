@@ -6,11 +6,22 @@ This detects numbers from older code, from another model or from a stored table.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from validation_ch7.section_7_6_rl_performance.controllers.interface import Controller
-from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import EvaluationResult, evaluate, measure_names
+from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import (
+    EvaluationResult,
+    evaluate,
+    measure_names,
+    result_of_arrays,
+    result_shapes,
+)
+from validation_ch7.section_7_6_rl_performance.evaluation.kept_results import KeptResults
+from validation_ch7.traffic.model.demand import Split
 
 _REPEATED = 2
 
@@ -45,6 +56,52 @@ def repeat_faults(
         f"{result.controller} is not reproducible: measured again on {n_scenarios} of its scenarios,"
         f" {'; '.join(differ)}. The result is stale or was made by other code.",
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A kept result.
+
+    Attributes:
+        result: The result.
+        session: The session that measured it.
+        faults: What differs when a part is measured again; ready some time later.
+    """
+
+    result: EvaluationResult
+    session: str
+    faults: Future[tuple[str, ...]]
+
+
+def check_kept(
+    kept: KeptResults,
+    what: Mapping[str, Mapping[str, Any]],
+    controllers: Mapping[str, Controller],
+    environment: Mapping[str, object],
+    *,
+    n_scenarios: int,
+    place: int,
+    pool: Executor,
+) -> dict[str, Kept]:
+    """Find the kept results of controllers, and begin to measure a part of each again in threads.
+
+    Args:
+        kept: Where to look.
+        what: Controller name -> what its result depends on.
+        controllers: Controller name -> the controller, used by a thread until `faults` is ready.
+        environment: The `environment` block of a section's card.
+        n_scenarios: Number of scenarios.
+        place: See `repeat_faults`: another one in each session, so that an edited number does not stay unnoticed.
+        pool: The threads.
+    """
+    found = {}
+    for name in reversed(list(controllers)):  # rollout, which takes longest, is near the end
+        if (entry := kept.find(what[name], result_shapes(n_scenarios))) is not None:
+            arrays, session = entry
+            result = result_of_arrays(arrays, controller=name, split=Split.TEST, environment=environment)
+            faults = pool.submit(repeat_faults, controllers[name], result, environment, place)
+            found[name] = Kept(result=result, session=session, faults=faults)
+    return found
 
 
 def _differing(again: EvaluationResult, result: EvaluationResult, places: slice) -> Iterator[str]:

@@ -114,12 +114,7 @@ def tune(
     """
     if not family.grid:
         raise ValueError(f"{family.name} has no candidates to choose from")
-    what = {
-        "tuned": family.name,
-        "grid": [dict(candidate) for candidate in family.grid],
-        "environment": dict(environment),
-        "n_scenarios": n_scenarios,
-    }
+    what = describe(family, environment, n_scenarios)
     found = None if kept is None else kept.find(what, [("<f8", (len(family.grid),))])
     if kept is not None and found is not None:
         ((delays_s,), session) = found
@@ -137,3 +132,13 @@ def tune(
     return Tuning(
         family=family, best=best, table=table, n_scenarios=n_scenarios, limits=limits, from_session=from_session
     )
+
+
+def describe(family: Family, environment: Mapping[str, object], n_scenarios: int) -> dict[str, Any]:
+    """Everything that the results of the candidates depend on, without code and libraries; plain JSON."""
+    return {
+        "tuned": family.name,
+        "grid": [dict(candidate) for candidate in family.grid],
+        "environment": dict(environment),
+        "n_scenarios": n_scenarios,
+    }

@@ -26,7 +26,7 @@ from orchestrator.kernel.session.stop_flag import StopFlag
 from orchestrator.kernel.wire import FileEntry, models_path
 from orchestrator.sb3.training.training_spec import TrainingSpec
 from orchestrator.stores.session.event_log import session_curve
-from validation_ch7.section_7_6_rl_performance import entry
+from validation_ch7.section_7_6_rl_performance import entry, training
 from validation_ch7.section_7_6_rl_performance.controllers.families import CLASSICAL
 from validation_ch7.section_7_6_rl_performance.evaluation import baselines
 from validation_ch7.section_7_6_rl_performance.schema import Crossing
@@ -178,14 +178,14 @@ def test_a_session_asked_to_stop_has_no_verdict(tmp_path: Path) -> None:
 def test_a_stop_between_training_and_comparison_leaves_the_comparison_to_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = entry.train
+    train = training.train
 
     def train_and_request_stop(context: Any, plan: Any, world: Any) -> Any:
         result = train(context, plan, world)
         context.stop.request()
         return result
 
-    monkeypatch.setattr(entry, "train", train_and_request_stop)
+    monkeypatch.setattr(training, "train", train_and_request_stop)
     stopped = run_here(tmp_path, crossing_spec())
     assert (stopped.ending, stopped.verdict, stopped.steps_done) == (KernelEnding.STOPPED, None, 240)
     monkeypatch.undo()

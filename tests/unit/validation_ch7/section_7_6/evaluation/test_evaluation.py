@@ -17,6 +17,7 @@ from validation_ch7.section_7_6_rl_performance.evaluation import evaluation
 from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import (
     EvaluationResult,
     evaluate,
+    evaluate_splits,
     measure_names,
 )
 from validation_ch7.section_7_6_rl_performance.evaluation.side_by_side import delays_side_by_side
@@ -82,6 +83,18 @@ def test_a_scenarios_measures_do_not_depend_on_the_batch(
         assert getattr(tail, name).tobytes() == np.ascontiguousarray(whole[3:5]).tobytes(), name
 
 
+@pytest.mark.parametrize("controller", controllers(), ids=lambda controller: controller.name)
+def test_an_evaluation_of_several_splits_equals_one_of_each(controller: Controller) -> None:
+    sizes = {Split.TUNING: 5, Split.TEST: 3}
+    together = evaluate_splits(controller, environment=CARD, sizes=sizes)
+    assert list(together) == list(sizes)
+    for split, size in sizes.items():
+        alone = evaluate(controller, environment=CARD, split=split, n_scenarios=size)
+        for field in dataclasses.fields(EvaluationResult):
+            joint, own = getattr(together[split], field.name), getattr(alone, field.name)
+            assert np.array_equal(joint, own) and type(joint) is type(own), field.name
+
+
 def test_the_longest_queue_beats_a_plan_which_beats_random_and_constant_control() -> None:
     fixed, constant, random, queue_led = (run(controller, n_scenarios=20) for controller in controllers())
     means = [float(result.delay_s_per_veh.mean()) for result in (queue_led, fixed, random, constant)]
@@ -101,10 +114,10 @@ def test_an_evaluation_gives_the_same_reward_as_the_environment(monkeypatch: pyt
     # The same scenarios in both: those of the first training episode.
     from validation_ch7.traffic.model.demand import ScenarioAddress
 
-    def training_addresses(split: Split, first: int, n: int) -> list[list[ScenarioAddress]]:
-        return [[ScenarioAddress(split=Split.TRAINING, stream=7, index=index) for index in range(n)]]
+    def training_addresses(split: Split, first: int, n: int) -> list[ScenarioAddress]:
+        return [ScenarioAddress(split=Split.TRAINING, stream=7, index=index) for index in range(n)]
 
-    monkeypatch.setattr(evaluation, "batches_of", training_addresses)
+    monkeypatch.setattr(evaluation, "addresses_of", training_addresses)
     result = run(PolicyController(longest_queue_first, 10.0), n_scenarios=3)
     env = TrafficSignalVecEnv(n_envs=3, seed=7, environment=CARD)
     seen, total = env.reset(), np.zeros(3)

@@ -20,7 +20,7 @@ from validation_ch7.section_7_6_rl_performance.controllers.families import CLASS
 from validation_ch7.section_7_6_rl_performance.evaluation import baselines, kept_results, tuning
 from validation_ch7.section_7_6_rl_performance.evaluation import comparison as comparison_module
 from validation_ch7.section_7_6_rl_performance.evaluation.comparison import Comparison, compare_controllers
-from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import measure_names
+from validation_ch7.section_7_6_rl_performance.evaluation.evaluation import measure_names, result_shapes
 from validation_ch7.section_7_6_rl_performance.evaluation.kept_results import BASELINES, KeptResults
 from validation_ch7.section_7_6_rl_performance.evaluation.task import traffic_world
 from validation_ch7.section_7_6_rl_performance.write_results import conclude
@@ -183,7 +183,7 @@ def test_edited_number_with_a_fitting_checksum_is_found_by_the_second_measuremen
 
     def forge(kept: dict[str, Any]) -> None:
         for key, entry in kept[BASELINES].items():
-            shapes = kept_shapes(4)
+            shapes = result_shapes(4)
             arrays = kept_results._unpacked(entry["data"], shapes)
             if arrays is not None:  # not a tuning
                 data = kept_results._packed([arrays[0], arrays[1] * 2.0, *arrays[2:]])
@@ -196,10 +196,6 @@ def test_edited_number_with_a_fitting_checksum_is_found_by_the_second_measuremen
     for name in BASELINE_NAMES:
         said = f"The kept result of {name} from session {FIRST} is not used. {name} is not reproducible: "
         assert sum(said in line for line in test_bench.output) == 1
-
-
-def kept_shapes(n_scenarios: int) -> Any:
-    return comparison_module.result_shapes(n_scenarios)
 
 
 @pytest.mark.parametrize("change", ["_code_digest", "_runtime"])
