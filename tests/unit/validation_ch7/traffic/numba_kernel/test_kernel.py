@@ -22,9 +22,9 @@ from validation_ch7.traffic.parameters import TrafficParameters
 SETTINGS = EnvironmentSettings(episode_s=1200.0)
 
 
-@pytest.mark.parametrize("batch", [1, 3, 64, 70])
-def test_the_kernel_equals_the_plain_scheme_bit_for_bit(batch: int) -> None:
-    parameters = TrafficParameters()
+@pytest.mark.parametrize(("batch", "n_cells"), [(1, 30), (64, 30), (70, 30), *((3, cells) for cells in range(1, 9))])
+def test_the_kernel_equals_the_plain_scheme_bit_for_bit(batch: int, n_cells: int) -> None:
+    parameters = TrafficParameters(link_length_m=10.0 * n_cells)
     compiled, plain = Intersection(parameters, batch, widest_block=16), PlainCrossing(parameters, batch)
     generator = np.random.default_rng(batch)
     for _ in range(30):
