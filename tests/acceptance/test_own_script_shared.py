@@ -47,44 +47,6 @@ def test_best_weights_that_began_as_the_weights_survive_a_cut(tmp_path: Path, cu
     assert checkpoint_bytes(tmp_path / "cut", 20) == checkpoint_bytes(tmp_path / "straight", 20)
 
 
-WORKERS = """
-import multiprocessing, os, signal, time
-import orchestrator
-
-def worker(number):
-    return number * number
-
-def sleep(begun):
-    begun.set()
-    time.sleep(20)
-
-if __name__ == "__main__":
-    multiprocessing.set_start_method("fork")
-    with orchestrator.session(target=2) as run:
-        state = run.keep(total=0)
-        for step in run.steps():
-            with multiprocessing.Pool(2) as pool:
-                state.total += sum(pool.map(worker, range(4)))
-                if step == 0:
-                    os.kill(multiprocessing.active_children()[0].pid, signal.SIGINT)
-                    state.total += sum(pool.map(worker, range(4)))
-            begun = multiprocessing.Event()
-            sleeper = multiprocessing.Process(target=sleep, args=(begun,))
-            sleeper.start()
-            begun.wait()
-            sleeper.terminate()
-            sleeper.join(5)
-            print(sleeper.exitcode)
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="fork")
-def test_worker_processes_end_at_terminate_and_outlive_ctrl_c(tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text(WORKERS, encoding="utf-8")
-    done = run_script(tmp_path)
-    assert (done.returncode, done.stdout.split()) == (0, ["-15", "-15"]), done.stderr
-
-
 def _ended(folder: Path, text: str, name: str = "train.py") -> tuple[int, str, str]:
     folder.mkdir(exist_ok=True)
     (folder / name).parent.mkdir(exist_ok=True)

@@ -22,7 +22,7 @@ from orchestrator.kernel.session.context import SessionContext
 from orchestrator.kernel.session.deadline import SoftDeadline
 from orchestrator.kernel.session.heartbeat import heartbeat
 from orchestrator.kernel.session.reporting import Reporter, later
-from orchestrator.kernel.session.stop_flag import StopFlag
+from orchestrator.kernel.session.stop_flag import StopFlag, keep_sigterm_at_forks
 from orchestrator.kernel.training.folder_lock import FolderLock
 from orchestrator.kernel.training.settings import Settings
 from orchestrator.kernel.wire import ALONE_RUN, CHECKPOINTS, ENDING, EVENTS_NAME, REPORT_TAG, Ticket, digest_of
@@ -48,6 +48,7 @@ class StopSignals(StopFlag):
 
     def listen(self) -> None:
         """Install the handlers; only the main thread may, so another thread goes without."""
+        keep_sigterm_at_forks()
         for number in (signal.SIGTERM, signal.SIGINT):
             try:
                 self._before[number] = signal.signal(number, self._on_signal)
