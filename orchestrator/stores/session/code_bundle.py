@@ -129,7 +129,7 @@ class CodeStore:
         extra = [path for pattern in card.include for path in included(self._root, pattern)]
         code = (_module_at(modules, self._root, path) for path in extra if path.suffix == ".py")
         start = (_required(modules, OWN, self._installed), _start_of(modules, card, self._root), *code)
-        closure = ImportSearch(modules, read).closure(start)
+        closure = ImportSearch(modules, read).closure(start, card.entry_point or "")
         paths = [(self._installed, path) for path in all_files(self._installed, self._installed / OWN / "kernel")]
         paths += [pair for module in closure.modules for pair in _files_of(module)]
         beside = folder / REQUIREMENTS_NAME

@@ -19,8 +19,8 @@ class Closure:
     Attributes:
         modules: All modules that are needed, by name.
         faults: Imports that cannot work and files that cannot be parsed, with file and line.
-        libraries: Top-level names that neither the project nor the standard library has, and without which the first
-            modules cannot be loaded. Imports in functions and optional ones do not count.
+        libraries: Top-level names that neither the project nor the standard library has, and that are imported when the
+            first modules are loaded, or whenever `run` of the entry point is called. Optional imports do not count.
     """
 
     modules: tuple[Module, ...]
@@ -42,8 +42,13 @@ class ImportSearch:
         self._statements: dict[Path, Statements] = {}
         self._faults: dict[str, None] = {}
 
-    def closure(self, start: Iterable[Module]) -> Closure:
-        """All modules that these import, themselves and their packages included."""
+    def closure(self, start: Iterable[Module], entry_point: str = "") -> Closure:
+        """All modules that these import, themselves and their packages included.
+
+        Args:
+            start: Where the search begins.
+            entry_point: Name of the module among them whose `run` the session calls, if there is one.
+        """
         found: dict[str, Module] = {}
         first = list(start)
         todo = list(first)
@@ -58,11 +63,11 @@ class ImportSearch:
         return Closure(
             modules=tuple(found[name] for name in sorted(found)),
             faults=tuple(sorted(self._faults)),
-            libraries=tuple(sorted(self._needed_by(first) - sys.stdlib_module_names)),
+            libraries=tuple(sorted(self._needed_by(first, entry_point) - sys.stdlib_module_names)),
         )
 
-    def _needed_by(self, first: Iterable[Module]) -> set[str]:
-        """Top-level names outside of the project that must be there to load these modules."""
+    def _needed_by(self, first: Iterable[Module], entry_point: str) -> set[str]:
+        """See `Closure.libraries`."""
         names: set[str] = set()
         seen: set[str] = set()
         todo = list(first)
@@ -73,7 +78,8 @@ class ImportSearch:
             seen.add(module.name)
             todo += self._modules.parents(module)
             for one in self._of(module, module.source).imports:
-                if not (one.optional or one.deferred):
+                called = one.function == "" or (one.function == "run" and module.name == entry_point)
+                if called and not one.optional:
                     targets = list(self._targets(module, module.source, one))
                     todo += targets
                     names |= set() if targets or one.level else {one.module.partition(".")[0]}

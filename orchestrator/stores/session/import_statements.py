@@ -15,6 +15,7 @@ _BY_NAME = frozenset({"import_module", "__import__", "run_module"})
 _RESOURCES = frozenset({"files", "get_data", "open_text", "open_binary", "read_text", "read_binary"})
 _SB3 = "orchestrator.sb3.script.learning"
 _LISTED = {"iter_modules": ALL, "walk_packages": DEEP}
+_MAY_NOT_RUN = (ast.If, ast.IfExp, ast.BoolOp, ast.For, ast.While, ast.Match, ast.ExceptHandler, ast.Lambda)
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _OBJECT = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):[^\W\d][\w.-]*")
 """`package.module:Name`, as Gymnasium's `register` and `make` take it."""
@@ -48,7 +49,16 @@ class _Reader(ast.NodeVisitor):
         self.open_ended = False
         self._optional = False
         self._aliases: dict[str, tuple[str, int]] = {}
-        self._deferred = False
+        self._function: str | None = ""
+
+    def visit(self, node: ast.AST) -> None:
+        before = self._function
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            self._function = None if node.col_offset else node.name
+        elif before and isinstance(node, _MAY_NOT_RUN):
+            self._function = None
+        super().visit(node)
+        self._function = before
 
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
@@ -156,18 +166,13 @@ class _Reader(ast.NodeVisitor):
             self.bound.add(node.id)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self._visit_function(node)
+        self._visit_scope(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        self._visit_function(node)
+        self._visit_scope(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self._visit_scope(node)
-
-    def _visit_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        before, self._deferred = self._deferred, True
-        self._visit_scope(node)
-        self._deferred = before
 
     def _visit_scope(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
         self.bound.add(node.name)
@@ -193,7 +198,7 @@ class _Reader(ast.NodeVisitor):
             line=node.lineno,
             optional=optional or self._optional,
             package=package,
-            deferred=self._deferred,
+            function=self._function,
         )
         self.imports.append(found)
 

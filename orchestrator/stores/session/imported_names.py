@@ -19,7 +19,8 @@ class Imported:
         line: Line of the file, from 1.
         optional: Whether the program continues without it: its `ImportError` is caught.
         package: Package that a relative name starts from; empty for the file's own.
-        deferred: Whether it stands in a function, and so may never run.
+        function: Function at the top of the file that runs it at every call; empty if the file itself runs it, None if
+            it may never run.
     """
 
     module: str
@@ -28,7 +29,7 @@ class Imported:
     line: int
     optional: bool = False
     package: str = ""
-    deferred: bool = False
+    function: str | None = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

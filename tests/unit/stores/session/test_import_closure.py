@@ -329,6 +329,44 @@ def test_libraries_are_what_the_code_imports_when_it_is_loaded(project: Path) ->
     assert CodeStore(project).bundle(_card(project, "train")).libraries == ("gymnasium", "numpy")
 
 
+def test_libraries_that_every_call_of_the_entry_point_imports_count(project: Path) -> None:
+    text = """
+import numpy
+
+class Other:
+    def run(self):
+        import scipy
+
+async def later():
+    import pandas
+
+def run(context):
+    from other import x
+    with context:
+        import torch
+    try:
+        import sb3_contrib
+    except ImportError:
+        import tensorboard
+    try:
+        import gymnasium
+    finally:
+        pass
+    if context.plots:
+        import matplotlib
+    for one in context:
+        import plotly
+    def helper():
+        import numba
+"""
+    files = {"train.py": text, "other.py": "import stable_baselines3\nx = 1\ndef run():\n    import jax\n"}
+    _write(project, files)
+    libraries = CodeStore(project).bundle(_card(project, "train")).libraries
+    assert libraries == ("gymnasium", "numpy", "stable_baselines3", "torch")
+    script = dataclasses.replace(_card(project, "train"), entry_point=None, script="train.py")
+    assert CodeStore(project).bundle(script).libraries == ("numpy",)
+
+
 def test_in_site_packages_only_the_named_packages_travel(project: Path) -> None:
     _write(project, {"numpy/__init__.py": "", "validation_ch7/traffic.py": "import numpy\n"})
     card = _card(project, "validation_ch7.traffic")
