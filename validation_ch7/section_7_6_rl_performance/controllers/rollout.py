@@ -64,9 +64,9 @@ class RolloutController(WithoutMemory):
         return switched_where(simulation, self._best_now(simulation, open_choice, base_wants))
 
     def _best_now(self, simulation: CrossingSimulation, possible: Flags, base_wants: Flags) -> Flags:
-        """Where a switch now is the best plan. Actuated control that switches now is the same plan.
+        """Where a switch now is the best plan. Actuated control that switches now is the same plan, up to rounding.
 
-        The next later switch is compared first: where it is better, as at most looks, no other plan is predicted.
+        The next later switch is compared first. At most looks it is better, and no other plan is predicted.
         """
         columns = np.arange(self.look.n_candidates)
         predict = partial(predicted_delays_veh_s, simulation, self.look, pool=self._pool)

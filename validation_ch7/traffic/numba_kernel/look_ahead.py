@@ -182,7 +182,7 @@ def predict_delays(
         constants: Vector of the model's constants, in single precision.
     """
     all_worlds = chosen.shape[0]
-    width = -(-all_worlds // -(-all_worlds // widest))  # equal blocks: a world without use takes as long as another
+    width = -(-all_worlds // -(-all_worlds // widest))  # equal blocks: an unused world takes as long as any
     lanes, cells = N_APPROACHES * width, rho.shape[1]
     traffic = np.zeros((2, cells, 2 * lanes), np.float32)
     entries = np.zeros((6, lanes), np.float32)  # queue, its sum, arrivals, attribute, arrived, gate

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -173,6 +175,14 @@ def test_a_finished_session_writes_all_files_with_their_stamp(tmp_path: Path) ->
 def test_a_session_asked_to_stop_has_no_verdict(tmp_path: Path) -> None:
     outcome = run_here(tmp_path, crossing_spec(), stopped=True)
     assert (outcome.ending, outcome.verdict, outcome.steps_done) == (KernelEnding.STOPPED, None, 0)
+
+
+def test_the_entry_point_loads_no_training_library(project_root: Path) -> None:
+    code = (
+        f"import sys, {entry.__name__}; print(sorted({{'torch', 'stable_baselines3', 'gymnasium'}} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=project_root, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_a_stop_between_training_and_comparison_leaves_the_comparison_to_the_next(

@@ -219,6 +219,7 @@ def test_rollout_follows_the_best_of_all_plans_though_it_does_not_predict_them_a
         for place in np.flatnonzero(possible & (np.where(signal.phase == 0, ew_veh, ns_veh) > 0.5)):
             plans = delays_veh_s[place]
             base_is_best = plans[-1] <= plans[:-1].min()
+            assert not base_wants[place] or plans[-1] == plans[0]
             expected = base_wants[place] if base_is_best else np.argmin(plans[:-1]) == 0
             assert (phases[place] != signal.phase[place]) == expected
             switched[bool(expected)] += 1
